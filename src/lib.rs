@@ -1,0 +1,7 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
+// Facts, pure.
+pub mod event;
+
+// The world: files, sockets, clocks.
+pub mod sink;
