@@ -3,5 +3,7 @@
 // Facts, pure.
 pub mod event;
 
+pub mod xml;
+
 // The world: files, sockets, clocks.
 pub mod sink;
