@@ -5,5 +5,7 @@ pub mod event;
 
 pub mod xml;
 
+pub mod message;
+
 // The world: files, sockets, clocks.
 pub mod sink;

@@ -110,6 +110,11 @@ impl Document {
         self.source.text().get(span.clone()).unwrap_or_default()
     }
 
+    /// The element with that [`Element::id`].
+    pub fn element_by_id(&self, id: usize) -> Option<Element<'_>> {
+        self.element(id)
+    }
+
     /// The innermost element whose span holds the text offset.
     pub fn element_at(&self, at: usize) -> Option<Element<'_>> {
         self.elements().filter(|e| e.span().contains(&at)).last()
@@ -148,6 +153,11 @@ pub struct Attribute<'d> {
 impl<'d> Element<'d> {
     pub fn document(&self) -> &'d Document {
         self.document
+    }
+
+    /// Finds it again in its document.
+    pub fn id(&self) -> usize {
+        self.id
     }
 
     /// The name with its prefix.
