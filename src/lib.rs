@@ -7,5 +7,10 @@ pub mod xml;
 
 pub mod message;
 
+pub mod dialogue;
+
+// Judgement, pure.
+pub mod rules;
+
 // The world: files, sockets, clocks.
 pub mod sink;

@@ -1,0 +1,136 @@
+//! What one device and the server have said so far: the facts that later messages are compared with, never trees.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use crate::message::certificate::sha256_hex;
+use crate::message::{AuthPolicy, Content, Credential, Message};
+
+/// The longest value that is kept of any one field, in bytes.
+const MAX_VALUE: usize = 512;
+
+/// The facts of one enrollment so far. At most about 8 kB: every text is cut to 512 bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dialogue {
+    /// Exchanges are known to be missing: what is absent here may have been said.
+    pub gap: bool,
+    pub offer: Option<Offer>,
+    pub answer: Option<Answer>,
+    /// The credential of GetPolicies.
+    pub credential: Option<CredentialFact>,
+    pub policy: Option<PolicyFact>,
+    pub request: Option<RequestFact>,
+    /// A token response with a provisioning document was seen.
+    pub provisioned: bool,
+}
+
+/// From Discover.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Offer {
+    pub email: String,
+    pub request_version: String,
+    pub application_version: String,
+    pub auth_policies: Vec<String>,
+}
+
+/// From DiscoverResponse.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    pub auth_policy: Option<AuthPolicy>,
+    pub version: String,
+    pub policy_url: String,
+    pub enrollment_url: String,
+}
+
+/// A credential's kind, and a hash of its redacted text that is equal for equal credentials.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CredentialFact {
+    pub kind: &'static str,
+    pub user: Option<String>,
+    pub hash: String,
+}
+
+/// From GetPoliciesResponse.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyFact {
+    pub minimal_key_length: Option<u32>,
+    /// Dotted; absent when the policy names none that could be resolved.
+    pub hash_oid: Option<String>,
+    pub validity_seconds: Option<u64>,
+}
+
+/// From RequestSecurityToken.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RequestFact {
+    pub device_id: String,
+    pub key_hash: Option<String>,
+}
+
+impl CredentialFact {
+    pub fn of(credential: &Credential) -> Option<Self> {
+        let secret = credential.secret()?;
+        Some(Self {
+            kind: credential.describe(),
+            user: credential.user().map(|f| cut(&f.value)),
+            hash: sha256_hex(secret.as_bytes()),
+        })
+    }
+}
+
+impl Dialogue {
+    /// A message joins the dialogue, after it was judged.
+    pub fn join(&mut self, message: &Message) {
+        let credential = message.soap.as_ref().and_then(|soap| CredentialFact::of(&soap.credential));
+        let value =
+            |field: &Option<crate::message::Field>| field.as_ref().map(|f| cut(&f.value)).unwrap_or_default();
+        match &message.content {
+            Content::DiscoverRequest(discover) => {
+                // A new Discover begins anew: what was answered before belongs to an earlier attempt.
+                *self = Self { gap: self.gap, ..Self::default() };
+                self.offer = Some(Offer {
+                    email: value(&discover.email),
+                    request_version: value(&discover.version),
+                    application_version: value(&discover.application_version),
+                    auth_policies: discover.offered.iter().take(8).map(|f| cut(&f.value)).collect(),
+                });
+            }
+            Content::DiscoverResponse(answer) => {
+                self.answer = Some(Answer {
+                    auth_policy: answer
+                        .auth_policy
+                        .as_ref()
+                        .and_then(|f| AuthPolicy::parse_any_case(&f.value)),
+                    version: value(&answer.version),
+                    policy_url: value(&answer.policy_url),
+                    enrollment_url: value(&answer.enrollment_url),
+                });
+            }
+            Content::GetPoliciesRequest(_) => self.credential = credential,
+            Content::GetPoliciesResponse(response) => {
+                let policy = response.policies.first();
+                let number = |field: Option<&crate::message::Field>| field.and_then(|f| f.value.parse().ok());
+                self.policy = Some(PolicyFact {
+                    minimal_key_length: policy
+                        .and_then(|p| p.minimal_key_length.as_ref())
+                        .and_then(|f| f.value.parse().ok()),
+                    hash_oid: response.hash_oid().map(cut),
+                    validity_seconds: number(policy.and_then(|p| p.validity.as_ref())),
+                });
+            }
+            Content::TokenRequest(request) => {
+                self.request = Some(RequestFact {
+                    device_id: cut(request.device_id().unwrap_or_default()),
+                    key_hash: request.csr.as_ref().map(|csr| csr.key_hash.clone()),
+                });
+            }
+            Content::TokenResponse(response) => self.provisioned |= response.provisioning.is_some(),
+            Content::Provisioning(_) | Content::Fault(_) | Content::Unread => {}
+        }
+    }
+}
+
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(MAX_VALUE);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}

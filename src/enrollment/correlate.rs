@@ -1,0 +1,596 @@
+//! Which exchanges belong to one enrollment. Windows sends the same MessageIDs from every device, and NAT puts many
+//! devices behind one address: an enrollment is anchored by its device's identity, and what came before is attached by
+//! connection, by user, by address, each time saying how sure that is. Nothing is invented.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::state::{Cause, Deadlines, Enrollment, EnrollmentId, Last, Outcome, Stage, stage_of};
+use crate::dialogue::Dialogue;
+use crate::event::{ConnectionId, ExchangeId, Time};
+use crate::message::{AuthPolicy, Kind};
+use crate::rules::{Finding, Level};
+
+/// Enrollments beyond this number go, oldest first.
+const MAX_ROWS: usize = 20_000;
+/// Enrollments without an exchange for so long go, in milliseconds.
+const MAX_IDLE: i64 = 24 * 3_600_000;
+/// How long an exchange waits to be attached by address alone, in milliseconds.
+const ADDRESS_WINDOW: i64 = 15 * 60_000;
+/// Attempts of one user behind one address that are kept apart; more of them share the last.
+const MAX_THREADS: usize = 64;
+/// Exchanges of one attempt that can move with it when it is claimed.
+const MAX_MEMBERS: usize = 32;
+
+/// How sure it is that an exchange belongs to its enrollment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Link {
+    Ambiguous,
+    Likely,
+    Certain,
+}
+
+impl Link {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Certain => "certain",
+            Self::Likely => "likely",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+}
+
+/// What an exchange says about who sent it.
+#[derive(Clone, Debug, Default)]
+pub struct Traits {
+    pub id: ExchangeId,
+    pub at: Time,
+    pub kind: Option<Kind>,
+    pub connection: Option<ConnectionId>,
+    /// Without the port.
+    pub address: String,
+    pub host: String,
+    pub user: Option<String>,
+    pub device_id: Option<String>,
+    pub device_name: Option<String>,
+    pub os_version: Option<String>,
+    pub key_hash: Option<String>,
+    /// SHA-1 of the TLS client certificate.
+    pub client_certificate: Option<String>,
+}
+
+/// Where an exchange was put.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    pub enrollment: EnrollmentId,
+    pub link: Link,
+    /// Earlier exchanges that moved to another enrollment because of this one.
+    pub moved: Vec<(ExchangeId, EnrollmentId, Link)>,
+    /// Rows that are empty now, and which one took over.
+    pub gone: Vec<(EnrollmentId, EnrollmentId)>,
+    thread: usize,
+}
+
+/// What became of an exchange, for its enrollment's state.
+#[derive(Debug)]
+pub struct Ending<'a> {
+    pub response: Option<Kind>,
+    pub status: Option<u16>,
+    /// The answer is ours, with the reason.
+    pub ours: Option<Option<String>>,
+    pub auth: Option<AuthPolicy>,
+    pub fault: Option<Cause>,
+    pub provisioned: bool,
+    pub issued: Option<String>,
+    pub findings: &'a [Finding],
+}
+
+/// One device's (or attempt's) exchanges within a row.
+#[derive(Clone, Debug, Default)]
+struct Thread {
+    dialogue: Dialogue,
+    /// The request kinds seen last.
+    step: Option<Kind>,
+    answered_badly: bool,
+    connections: Vec<ConnectionId>,
+    members: Vec<(ExchangeId, Link)>,
+    latest: Time,
+}
+
+#[derive(Debug)]
+struct Row {
+    enrollment: Enrollment,
+    /// Has a device identity: no other device's exchanges come here.
+    anchored: bool,
+    key_hash: Option<String>,
+    threads: Vec<Thread>,
+}
+
+/// All enrollments that are known, and the ways to find them.
+#[derive(Debug, Default)]
+pub struct Correlator {
+    rows: BTreeMap<EnrollmentId, Row>,
+    next: u64,
+    by_connection: HashMap<ConnectionId, EnrollmentId>,
+    by_address: HashMap<String, Vec<EnrollmentId>>,
+    by_device: HashMap<String, EnrollmentId>,
+    by_certificate: HashMap<String, EnrollmentId>,
+}
+
+impl Correlator {
+    pub fn enrollment(&self, id: EnrollmentId) -> Option<&Enrollment> {
+        self.rows.get(&id).map(|row| &row.enrollment)
+    }
+
+    pub fn enrollments(&self) -> impl Iterator<Item = &Enrollment> {
+        self.rows.values().map(|row| &row.enrollment)
+    }
+
+    pub fn set_verdict(&mut self, id: EnrollmentId, set: impl FnOnce(&mut Enrollment)) {
+        if let Some(row) = self.rows.get_mut(&id) {
+            set(&mut row.enrollment);
+        }
+    }
+
+    /// Connection ids start anew.
+    pub fn forget_connections(&mut self) {
+        self.by_connection.clear();
+        for row in self.rows.values_mut() {
+            row.threads.iter_mut().for_each(|t| t.connections.clear());
+        }
+    }
+
+    pub fn close(&mut self, connection: &ConnectionId) {
+        self.by_connection.remove(connection);
+    }
+
+    /// Exchanges are missing: what is compared across the gap proves nothing.
+    pub fn gap(&mut self) {
+        for thread in self.rows.values_mut().flat_map(|row| &mut row.threads) {
+            thread.dialogue = Dialogue { gap: true, ..Dialogue::default() };
+        }
+    }
+
+    /// The earlier dialogues that this exchange may continue; several when it cannot be told which.
+    pub fn candidates(&self, placement: &Placement) -> Vec<&Dialogue> {
+        let Some(row) = self.rows.get(&placement.enrollment) else { return Vec::new() };
+        if placement.link == Link::Ambiguous && !row.anchored {
+            return row.threads.iter().map(|t| &t.dialogue).collect();
+        }
+        row.threads.get(placement.thread).map(|t| &t.dialogue).into_iter().collect()
+    }
+
+    /// The dialogue that the exchange's messages join.
+    pub fn dialogue(&mut self, placement: &Placement) -> Option<&mut Dialogue> {
+        let row = self.rows.get_mut(&placement.enrollment)?;
+        row.threads.get_mut(placement.thread).map(|t| &mut t.dialogue)
+    }
+
+    /// Finds the enrollment of an exchange, or begins one. `None` for exchanges that belong to none.
+    pub fn place(&mut self, traits: &Traits) -> Option<Placement> {
+        let kind = traits.kind.filter(|kind| stage_of(*kind).is_some())?;
+        let mut placement = match kind {
+            Kind::ManagementSync => self.place_sync(traits)?,
+            Kind::SecurityTokenRequest if traits.device_id.is_some() => self.place_identified(traits),
+            Kind::DiscoveryProbe => {
+                let known = self.on_connection(traits, |_| true);
+                known.unwrap_or_else(|| self.begin(traits, None))
+            }
+            _ => self.place_by_user(traits, kind),
+        };
+        self.join(&mut placement, traits, kind);
+        Some(placement)
+    }
+
+    /// A management session belongs to who holds the certificate, else to the only one enrolled at its address.
+    fn place_sync(&self, traits: &Traits) -> Option<Placement> {
+        let by_certificate = traits.client_certificate.as_ref().and_then(|c| self.by_certificate.get(c));
+        if let Some(id) = by_certificate {
+            return Some(at(*id, 0, Link::Certain));
+        }
+        if let Some(found) = self.on_connection(traits, |_| true) {
+            return Some(found);
+        }
+        let mut enrolled = self.at_address(traits).filter(|row| {
+            row.enrollment.issued.is_some() && traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW
+        });
+        let only = enrolled.next()?;
+        enrolled.next().is_none().then(|| at(only.enrollment.id, 0, Link::Likely))
+    }
+
+    /// A token request names its device: it goes to that device's row, and takes its earlier exchanges along.
+    fn place_identified(&mut self, traits: &Traits) -> Placement {
+        let device = traits.device_id.clone().unwrap_or_default();
+        let earlier = self.find_thread(traits, Kind::SecurityTokenRequest);
+        let own = self.by_device.get(&device).copied().filter(|id| self.rows.contains_key(id));
+        match (own, earlier) {
+            // A repetition, unless the device has begun anew meanwhile.
+            (Some(id), None) => at(id, 0, Link::Certain),
+            (Some(id), Some((other, _, _))) if other == id => at(id, 0, Link::Certain),
+            (_, Some((id, thread, link))) => {
+                let placement = self.claim(id, thread, link);
+                self.anchor(placement.enrollment, traits, device);
+                placement
+            }
+            (None, None) => {
+                let placement = self.begin(traits, traits.user.clone());
+                self.anchor(placement.enrollment, traits, device);
+                placement
+            }
+        }
+    }
+
+    fn anchor(&mut self, id: EnrollmentId, traits: &Traits, device: String) {
+        if let Some(row) = self.rows.get_mut(&id) {
+            row.anchored = true;
+            row.key_hash.clone_from(&traits.key_hash);
+            row.enrollment.device_id = Some(device.clone());
+        }
+        self.by_device.insert(device, id);
+    }
+
+    /// Makes the thread a row of its own, unless it already is alone in its row.
+    fn claim(&mut self, id: EnrollmentId, thread: usize, link: Link) -> Placement {
+        let alone = self.rows.get(&id).is_none_or(|row| row.threads.len() <= 1);
+        if alone {
+            return at(id, 0, link);
+        }
+        let Some(row) = self.rows.get_mut(&id) else { return at(id, 0, link) };
+        let taken = row.threads.remove(thread.min(row.threads.len() - 1));
+        let mut enrollment = row.enrollment.clone();
+        row.enrollment.exchanges = row.enrollment.exchanges.saturating_sub(taken.members.len() as u64);
+        row.enrollment.threads = row.threads.len();
+        self.next += 1;
+        let new = EnrollmentId(self.next);
+        enrollment.id = new;
+        enrollment.exchanges = taken.members.len() as u64;
+        enrollment.threads = 1;
+        let moved = taken.members.iter().map(|(exchange, own)| (exchange.clone(), new, (*own).min(link))).collect();
+        self.by_address.entry(enrollment.address.clone()).or_default().push(new);
+        for connection in &taken.connections {
+            self.by_connection.insert(connection.clone(), new);
+        }
+        self.rows.insert(new, Row { enrollment, anchored: false, key_hash: None, threads: vec![taken] });
+        Placement { enrollment: new, link, moved, gone: Vec::new(), thread: 0 }
+    }
+
+    /// Discover, GetPolicies, or a token request that names no device.
+    fn place_by_user(&mut self, traits: &Traits, kind: Kind) -> Placement {
+        if let Some((id, thread, link)) = self.find_thread(traits, kind) {
+            let from_pool = self.rows.get(&id).is_some_and(|r| r.enrollment.user.is_none() && r.threads.len() > 1);
+            if traits.user.is_some() && from_pool {
+                // A probe out of many: it leaves the anonymous pool for its user's row.
+                let own = self.user_row(traits);
+                let placement = self.claim(id, thread, link);
+                return own.map_or(placement.clone(), |own| self.merge(placement, own));
+            }
+            return at(id, thread, link);
+        }
+        match self.user_row(traits).filter(|_| kind == Kind::DiscoverRequest) {
+            Some(id) => self.add_thread(id, traits),
+            None => self.begin(traits, traits.user.clone()),
+        }
+    }
+
+    /// Puts a freshly claimed row's thread into the user's row.
+    fn merge(&mut self, placement: Placement, into: EnrollmentId) -> Placement {
+        if placement.enrollment == into {
+            return placement;
+        }
+        let Some(from) = self.rows.remove(&placement.enrollment) else { return placement };
+        self.unlist(&from.enrollment);
+        let Some(row) = self.rows.get_mut(&into) else { return placement };
+        let mut moved = placement.moved;
+        for (_, target, _) in &mut moved {
+            *target = into;
+        }
+        row.enrollment.exchanges += from.enrollment.exchanges;
+        row.threads.extend(from.threads);
+        row.enrollment.threads = row.threads.len();
+        let gone = vec![(placement.enrollment, into)];
+        Placement { enrollment: into, link: placement.link, moved, gone, thread: row.threads.len() - 1 }
+    }
+
+    fn add_thread(&mut self, id: EnrollmentId, traits: &Traits) -> Placement {
+        let probe = self.find_probe(traits);
+        if let Some((pool, thread, link)) = probe.filter(|(pool, _, _)| *pool != id) {
+            let placement = self.claim(pool, thread, link);
+            return self.merge(placement, id);
+        }
+        let Some(row) = self.rows.get_mut(&id) else { return at(id, 0, Link::Likely) };
+        if row.threads.len() < MAX_THREADS {
+            row.threads.push(Thread::default());
+        }
+        row.enrollment.threads = row.threads.len();
+        at(id, row.threads.len() - 1, Link::Ambiguous)
+    }
+
+    /// The open row of that user at that address that no device has anchored yet.
+    fn user_row(&self, traits: &Traits) -> Option<EnrollmentId> {
+        let user = traits.user.as_ref()?;
+        let open = |row: &&Row| !row.anchored && row.enrollment.user.as_ref().is_some_and(|u| same_user(u, user));
+        let live = |row: &&Row| traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW;
+        self.at_address(traits).filter(open).find(live).map(|row| row.enrollment.id)
+    }
+
+    /// The thread that this exchange continues: same connection, then user, then address.
+    fn find_thread(&self, traits: &Traits, kind: Kind) -> Option<(EnrollmentId, usize, Link)> {
+        if let Some(found) = self.on_connection(traits, |row| fits_user(row, traits)) {
+            let repeats = kind == Kind::DiscoverRequest && self.is_finished(found.enrollment);
+            if !repeats {
+                return Some((found.enrollment, found.thread, Link::Certain));
+            }
+        }
+        if let Some(user) = &traits.user {
+            let of_user: Vec<_> = self
+                .at_address(traits)
+                .filter(|row| !row.anchored && row.enrollment.user.as_ref().is_some_and(|u| same_user(u, user)))
+                .collect();
+            if let Some(found) = pick(&of_user, traits, kind) {
+                return Some(found);
+            }
+            // A repetition by a device that is known already, or one that came back by another address.
+            if kind != Kind::DiscoverRequest && kind != Kind::SecurityTokenRequest {
+                let mut anywhere = self.rows.values().rev().take(1000).filter(|row| {
+                    !row.anchored
+                        && row.enrollment.address != traits.address
+                        && row.enrollment.user.as_ref().is_some_and(|u| same_user(u, user))
+                        && traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW
+                        && row.threads.iter().any(|t| awaits(t, kind))
+                });
+                if let (Some(only), None) = (anywhere.next(), anywhere.next()) {
+                    return Some((only.enrollment.id, 0, Link::Likely));
+                }
+            }
+        }
+        if kind == Kind::DiscoverRequest {
+            return self.find_probe(traits);
+        }
+        // By address alone: only where there is nothing to mix up.
+        let mut open = self.at_address(traits).filter(|row| {
+            !row.anchored
+                && traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW
+                && row.threads.iter().any(|t| awaits(t, kind))
+        });
+        let only = open.next()?;
+        let single = open.next().is_none() && only.threads.len() == 1;
+        single.then(|| (only.enrollment.id, 0, Link::Likely))
+    }
+
+    /// The oldest probe from this address that no Discover has claimed.
+    fn find_probe(&self, traits: &Traits) -> Option<(EnrollmentId, usize, Link)> {
+        let probes: Vec<_> = self
+            .at_address(traits)
+            .filter(|row| !row.anchored && row.enrollment.user.is_none() && row.enrollment.host == traits.host)
+            .filter(|row| traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW)
+            .collect();
+        pick(&probes, traits, Kind::DiscoverRequest)
+    }
+
+    fn is_finished(&self, id: EnrollmentId) -> bool {
+        self.rows.get(&id).is_some_and(|row| matches!(row.enrollment.outcome, Outcome::Enrolled | Outcome::Failed))
+    }
+
+    fn on_connection(&self, traits: &Traits, fits: impl Fn(&Row) -> bool) -> Option<Placement> {
+        let connection = traits.connection.as_ref()?;
+        let row = self.rows.get(self.by_connection.get(connection)?)?;
+        if !fits(row) {
+            return None;
+        }
+        let thread = row.threads.iter().rposition(|t| t.connections.contains(connection)).unwrap_or(0);
+        Some(at(row.enrollment.id, thread, Link::Certain))
+    }
+
+    fn at_address<'s>(&'s self, traits: &Traits) -> impl Iterator<Item = &'s Row> + use<'s> {
+        let ids = self.by_address.get(&traits.address);
+        ids.into_iter().flatten().filter_map(|id| self.rows.get(id))
+    }
+
+    fn begin(&mut self, traits: &Traits, user: Option<String>) -> Placement {
+        // Probes of one address share one row until somebody claims them.
+        if user.is_none() && traits.kind == Some(Kind::DiscoveryProbe) {
+            let pool = self.at_address(traits).find(|row| {
+                !row.anchored && row.enrollment.user.is_none() && row.enrollment.host == traits.host
+                    && traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW
+            });
+            if let Some(id) = pool.map(|row| row.enrollment.id) {
+                let Some(row) = self.rows.get_mut(&id) else { return at(id, 0, Link::Ambiguous) };
+                if row.threads.len() < 4096 {
+                    row.threads.push(Thread::default());
+                }
+                row.enrollment.threads = row.threads.len();
+                return at(id, row.threads.len() - 1, Link::Ambiguous);
+            }
+        }
+        self.next += 1;
+        let id = EnrollmentId(self.next);
+        let mut enrollment = Enrollment::new(id, traits.at, &traits.address, &traits.host);
+        enrollment.user = user;
+        self.by_address.entry(traits.address.clone()).or_default().push(id);
+        self.rows.insert(id, Row { enrollment, anchored: false, key_hash: None, threads: vec![Thread::default()] });
+        if self.rows.len() > MAX_ROWS
+            && let Some((_, oldest)) = self.rows.pop_first()
+        {
+            self.unlist(&oldest.enrollment);
+        }
+        at(id, 0, Link::Certain)
+    }
+
+    /// Records that the exchange now belongs there.
+    fn join(&mut self, placement: &mut Placement, traits: &Traits, kind: Kind) {
+        let Some(row) = self.rows.get_mut(&placement.enrollment) else { return };
+        placement.thread = placement.thread.min(row.threads.len().saturating_sub(1));
+        if let Some(thread) = row.threads.get_mut(placement.thread) {
+            thread.step = Some(kind);
+            thread.answered_badly = false;
+            thread.latest = traits.at;
+            if thread.members.len() < MAX_MEMBERS {
+                thread.members.push((traits.id.clone(), placement.link));
+            }
+            if let Some(connection) = &traits.connection
+                && !thread.connections.contains(connection)
+            {
+                thread.connections.truncate(8);
+                thread.connections.push(connection.clone());
+            }
+        }
+        if let Some(connection) = &traits.connection {
+            self.by_connection.insert(connection.clone(), placement.enrollment);
+        }
+        let enrollment = &mut row.enrollment;
+        enrollment.exchanges += 1;
+        enrollment.latest = enrollment.latest.max(traits.at);
+        enrollment.token_requests += u64::from(kind == Kind::SecurityTokenRequest);
+        traits.host.clone_into(&mut enrollment.host);
+        for (known, new) in [
+            (&mut enrollment.user, &traits.user),
+            (&mut enrollment.device_name, &traits.device_name),
+            (&mut enrollment.os_version, &traits.os_version),
+        ] {
+            if known.is_none() {
+                known.clone_from(new);
+            }
+        }
+        if let Some(stage) = stage_of(kind) {
+            // A repeated Discover begins the way anew; anything else only goes forward.
+            let restart = kind == Kind::DiscoverRequest;
+            enrollment.stage = if restart { Some(stage) } else { enrollment.stage.max(Some(stage)) };
+            if !enrollment.seen.contains(&stage) {
+                enrollment.seen.push(stage);
+            }
+        }
+        enrollment.last = Last::Open;
+    }
+
+    /// The exchange is judged: its enrollment moves.
+    pub fn finish(&mut self, placement: &Placement, ending: &Ending<'_>, now: Time, deadlines: &Deadlines) {
+        let Some(row) = self.rows.get_mut(&placement.enrollment) else { return };
+        let enrollment = &mut row.enrollment;
+        ending.findings.iter().for_each(|f| enrollment.count(f.level));
+        let worst = ending.findings.iter().find(|f| f.level == Level::Error);
+        let bad_status = ending.status.filter(|s| *s >= 400);
+        let probe = enrollment.stage == Some(Stage::Discovery) && ending.response.is_none_or(|k| k == Kind::None)
+            && row.threads.get(placement.thread).is_some_and(|t| t.step == Some(Kind::DiscoveryProbe));
+        let synced = row.threads.get(placement.thread).is_some_and(|t| t.step == Some(Kind::ManagementSync));
+        (enrollment.last, enrollment.cause) = match (&ending.ours, &ending.fault, bad_status, worst) {
+            (Some(why), ..) => (Last::NoAnswer, Cause::NoAnswer(why.clone())),
+            _ if ending.status.is_none() && !synced => (Last::NoAnswer, Cause::NoAnswer(None)),
+            _ if synced && enrollment.issued.is_some() => (Last::Issued, Cause::None),
+            (_, Some(fault), ..) => (Last::Bad, fault.clone()),
+            // A probe that is not answered with 200 stops only autodiscovery.
+            (_, _, Some(_), _) if probe => (Last::Good, Cause::None),
+            (_, _, Some(_), Some(finding)) if finding.rule.id != "HTTP-014" => (Last::Bad, cause_of(finding)),
+            (_, _, Some(status), _) => (Last::Bad, Cause::Status(status)),
+            (_, _, None, Some(finding)) => {
+                let last = if ending.response == Some(Kind::SecurityTokenResponse) { Last::Bad } else { Last::Flawed };
+                (last, cause_of(finding))
+            }
+            _ if ending.provisioned => (Last::Issued, Cause::None),
+            _ => (Last::Good, Cause::None),
+        };
+        if ending.auth.is_some() {
+            enrollment.auth = ending.auth;
+        }
+        if ending.provisioned {
+            enrollment.stage = enrollment.stage.max(Some(Stage::Configuration));
+            enrollment.seen.push(Stage::Configuration);
+            enrollment.issued.clone_from(&ending.issued);
+        }
+        if let Some(thread) = row.threads.get_mut(placement.thread) {
+            thread.answered_badly = matches!(enrollment.last, Last::Bad | Last::NoAnswer);
+        }
+        enrollment.settle(now, deadlines);
+        if let Some(thumbprint) = ending.issued.clone().filter(|_| ending.provisioned) {
+            self.by_certificate.insert(thumbprint, placement.enrollment);
+        }
+    }
+
+    /// Time passed: enrollments stall or fail, and the oldest are forgotten. Returns those whose outcome changed.
+    pub fn tick(&mut self, now: Time, deadlines: &Deadlines) -> Vec<EnrollmentId> {
+        let mut changed = Vec::new();
+        let mut idle = Vec::new();
+        for (id, row) in &mut self.rows {
+            let before = row.enrollment.outcome;
+            row.enrollment.settle(now, deadlines);
+            if row.enrollment.outcome != before {
+                changed.push(*id);
+            }
+            if row.enrollment.silent_for(now) > MAX_IDLE {
+                idle.push(*id);
+            }
+        }
+        for id in idle {
+            if let Some(row) = self.rows.remove(&id) {
+                self.unlist(&row.enrollment);
+            }
+        }
+        changed
+    }
+
+    fn unlist(&mut self, enrollment: &Enrollment) {
+        let id = enrollment.id;
+        if let Some(ids) = self.by_address.get_mut(&enrollment.address) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_address.remove(&enrollment.address);
+            }
+        }
+        self.by_connection.retain(|_, other| *other != id);
+        self.by_device.retain(|_, other| *other != id);
+        self.by_certificate.retain(|_, other| *other != id);
+    }
+}
+
+fn at(enrollment: EnrollmentId, thread: usize, link: Link) -> Placement {
+    Placement { enrollment, link, moved: Vec::new(), gone: Vec::new(), thread }
+}
+
+fn cause_of(finding: &Finding) -> Cause {
+    Cause::Finding { rule: finding.rule, found: finding.found.clone(), hresult: finding.hresult }
+}
+
+/// The thread among these rows that awaits such a message: the oldest; ambiguous when there are several.
+fn pick(rows: &[&Row], traits: &Traits, kind: Kind) -> Option<(EnrollmentId, usize, Link)> {
+    let waiting: Vec<_> = rows
+        .iter()
+        .flat_map(|row| row.threads.iter().enumerate().map(move |(index, thread)| (*row, index, thread)))
+        .filter(|(_, _, thread)| awaits(thread, kind) && traits.at.since(thread.latest) <= ADDRESS_WINDOW)
+        .collect();
+    let (row, index, _) = waiting.first()?;
+    let link = if waiting.len() == 1 { Link::Likely } else { Link::Ambiguous };
+    Some((row.enrollment.id, *index, link))
+}
+
+/// Whether such a message can come next: forwards, or again after a bad or missing answer.
+fn awaits(thread: &Thread, kind: Kind) -> bool {
+    let rank = |kind: Kind| stage_of(kind).map(|stage| (stage, kind));
+    match thread.step {
+        None => true,
+        Some(Kind::DiscoveryProbe) => kind == Kind::DiscoverRequest,
+        Some(last) if last == kind => thread.answered_badly,
+        Some(last) => kind != Kind::DiscoverRequest && rank(last) < rank(kind) || thread.answered_badly,
+    }
+}
+
+fn fits_user(row: &Row, traits: &Traits) -> bool {
+    let user = match (&row.enrollment.user, &traits.user) {
+        (Some(known), Some(new)) => row.threads.len() == 1 && !row.anchored || same_user(known, new),
+        _ => true,
+    };
+    let device = match (&row.enrollment.device_id, &traits.device_id) {
+        (Some(known), Some(new)) => known == new,
+        _ => true,
+    };
+    user && device
+}
+
+/// Letters' case does not count; `DOMAIN\user` and a bare name equal the local part of an address.
+pub(super) fn same_user(one: &str, other: &str) -> bool {
+    let local = |user: &str| {
+        let user = user.rsplit_once('\\').map_or(user, |(_, name)| name);
+        user.split_once('@').map_or(user, |(name, _)| name).to_lowercase()
+    };
+    if one.contains('@') && other.contains('@') {
+        return one.eq_ignore_ascii_case(other) || one.to_lowercase() == other.to_lowercase();
+    }
+    local(one) == local(other)
+}

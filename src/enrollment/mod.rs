@@ -1,0 +1,10 @@
+//! How far a device came, how its enrollment ended, and which exchanges belong to it.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod correlate;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use correlate::{Correlator, Link, Placement, Traits};
+pub use state::{Cause, Deadlines, Enrollment, EnrollmentId, Outcome, Stage, StepState};

@@ -1,0 +1,305 @@
+//! What a rule is handed, and what it answers.
+
+use crate::dialogue::Dialogue;
+use crate::event::{Connection, Exchange, From, Response, Side};
+use crate::message::certificate::Csr;
+use crate::message::{
+    Content, Credential, DiscoverRequest, DiscoverResponse, Fault, GetPoliciesRequest, GetPoliciesResponse,
+    Kind, Message, Provisioning, Soap, Spot, TokenRequest, TokenResponse, Within,
+};
+use crate::xml::{Document, Place};
+
+/// The variant says what the rule applies to, so that it cannot disagree with the argument.
+#[derive(Clone, Copy, Debug)]
+pub enum Check {
+    Connection(fn(&Connection) -> Verdict),
+    /// Every request that an enrollment client sends.
+    Request(fn(&Context<'_>) -> Verdict),
+    /// Every answer by the server to an enrollment client.
+    Response(fn(&Response, &Context<'_>) -> Verdict),
+    /// Every enrollment message that is XML.
+    Xml(fn(&Document, &Context<'_>) -> Verdict),
+    Soap(fn(&Soap, &Context<'_>) -> Verdict),
+    DiscoverRequest(fn(&DiscoverRequest, &Context<'_>) -> Verdict),
+    DiscoverResponse(fn(&DiscoverResponse, &Context<'_>) -> Verdict),
+    /// The security header of GetPolicies and RequestSecurityToken.
+    Credential(fn(&Credential, &Context<'_>) -> Verdict),
+    GetPoliciesRequest(fn(&GetPoliciesRequest, &Context<'_>) -> Verdict),
+    GetPoliciesResponse(fn(&GetPoliciesResponse, &Context<'_>) -> Verdict),
+    TokenRequest(fn(&TokenRequest, &Context<'_>) -> Verdict),
+    Csr(fn(&Csr, &TokenRequest, &Context<'_>) -> Verdict),
+    TokenResponse(fn(&TokenResponse, &Context<'_>) -> Verdict),
+    Provisioning(fn(&Provisioning, &Context<'_>) -> Verdict),
+    Fault(fn(&Fault, &Context<'_>) -> Verdict),
+}
+
+/// Everything that a rule may look at: facts only.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    pub exchange: &'a Exchange,
+    /// The message being judged.
+    pub message: &'a Message,
+    /// The exchange's request; the message itself when that is one.
+    pub request: &'a Message,
+    /// What was said before this exchange.
+    pub earlier: &'a Dialogue,
+    /// The device's connection, where it is known.
+    pub connection: Option<&'a Connection>,
+}
+
+/// `Skip` is not `Pass`: a rule that never ran has proved nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    Skip,
+    Pass,
+    Fail(Vec<Evidence>),
+}
+
+/// Where to look, what should be there, what is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    pub within: Within,
+    pub path: String,
+    pub place: Option<Place>,
+    pub outer_offset: Option<u64>,
+    pub expected: String,
+    pub found: String,
+    /// The code on the user's screen, where this evidence tells it and the rule cannot.
+    pub hresult: Option<u32>,
+}
+
+/// The longest text that a finding repeats from a message, in characters.
+const MAX_FOUND: usize = 160;
+
+impl Check {
+    /// What it applies to, for people.
+    pub fn applies_to(self) -> &'static str {
+        match self {
+            Self::Connection(_) => "every connection",
+            Self::Request(_) => "every enrollment request",
+            Self::Response(_) => "every answer to an enrollment request",
+            Self::Xml(_) => "every XML message",
+            Self::Soap(_) => "every SOAP message",
+            Self::DiscoverRequest(_) => "Discover",
+            Self::DiscoverResponse(_) => "DiscoverResponse",
+            Self::Credential(_) => "GetPolicies and RequestSecurityToken",
+            Self::GetPoliciesRequest(_) => "GetPolicies",
+            Self::GetPoliciesResponse(_) => "GetPoliciesResponse",
+            Self::TokenRequest(_) => "RequestSecurityToken",
+            Self::Csr(_) => "the PKCS#10 in RequestSecurityToken",
+            Self::TokenResponse(_) => "RequestSecurityTokenResponseCollection",
+            Self::Provisioning(_) => "the provisioning document",
+            Self::Fault(_) => "SOAP faults",
+        }
+    }
+
+    pub(super) fn run(self, message: &Message, cx: &Context<'_>) -> Verdict {
+        let ours = || cx.exchange.response.as_ref().is_some_and(|r| r.from == From::Enrollscope);
+        if message.side == Side::Response && ours() && !matches!(self, Self::Response(_)) {
+            return Verdict::Skip;
+        }
+        match (self, &message.content) {
+            (Self::Request(check), _) if message.side == Side::Request && cx.is_enrollment() => check(cx),
+            (Self::Response(check), _) if message.side == Side::Response && cx.is_enrollment() => {
+                cx.exchange.response.as_ref().map_or(Verdict::Skip, |response| check(response, cx))
+            }
+            (Self::Xml(check), _) if cx.is_enrollment() => {
+                message.document.as_ref().map_or(Verdict::Skip, |document| check(document, cx))
+            }
+            (Self::Soap(check), _) => message.soap.as_ref().map_or(Verdict::Skip, |soap| check(soap, cx)),
+            (Self::DiscoverRequest(check), Content::DiscoverRequest(m)) => check(m, cx),
+            (Self::DiscoverResponse(check), Content::DiscoverResponse(m)) => check(m, cx),
+            (Self::Credential(check), Content::GetPoliciesRequest(_) | Content::TokenRequest(_)) => {
+                message.soap.as_ref().map_or(Verdict::Skip, |soap| check(&soap.credential, cx))
+            }
+            (Self::GetPoliciesRequest(check), Content::GetPoliciesRequest(m)) => check(m, cx),
+            (Self::GetPoliciesResponse(check), Content::GetPoliciesResponse(m)) => check(m, cx),
+            (Self::TokenRequest(check), Content::TokenRequest(m)) => check(m, cx),
+            (Self::Csr(check), Content::TokenRequest(m)) => {
+                m.csr.as_ref().map_or(Verdict::Skip, |csr| check(csr, m, cx))
+            }
+            (Self::TokenResponse(check), Content::TokenResponse(m)) => check(m, cx),
+            (Self::Provisioning(check), _) => {
+                message.provisioning().map_or(Verdict::Skip, |doc| check(doc, cx))
+            }
+            (Self::Fault(check), Content::Fault(m)) => check(m, cx),
+            _ => Verdict::Skip,
+        }
+    }
+}
+
+impl Context<'_> {
+    /// The exchange belongs to an enrollment, as far as its messages tell.
+    pub fn is_enrollment(&self) -> bool {
+        let known =
+            |kind: Kind| !matches!(kind, Kind::Other | Kind::None | Kind::NotHttp | Kind::ManagementSync);
+        known(self.request.kind) || known(self.message.kind)
+    }
+
+    /// A status and heads were on a wire, and not made up for a message read from a file.
+    pub fn has_head(&self) -> bool {
+        match self.message.side {
+            Side::Request => !self.exchange.request.headers.is_empty(),
+            Side::Response => self.exchange.response.as_ref().is_some_and(|r| r.status != 0),
+        }
+    }
+
+    /// Fails at a place of this message's body.
+    pub fn fail(&self, at: &Spot, expected: impl Into<String>, found: impl Into<String>) -> Verdict {
+        Verdict::Fail(vec![self.evidence(at, expected, found)])
+    }
+
+    /// Fails at the field, or at its absence from `parent`.
+    pub fn fail_field(
+        &self,
+        field: Option<&crate::message::Field>,
+        absent: (&Spot, &'static str),
+        expected: impl Into<String>,
+    ) -> Verdict {
+        match field {
+            Some(field) if field.nil => self.fail(&field.spot, expected, "nil"),
+            Some(field) if field.is_empty() => self.fail(&field.spot, expected, "empty"),
+            Some(field) => self.fail(&field.spot, expected, field.value.clone()),
+            None => self.fail(&absent.0.missing(absent.1), expected, "absent"),
+        }
+    }
+
+    pub fn evidence(&self, at: &Spot, expected: impl Into<String>, found: impl Into<String>) -> Evidence {
+        let located = self.message.document.as_ref().map(|d| at.locate(d)).unwrap_or_default();
+        // A provisioning document that is the whole body is still the provisioning document.
+        let within = if matches!(self.message.content, Content::Provisioning(_)) {
+            Within::Provisioning
+        } else {
+            Within::Body
+        };
+        Evidence {
+            within,
+            path: located.path,
+            place: located.place,
+            outer_offset: None,
+            expected: expected.into(),
+            found: shorten(&found.into()),
+            hresult: None,
+        }
+    }
+
+    /// Evidence inside the provisioning document.
+    pub fn provisioned(&self, at: &Spot, expected: impl Into<String>, found: impl Into<String>) -> Evidence {
+        let Some(provisioning) = self.message.provisioning() else {
+            return self.evidence(at, expected, found);
+        };
+        let located = at.locate(&provisioning.document);
+        Evidence {
+            within: Within::Provisioning,
+            path: located.path,
+            place: located.place,
+            outer_offset: self.token_offset(),
+            expected: expected.into(),
+            found: shorten(&found.into()),
+            hresult: None,
+        }
+    }
+
+    pub fn fail_provisioned(
+        &self,
+        at: &Spot,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Verdict {
+        Verdict::Fail(vec![self.provisioned(at, expected, found)])
+    }
+
+    /// Evidence inside the PKCS#10: a byte range of its DER.
+    pub fn in_csr(
+        &self,
+        (path, span): (&str, (usize, usize)),
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Verdict {
+        Verdict::Fail(vec![Evidence {
+            within: Within::Csr,
+            path: path.to_owned(),
+            place: Some(Place { line: 1, column: 1, offset: span.0 as u64, length: span.1 as u64 }),
+            outer_offset: self.token_offset(),
+            expected: expected.into(),
+            found: shorten(&found.into()),
+            hresult: None,
+        }])
+    }
+
+    /// Fails at a header of this message, or at its absence; `status` stands for the first line.
+    pub fn fail_head(&self, name: &str, expected: impl Into<String>, found: impl Into<String>) -> Verdict {
+        let headers = match self.message.side {
+            Side::Request => &self.exchange.request.headers[..],
+            Side::Response => self.exchange.response.as_ref().map(|r| &r.headers[..]).unwrap_or_default(),
+        };
+        let line = match name {
+            "status" | "method" | "target" => Some(1),
+            _ => headers.iter().position(|h| h.name.eq_ignore_ascii_case(name)).map(|at| at + 2),
+        };
+        let line = line.and_then(|line| u32::try_from(line).ok());
+        Verdict::Fail(vec![Evidence {
+            within: Within::Head,
+            path: name.to_owned(),
+            place: line.map(|line| Place { line, column: 1, offset: 0, length: 0 }),
+            outer_offset: None,
+            expected: expected.into(),
+            found: shorten(&found.into()),
+            hresult: None,
+        }])
+    }
+
+    /// Where the BinarySecurityToken's text starts in the body's bytes.
+    fn token_offset(&self) -> Option<u64> {
+        let spot = match &self.message.content {
+            Content::TokenRequest(request) => &request.token.as_ref()?.spot,
+            Content::TokenResponse(response) => &response.token.as_ref()?.spot,
+            _ => return None,
+        };
+        Some(spot.locate(self.message.document.as_ref()?).place?.offset)
+    }
+}
+
+impl Verdict {
+    pub fn check(holds: bool, otherwise: impl FnOnce() -> Self) -> Self {
+        if holds { Self::Pass } else { otherwise() }
+    }
+
+    #[must_use]
+    pub fn with_hresult(mut self, hresult: u32) -> Self {
+        if let Self::Fail(evidence) = &mut self {
+            evidence.iter_mut().for_each(|e| e.hresult = Some(hresult));
+        }
+        self
+    }
+
+    /// Passes when there is no evidence.
+    pub fn from_evidence(evidence: Vec<Evidence>) -> Self {
+        if evidence.is_empty() { Self::Pass } else { Self::Fail(evidence) }
+    }
+
+    pub fn connection(path: &str, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::Fail(vec![Evidence {
+            within: Within::Connection,
+            path: path.to_owned(),
+            place: None,
+            outer_offset: None,
+            expected: expected.into(),
+            found: shorten(&found.into()),
+            hresult: None,
+        }])
+    }
+}
+
+/// Cuts long texts and shows control characters for what they are, as screens and reports repeat them.
+fn shorten(text: &str) -> String {
+    let mut short: String = text
+        .chars()
+        .take(MAX_FOUND)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect();
+    if text.chars().nth(MAX_FOUND).is_some() {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,203 @@
+//! Rules on the security header of GetPolicies and RequestSecurityToken (MS-MDE2 3.3.4.1.1.1, 3.4.4.1.1.1).
+
+use super::check::{Check, Verdict};
+use super::rule::{Change, Example, Rule, Severity, Step, Subject};
+use super::soap::header_spot;
+use super::spec::{Cite, Spec};
+use crate::message::{Credential, names};
+
+const TOKEN: &str = "Envelope/Header/Security/UsernameToken";
+
+pub(super) static RULES: &[Rule] = &[
+    Rule {
+        id: "CRED-001",
+        name: "no-credential",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "GetPolicies and RequestSecurityToken carry a credential in wsse:Security in the header.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.3",
+            "The <wsse:Security> element MUST be a child of the <s:Header> element",
+        )],
+        consequence: "The server cannot tell whose device it is and declines.",
+        remedy: "See why the device has no credential: the sign-in failed, or no password was typed.",
+        hresult: None,
+        check: Check::Credential(|credential, cx| {
+            let Some(soap) = &cx.message.soap else { return Verdict::Skip };
+            Verdict::check(!matches!(credential, Credential::None), || {
+                let parent = soap.security.as_ref().unwrap_or_else(|| header_spot(soap));
+                cx.fail(&parent.missing("Security"), "a credential in wsse:Security", "none")
+            })
+        }),
+        needs: &[],
+        examples: &[Example::request(Step::Policies, "Envelope/Header/Security", Change::Delete)],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "CRED-ONP-001",
+        name: "user-or-password-missing",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "A UsernameToken has a Username and a Password.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.3.4.1.1.1.3",
+            "element MUST be a child of <wsse:UsernameToken> in <s:Header> and the value specifies the user name.",
+        )],
+        consequence: "The server declines the user.",
+        remedy: "Have the user type both; look at the tool that made this request.",
+        hresult: Some(0x8018_0002),
+        check: Check::Credential(|credential, cx| {
+            let Credential::UsernameToken(token) = credential else { return Verdict::Skip };
+            for (field, name) in [(&token.username, "Username"), (&token.password, "Password")] {
+                if field.as_ref().is_none_or(|f| f.is_empty() && !f.padded) {
+                    // What the password is, is nobody's business; that it is missing is.
+                    let spot = token.spot.missing(name);
+                    return cx.fail(&spot, "a value", if field.is_some() { "empty" } else { "absent" });
+                }
+            }
+            Verdict::Pass
+        }),
+        needs: &[],
+        examples: &[
+            Example::request(Step::Policies, "…/UsernameToken/Username", Change::Set("")).also(&["SEQ-014"])
+        ],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "CRED-ONP-002",
+        name: "other-username-token-id",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "The UsernameToken's u:Id is the constant uuid-cc1ccc1f-2fba-4bcf-b063-ffc0cac77917-4.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.3.4.1.1.1.3",
+            "The type MUST be \"uuid-cc1ccc1f-2fba-4bcf-b063-ffc0cac77917-4\" for on-premise authentication",
+        )],
+        consequence: "Strict servers decline the token.",
+        remedy: "Real devices send the constant: look at the tool that made this request.",
+        hresult: None,
+        check: Check::Credential(|credential, cx| {
+            let Credential::UsernameToken(token) = credential else { return Verdict::Skip };
+            if token.id.as_ref().is_some_and(|f| f.value == names::USERNAME_TOKEN_ID) {
+                return Verdict::Pass;
+            }
+            cx.fail_field(token.id.as_ref(), (&token.spot, "@Id"), names::USERNAME_TOKEN_ID)
+        }),
+        needs: &[],
+        examples: &[Example::request(
+            Step::Policies,
+            "Envelope/Header/Security/UsernameToken/@Id",
+            Change::Set("x"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "CRED-ONP-003",
+        name: "other-password-type",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "The Password's Type is #PasswordText.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.3.4.1.1.1.3",
+            "The type MUST be \"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText\"",
+        )],
+        consequence: "Strict servers decline the token.",
+        remedy: "Real devices send it: look at the tool that made this request.",
+        hresult: None,
+        check: Check::Credential(|credential, cx| {
+            let Credential::UsernameToken(token) = credential else { return Verdict::Skip };
+            if token.password_type.as_ref().is_some_and(|f| f.value == names::PASSWORD_TEXT) {
+                return Verdict::Pass;
+            }
+            let parent = token.password.as_ref().map_or(&token.spot, |p| &p.spot);
+            cx.fail_field(token.password_type.as_ref(), (parent, "@Type"), names::PASSWORD_TEXT)
+        }),
+        needs: &["CRED-ONP-001"],
+        examples: &[Example::request(
+            Step::Token,
+            "Envelope/Header/Security/UsernameToken/Password/@Type",
+            Change::Set(
+                "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordDigest",
+            ),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "SEQ-014",
+        name: "credential-changed",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "RequestSecurityToken carries the credential of GetPolicies.",
+        cites: &[Cite::observed(
+            Spec::MsDocs,
+            "On-premise authentication device enrollment",
+            "The same credential is used in both messages.",
+        )],
+        consequence: "The server may see two users; with an Entra token it may just have been renewed.",
+        remedy: "Look whether two devices were taken for one, or the token was renewed in between.",
+        hresult: None,
+        check: Check::Credential(|credential, cx| {
+            let now = crate::dialogue::CredentialFact::of(credential);
+            let (crate::message::Content::TokenRequest(_), Some(before), Some(now)) =
+                (&cx.message.content, &cx.earlier.credential, now)
+            else {
+                return Verdict::Skip;
+            };
+            let spot = credential.spot();
+            match spot {
+                Some(spot) if before.hash != now.hash => {
+                    cx.fail(spot, "the credential of GetPolicies", format!("another: {}", now.kind))
+                }
+                _ => Verdict::Pass,
+            }
+        }),
+        needs: &["CRED-ONP-001"],
+        examples: &[Example::request(
+            Step::Token,
+            "Envelope/Header/Security/UsernameToken/Password",
+            Change::Set("another"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "SEQ-002",
+        name: "credential-of-other-kind",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "The credential is of the kind that discovery chose.",
+        cites: &[
+            Cite::must(Spec::MsMde2, "3.3.4.1.1.1.3", "Authentication MUST be implemented for this message"),
+            Cite::observed(
+                Spec::Field,
+                "",
+                "An Entra-joined device sends its token even when OnPremise was chosen.",
+            ),
+        ],
+        consequence: "A server that expects the other kind declines.",
+        remedy: "Accept the token that the device has, or choose the AuthPolicy that fits it.",
+        hresult: None,
+        check: Check::Credential(|credential, cx| {
+            use crate::message::AuthPolicy;
+            let Some(chosen) = cx.earlier.answer.as_ref().and_then(|a| a.auth_policy) else {
+                return Verdict::Skip;
+            };
+            let Some(spot) = credential.spot() else { return Verdict::Skip };
+            let fits = matches!(
+                (chosen, credential),
+                (AuthPolicy::OnPremise, Credential::UsernameToken(_))
+                    | (AuthPolicy::Federated, Credential::Token(_))
+                    | (AuthPolicy::Certificate, Credential::Certificate(_))
+            );
+            Verdict::check(fits, || cx.fail(spot, chosen.wire(), credential.describe()))
+        }),
+        needs: &["CRED-001"],
+        examples: &[
+            Example::request(Step::Policies, TOKEN, Change::Rename("BinarySecurityToken")).also(&["SEQ-014"])
+        ],
+        since: "0.1.0",
+    },
+];

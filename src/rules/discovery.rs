@@ -1,0 +1,676 @@
+//! Rules on Discover and DiscoverResponse (MS-MDE2 3.1.4.1).
+
+use super::check::{Check, Verdict};
+use super::rule::{Change, Example, Rule, Severity, Step, Subject};
+use super::soap::{host_of, is_https_url, without_port};
+use super::spec::{Cite, Spec};
+use crate::message::{AuthPolicy, Credential, DiscoverRequest, names};
+
+const RESULT: &str = "Envelope/Body/DiscoverResponse/DiscoverResult";
+
+macro_rules! at {
+    (request $name:literal) => {
+        concat!("Envelope/Body/Discover/request/", $name)
+    };
+    (result $name:literal) => {
+        concat!("Envelope/Body/DiscoverResponse/DiscoverResult/", $name)
+    };
+}
+
+pub(super) static RULES: &[Rule] = &[
+    Rule {
+        id: "DISC-REQ-001",
+        name: "discover-without-request",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "Discover has one request element.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.2.1",
+            "<xsd:element minOccurs=\"1\" maxOccurs=\"1\" name=\"request\"",
+        )],
+        consequence: "The server cannot tell who asks.",
+        remedy: "Real devices send it: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            Verdict::check(m.request.is_some(), || {
+                cx.fail(&m.discover.missing("request"), "request", "absent")
+            })
+        }),
+        needs: &[],
+        examples: &[Example::request(
+            Step::Discover,
+            "Envelope/Body/Discover/request",
+            Change::Rename("Request"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-002",
+        name: "discover-in-other-namespace",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "Discover is in the discovery namespace.",
+        cites: &[Cite::observed(Spec::Field, "", "Devices send the namespace without a slash at its end.")],
+        consequence: "Strict servers do not know the message.",
+        remedy: "Real devices send it so: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            Verdict::check(m.namespace.trim_end_matches('/') == names::DISCOVERY, || {
+                cx.fail(&m.discover, names::DISCOVERY, m.namespace.clone())
+            })
+        }),
+        needs: &[],
+        examples: &[Example::request(
+            Step::Discover,
+            "Envelope/Body/Discover/@xmlns",
+            Change::Set("http://schemas.microsoft.com/windows/pki/2012/01/enrollment"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-003",
+        name: "email-missing",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "The request has an EmailAddress, which may be empty when a program enrolls.",
+        cites: &[Cite::must(Spec::MsMde2, "6", "<xsd:element name=\"EmailAddress\"")],
+        consequence: "The server cannot tell whose device it is.",
+        remedy: "Real devices send the element: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| match &m.request {
+            None => Verdict::Skip,
+            Some(request) => Verdict::check(m.email.is_some(), || {
+                cx.fail(&request.missing("EmailAddress"), "an EmailAddress", "absent")
+            }),
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::request(Step::Discover, at!(request "EmailAddress"), Change::Delete)],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-006",
+        name: "request-version-not-a-number",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "RequestVersion is a decimal number.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.3.1",
+            "The value MUST be set to 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, or 7.0.",
+        )],
+        consequence: "The server cannot tell what the device understands.",
+        remedy: "Real devices send one: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            let Some(request) = &m.request else { return Verdict::Skip };
+            match &m.version {
+                Some(version) if is_version(&version.value) => Verdict::Pass,
+                // A client of the first protocol version (Windows 8.1) sends nil.
+                Some(version) if version.nil => Verdict::Pass,
+                version => cx.fail_field(version.as_ref(), (request, "RequestVersion"), "a number like 4.0"),
+            }
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::request(Step::Discover, at!(request "RequestVersion"), Change::Set("abc"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-007",
+        name: "unlisted-request-version",
+        severity: Severity::INFO,
+        subject: Subject::Device,
+        requirement: "RequestVersion is one that this catalogue knows: 1.0 to 9.0.",
+        cites: &[
+            Cite::must(
+                Spec::MsMde2,
+                "3.1.4.1.3.1",
+                "The value MUST be set to 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, or 7.0.",
+            ),
+            Cite::observed(Spec::Field, "", "Windows 11 25H2 sends 9.0."),
+        ],
+        consequence: "None by itself; a server that refuses unknown versions locks out new devices.",
+        remedy: "Accept higher versions than you know, and answer with the highest that you support.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| match &m.version {
+            Some(version) if is_version(&version.value) => {
+                let known = ["1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0", "8.0", "9.0"];
+                Verdict::check(known.contains(&version.value.as_str()), || {
+                    cx.fail(&version.spot, "1.0 to 9.0", version.value.clone())
+                })
+            }
+            _ => Verdict::Skip,
+        }),
+        needs: &["DISC-REQ-006"],
+        examples: &[Example::request(Step::Discover, at!(request "RequestVersion"), Change::Set("12.0"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-008",
+        name: "unknown-device-type",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "DeviceType is CIMClient_Windows, WindowsPhone or WindowsHandheld.",
+        cites: &[Cite::should(Spec::MsMde2, "3.1.4.1.3.1", "DeviceType:")],
+        consequence: "The server may not know the platform and refuse it.",
+        remedy: "Real devices send a known type: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            let Some(request) = &m.request else { return Verdict::Skip };
+            let known = ["CIMClient_Windows", "WindowsPhone", "WindowsHandheld"];
+            match &m.device_type {
+                Some(kind) if known.contains(&kind.value.as_str()) => Verdict::Pass,
+                kind => cx.fail_field(kind.as_ref(), (request, "DeviceType"), known.join(", ")),
+            }
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::request(Step::Discover, at!(request "DeviceType"), Change::Set("Fridge"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-009",
+        name: "malformed-application-version",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "ApplicationVersion is four numbers with dots between.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.3.1",
+            "This element specifies the application version and MUST be in the format int.int.int.int.",
+        )],
+        consequence: "A server that decides by the version may refuse the device.",
+        remedy: "Real devices send four numbers: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            let Some(request) = &m.request else { return Verdict::Skip };
+            match &m.application_version {
+                Some(version) if is_quad(&version.value) => Verdict::Pass,
+                version => {
+                    cx.fail_field(version.as_ref(), (request, "ApplicationVersion"), "like 10.0.26200.1")
+                }
+            }
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::request(Step::Discover, at!(request "ApplicationVersion"), Change::Set("10.0"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-010",
+        name: "os-edition-not-a-number",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "OSEdition is a decimal product code.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.3.1",
+            "MUST be set to the decimal value as an int (integer) of the product enumeration",
+        )],
+        consequence: "The server cannot tell the edition.",
+        remedy: "Real devices send a number: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            let Some(request) = &m.request else { return Verdict::Skip };
+            match &m.os_edition {
+                Some(edition) if edition.value.parse::<u32>().is_ok() => Verdict::Pass,
+                edition => cx.fail_field(edition.as_ref(), (request, "OSEdition"), "a decimal number"),
+            }
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::request(Step::Discover, at!(request "OSEdition"), Change::Set("0x48"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-011",
+        name: "no-auth-policy-offered",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "The device offers OnPremise, Federated or Certificate.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.3.1",
+            "This element specifies the authentication method and MUST be set to Federated, Certificate, or OnPremise.",
+        )],
+        consequence: "The server cannot choose how the user signs in.",
+        remedy: "Real devices offer at least one: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(offered),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::request(Step::Discover, at!(request "AuthPolicies"), Change::Delete)
+            .also(&["DISC-RSP-003"])],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-015",
+        name: "credential-in-discover",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "Discover carries no credential.",
+        cites: &[Cite::observed(
+            Spec::MsMde2,
+            "4.1.1",
+            "Discovery is anonymous in all examples and recordings.",
+        )],
+        consequence: "A password travels where none is asked for.",
+        remedy: "Look at the tool that made this request.",
+        hresult: None,
+        check: Check::Soap(|soap, cx| match (&cx.message.content, soap.credential.spot()) {
+            (crate::message::Content::DiscoverRequest(_), None) => Verdict::Pass,
+            (crate::message::Content::DiscoverRequest(_), Some(spot)) => {
+                cx.fail(spot, "no credential", Credential::describe(&soap.credential))
+            }
+            _ => Verdict::Skip,
+        }),
+        needs: &[],
+        examples: &[Example::request(
+            Step::Discover,
+            "Envelope/Header/ReplyTo",
+            Change::Set(
+                "<a:Address>http://www.w3.org/2005/08/addressing/anonymous</a:Address></a:ReplyTo><Security><UsernameToken/></Security><a:ReplyTo>",
+            ),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-001",
+        name: "discover-answer-in-other-namespace",
+        severity: Severity::ERROR,
+        subject: Subject::Server,
+        requirement: "DiscoverResponse is in the discovery namespace, without a slash at its end.",
+        cites: &[
+            Cite::must(Spec::MsMde2, "3.1.4.1.2.2", "DiscoverResponse"),
+            Cite::observed(Spec::Field, "", "The client looks for exactly this namespace."),
+        ],
+        consequence: "The device does not find the answer and stops after discovery.",
+        remedy: "Write xmlns=\"http://schemas.microsoft.com/windows/management/2012/01/enrollment\".",
+        hresult: Some(0x8019_00C8),
+        check: Check::DiscoverResponse(|m, cx| {
+            Verdict::check(m.namespace == names::DISCOVERY, || {
+                cx.fail(&m.response, names::DISCOVERY, m.namespace.clone())
+            })
+        }),
+        needs: &["SOAP-001"],
+        examples: &[Example::response(
+            Step::Discover,
+            "Envelope/Body/DiscoverResponse/@xmlns",
+            Change::Set("http://schemas.microsoft.com/windows/management/2012/01/enrollment/"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-017",
+        name: "discover-answer-without-result",
+        severity: Severity::ERROR,
+        subject: Subject::Server,
+        requirement: "DiscoverResponse holds one DiscoverResult.",
+        cites: &[
+            Cite::must(Spec::MsMde2, "3.1.4.1.2.2", "DiscoverResult"),
+            Cite::observed(Spec::Field, "", "Without it the device has no address to go on with."),
+        ],
+        consequence: "The device finds nothing in the answer and stops after discovery.",
+        remedy: "Put AuthPolicy and the service addresses into one DiscoverResult.",
+        hresult: Some(0x8019_00C8),
+        check: Check::DiscoverResponse(|m, cx| {
+            Verdict::check(m.results == 1, || {
+                cx.fail(&m.response.missing("DiscoverResult"), "one DiscoverResult", m.results.to_string())
+            })
+        }),
+        needs: &["SOAP-001", "DISC-RSP-001"],
+        examples: &[Example::response(Step::Discover, RESULT, Change::Rename("Result"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-002",
+        name: "unknown-auth-policy",
+        severity: Severity::ERROR,
+        subject: Subject::Server,
+        requirement: "AuthPolicy is OnPremise, Federated or Certificate.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.3.2",
+            "The value is a string and MUST be set to Federated, Certificate, or OnPremise.",
+        )],
+        consequence: "The device does not know how to sign in and stops after discovery.",
+        remedy: "Return one of the three words.",
+        hresult: Some(0x8018_0006),
+        check: Check::DiscoverResponse(|m, cx| {
+            let Some(result) = &m.result else { return Verdict::Skip };
+            match &m.auth_policy {
+                Some(policy) if AuthPolicy::parse_any_case(&policy.value).is_some() => Verdict::Pass,
+                policy => cx.fail_field(
+                    policy.as_ref(),
+                    (result, "AuthPolicy"),
+                    "OnPremise, Federated or Certificate",
+                ),
+            }
+        }),
+        needs: &["SOAP-001", "DISC-RSP-017"],
+        examples: &[
+            Example::response(Step::Discover, at!(result "AuthPolicy"), Change::Set("Kerberos")),
+            Example::response(Step::Discover, at!(result "AuthPolicy"), Change::Delete),
+        ],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-016",
+        name: "auth-policy-in-other-case",
+        severity: Severity::LETTER,
+        subject: Subject::Server,
+        requirement: "AuthPolicy is spelled as in the specification.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.3.2",
+            "The value is a string and MUST be set to Federated, Certificate, or OnPremise.",
+        )],
+        consequence: "None is known with current Windows; other clients compare letters.",
+        remedy: "Spell it OnPremise, Federated or Certificate.",
+        hresult: None,
+        check: Check::DiscoverResponse(|m, cx| {
+            let Some(policy) = &m.auth_policy else { return Verdict::Skip };
+            let Some(meant) = AuthPolicy::parse_any_case(&policy.value) else { return Verdict::Skip };
+            Verdict::check(policy.value == meant.wire(), || {
+                cx.fail(&policy.spot, meant.wire(), policy.value.clone())
+            })
+        }),
+        needs: &["DISC-RSP-002"],
+        examples: &[Example::response(Step::Discover, at!(result "AuthPolicy"), Change::Set("onpremise"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-003",
+        name: "auth-policy-not-offered",
+        severity: Severity::LETTER,
+        subject: Subject::Server,
+        requirement: "AuthPolicy is one that the device offered.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.3.1",
+            "This element specifies the authentication method and MUST be set to Federated, Certificate, or OnPremise.",
+        )],
+        consequence: "A device that cannot sign in that way stops after discovery.",
+        remedy: "Choose from the AuthPolicies of the request.",
+        hresult: None,
+        check: Check::DiscoverResponse(|m, cx| {
+            let crate::message::Content::DiscoverRequest(request) = &cx.request.content else {
+                return Verdict::Skip;
+            };
+            let Some(policy) = &m.auth_policy else { return Verdict::Skip };
+            let offered: Vec<_> = request.offered.iter().map(|f| f.value.as_str()).collect();
+            Verdict::check(offered.iter().any(|o| o.eq_ignore_ascii_case(&policy.value)), || {
+                cx.fail(&policy.spot, offered.join(" or "), policy.value.clone())
+            })
+        }),
+        needs: &["DISC-RSP-002"],
+        examples: &[Example::response(Step::Discover, at!(result "AuthPolicy"), Change::Set("Certificate"))
+            .also(&["SEQ-002"])],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-004",
+        name: "enrollment-url-unusable",
+        severity: Severity::ERROR,
+        subject: Subject::Server,
+        requirement: "EnrollmentServiceUrl is an absolute https URL.",
+        cites: &[
+            Cite::must(Spec::MsWstep, "2.1", "HTTPS protocol MUST be used as the transport."),
+            Cite::observed(Spec::Field, "", "Without it the device has nowhere to ask for its certificate."),
+        ],
+        consequence: "The device stops after discovery.",
+        remedy: "Set the server's public address, with https://.",
+        hresult: None,
+        check: Check::DiscoverResponse(|m, cx| {
+            let Some(result) = &m.result else { return Verdict::Skip };
+            match &m.enrollment_url {
+                Some(url) if is_https_url(&url.value) => Verdict::Pass,
+                url => cx.fail_field(url.as_ref(), (result, "EnrollmentServiceUrl"), "https://HOST/PATH"),
+            }
+        }),
+        needs: &["SOAP-001", "DISC-RSP-017"],
+        examples: &[
+            Example::response(
+                Step::Discover,
+                at!(result "EnrollmentServiceUrl"),
+                Change::Set("http://mdm.example/Enrollment.svc"),
+            )
+            .also(&["SEQ-003"]),
+            Example::response(Step::Discover, at!(result "EnrollmentServiceUrl"), Change::Delete),
+        ],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-005",
+        name: "policy-url-unusable",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "EnrollmentPolicyServiceUrl is an absolute https URL.",
+        cites: &[Cite::should(Spec::MsMde2, "3.1.4.1.3.2", "EnrollmentPolicyServiceUrl")],
+        consequence: "The device asks for no policy and makes a default key: RSA 2048 and its default hash.",
+        remedy: "Publish the policy service, with https://.",
+        hresult: None,
+        check: Check::DiscoverResponse(|m, cx| {
+            let Some(result) = &m.result else { return Verdict::Skip };
+            match &m.policy_url {
+                Some(url) if is_https_url(&url.value) => Verdict::Pass,
+                url => {
+                    cx.fail_field(url.as_ref(), (result, "EnrollmentPolicyServiceUrl"), "https://HOST/PATH")
+                }
+            }
+        }),
+        needs: &["SOAP-001", "DISC-RSP-017"],
+        examples: &[Example::response(
+            Step::Discover,
+            at!(result "EnrollmentPolicyServiceUrl"),
+            Change::Delete,
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-006",
+        name: "sign-in-url-missing",
+        severity: Severity::ERROR,
+        subject: Subject::Server,
+        requirement: "Federated comes with an https AuthenticationServiceUrl.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.2",
+            "The <DiscoveryResponse><AuthenticationServiceUrl> element (section 3.1.4.1.3.2) MUST support HTTPS.",
+        )],
+        consequence: "The device has no page to sign in at and stops after discovery.",
+        remedy: "Add the sign-in page's address, or choose OnPremise.",
+        hresult: Some(0x8018_000F),
+        check: Check::DiscoverResponse(|m, cx| {
+            let Some(result) = &m.result else { return Verdict::Skip };
+            let policy = m.auth_policy.as_ref().and_then(|f| AuthPolicy::parse_any_case(&f.value));
+            match (policy, &m.authentication_url) {
+                (Some(AuthPolicy::Federated), Some(url)) if is_https_url(&url.value) => Verdict::Pass,
+                (Some(AuthPolicy::Federated), url) => {
+                    cx.fail_field(url.as_ref(), (result, "AuthenticationServiceUrl"), "https://HOST/PATH")
+                }
+                (Some(_), _) => Verdict::Pass,
+                (None, _) => Verdict::Skip,
+            }
+        }),
+        needs: &["SOAP-001", "DISC-RSP-002"],
+        examples: &[Example::response(Step::Discover, at!(result "AuthPolicy"), Change::Set("Federated"))
+            .also(&["SEQ-002"])],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-007",
+        name: "sign-in-url-without-sign-in",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "OnPremise and Certificate come without an AuthenticationServiceUrl.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "The client is said to stop with 0x80070057 when both are given.",
+        )],
+        consequence: "The device may stop after discovery.",
+        remedy: "Leave AuthenticationServiceUrl out, or make it nil.",
+        hresult: Some(0x8007_0057),
+        check: Check::DiscoverResponse(|m, cx| {
+            let policy = m.auth_policy.as_ref().and_then(|f| AuthPolicy::parse_any_case(&f.value));
+            match (policy, &m.authentication_url) {
+                (None | Some(AuthPolicy::Federated), _) => Verdict::Skip,
+                (Some(policy), Some(url)) if !url.nil && !url.is_empty() => {
+                    cx.fail(&url.spot, format!("no sign-in page with {}", policy.wire()), url.value.clone())
+                }
+                (Some(_), _) => Verdict::Pass,
+            }
+        }),
+        needs: &["DISC-RSP-002"],
+        examples: &[Example::response(
+            Step::Discover,
+            at!(result "EnrollmentPolicyServiceUrl"),
+            Change::Rename("AuthenticationServiceUrl"),
+        )
+        .also(&["DISC-RSP-005"])],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-008",
+        name: "malformed-enrollment-version",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "EnrollmentVersion is two numbers with a dot between.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "The client reads two numbers; a plain 4 is said to end with 0x80070057.",
+        )],
+        consequence: "The device may stop, or use the oldest behaviour.",
+        remedy: "Send 4.0 or higher.",
+        hresult: None,
+        check: Check::DiscoverResponse(|m, cx| {
+            let Some(result) = &m.result else { return Verdict::Skip };
+            match &m.version {
+                Some(version) if is_version(&version.value) => Verdict::Pass,
+                version => cx.fail_field(version.as_ref(), (result, "EnrollmentVersion"), "like 4.0"),
+            }
+        }),
+        needs: &["SOAP-001", "DISC-RSP-017"],
+        examples: &[Example::response(Step::Discover, at!(result "EnrollmentVersion"), Change::Set("4"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-009",
+        name: "enrollment-version-too-high",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "EnrollmentVersion is 3.0 or higher, and not above the device's RequestVersion.",
+        cites: &[Cite::should(Spec::MsMde2, "3.1.4.1.3.2", "EnrollmentVersion")],
+        consequence: "The device does not do what the higher version promises.",
+        remedy: "Answer with the lower of your version and the device's.",
+        hresult: None,
+        check: Check::DiscoverResponse(|m, cx| {
+            let crate::message::Content::DiscoverRequest(request) = &cx.request.content else {
+                return Verdict::Skip;
+            };
+            let number =
+                |f: &Option<crate::message::Field>| f.as_ref().and_then(|f| f.value.parse::<f32>().ok());
+            let (Some(field), Some(given), Some(asked)) =
+                (&m.version, number(&m.version), number(&request.version))
+            else {
+                return Verdict::Skip;
+            };
+            Verdict::check((3.0..=asked).contains(&given), || {
+                cx.fail(&field.spot, format!("3.0 to {asked:.1}"), field.value.clone())
+            })
+        }),
+        needs: &["DISC-RSP-008"],
+        examples: &[Example::response(Step::Discover, at!(result "EnrollmentVersion"), Change::Set("99.0"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-011",
+        name: "policy-and-enrollment-on-two-hosts",
+        severity: Severity::LETTER,
+        subject: Subject::Server,
+        requirement: "Policy service and enrollment service have one host name.",
+        cites: &[Cite::must(
+            Spec::MsDocs,
+            "On-premise authentication device enrollment",
+            "the policy service and the enrollment service must be on the same server; that is, they must have the same host name",
+        )],
+        consequence: "Microsoft demands it; no device was seen to fail on it yet.",
+        remedy: "Publish both services under one name.",
+        hresult: None,
+        check: Check::DiscoverResponse(|m, cx| {
+            let (Some(policy), Some(enroll)) = (&m.policy_url, &m.enrollment_url) else {
+                return Verdict::Skip;
+            };
+            let (Some(one), Some(other)) = (host_of(&policy.value), host_of(&enroll.value)) else {
+                return Verdict::Skip;
+            };
+            Verdict::check(without_port(one).eq_ignore_ascii_case(without_port(other)), || {
+                cx.fail(&policy.spot, without_port(other), without_port(one))
+            })
+        }),
+        needs: &["DISC-RSP-004", "DISC-RSP-005"],
+        examples: &[Example::response(
+            Step::Discover,
+            at!(result "EnrollmentPolicyServiceUrl"),
+            Change::Set("https://other.example/EnrollmentServer/Policy.svc"),
+        )
+        .also(&["SEQ-003"])],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-012",
+        name: "padded-url",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "The service addresses have no blanks or line breaks around them.",
+        cites: &[Cite::observed(
+            Spec::MsMde2,
+            "4.1.2",
+            "The samples are printed with line breaks around the URLs.",
+        )],
+        consequence: "Clients that do not trim cannot use the address.",
+        remedy: "Write the URL right between the tags.",
+        hresult: None,
+        check: Check::DiscoverResponse(|m, cx| {
+            let urls: Vec<_> =
+                [&m.policy_url, &m.enrollment_url, &m.authentication_url].into_iter().flatten().collect();
+            if urls.is_empty() {
+                return Verdict::Skip;
+            }
+            let padded = urls.into_iter().filter(|f| f.padded && !f.is_empty());
+            Verdict::from_evidence(
+                padded.map(|f| cx.evidence(&f.spot, "no whitespace around", f.value.clone())).collect(),
+            )
+        }),
+        needs: &[],
+        examples: &[Example::response(
+            Step::Discover,
+            at!(result "EnrollmentServiceUrl"),
+            Change::Set("\n https://mdm.example/EnrollmentServer/Enrollment.svc\n"),
+        )
+        .also(&["SEQ-003"])],
+        since: "0.1.0",
+    },
+];
+
+fn offered(m: &DiscoverRequest, cx: &super::Context<'_>) -> Verdict {
+    let Some(request) = &m.request else { return Verdict::Skip };
+    if m.offered.is_empty() {
+        let parent = m.auth_policies.as_ref().unwrap_or(request);
+        return cx.fail(&parent.missing("AuthPolicy"), "at least one AuthPolicy", "absent");
+    }
+    let bad = m.offered.iter().filter(|f| AuthPolicy::parse(&f.value).is_none());
+    Verdict::from_evidence(
+        bad.map(|f| cx.evidence(&f.spot, "OnPremise, Federated or Certificate", f.value.clone())).collect(),
+    )
+}
+
+/// Two numbers with a dot between.
+fn is_version(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.len() < 5 && part.bytes().all(|b| b.is_ascii_digit());
+    text.split_once('.').is_some_and(|(major, minor)| digits(major) && digits(minor))
+}
+
+/// Four numbers with dots between.
+pub(super) fn is_quad(text: &str) -> bool {
+    let parts: Vec<_> = text.split('.').collect();
+    parts.len() == 4 && parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
+}

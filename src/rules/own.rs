@@ -1,0 +1,108 @@
+//! What the tool itself changed, could not do, or got wrong.
+
+use super::check::{Check, Verdict};
+use super::rule::{Edit, Example, Rule, Severity, Subject};
+use super::spec::{Cite, Spec};
+use crate::event::{From, Side};
+
+pub(super) static RULES: &[Rule] = &[
+    Rule {
+        id: "OWN-001",
+        name: "server-gave-no-answer",
+        severity: Severity::ERROR,
+        subject: Subject::Server,
+        requirement: "The server gives an answer that can be passed on.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "In its place enrollscope answers 502 or 504, which devices show as 0x801901F6 or 0x801901F8.",
+        )],
+        consequence: "The device gets an error of enrollscope's and stops.",
+        remedy: "See what went wrong on the way to the server; the answer says it.",
+        hresult: None,
+        check: Check::Response(|response, cx| {
+            let why = cx.exchange.upstream.as_ref().and_then(|u| u.error.clone());
+            Verdict::check(response.from == From::Upstream, || {
+                let found = why.unwrap_or_else(|| "a request that was refused".to_owned());
+                cx.fail_head("status", "the server's answer", found)
+                    .with_hresult(0x8019_0000 | u32::from(response.status))
+            })
+        }),
+        needs: &[],
+        examples: &[Example::edit(Edit::Own("unreachable"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "OWN-002",
+        name: "answer-rewritten",
+        severity: Severity::INFO,
+        subject: Subject::Enrollscope,
+        requirement: "What the device gets is what the server sent.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "With --rewrite, addresses in discovery answers become enrollscope's own.",
+        )],
+        consequence: "The device keeps enrollscope's address, also for renewal.",
+        remedy: "Use the server's own name by DNS where the rewriting is not wanted.",
+        hresult: None,
+        check: Check::Response(|_, cx| {
+            let rewritten =
+                cx.exchange.changes.iter().find(|c| c.what == "rewrite" && c.side == Side::Response);
+            rewritten.map_or(Verdict::Pass, |change| {
+                cx.fail_head("body", "the server's own text", change.detail.clone())
+            })
+        }),
+        needs: &[],
+        examples: &[Example::edit(Edit::Own("rewritten"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "OWN-003",
+        name: "server-certificate-not-verified",
+        severity: Severity::WARNING,
+        subject: Subject::Enrollscope,
+        requirement: "The server's certificate was verified.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "With --upstream-insecure a certificate passes that devices would refuse.",
+        )],
+        consequence: "Without enrollscope in the path, devices may refuse the server; and nobody knows who answers.",
+        remedy: "Give the authority with --upstream-ca instead of --upstream-insecure.",
+        hresult: None,
+        check: Check::Response(|_, cx| {
+            let Some(upstream) = cx.exchange.upstream.as_ref().filter(|u| u.tls.is_some()) else {
+                return Verdict::Skip;
+            };
+            Verdict::check(upstream.verified, || {
+                cx.fail_head(
+                    "status",
+                    "a trusted server certificate",
+                    format!("an unverified one of {}", upstream.origin),
+                )
+            })
+        }),
+        needs: &[],
+        examples: &[Example::edit(Edit::Own("unverified"))],
+        since: "0.1.0",
+    },
+];
+
+/// Not part of the catalogue: no message breaks it, only we do. The engine raises it when a check or the reading of a
+/// message panics; the traffic is not touched by it.
+pub(crate) static PANIC: Rule = Rule {
+    id: "OWN-000",
+    name: "judgement-failed",
+    severity: Severity::WARNING,
+    subject: Subject::Enrollscope,
+    requirement: "Every message can be judged.",
+    cites: &[Cite::observed(Spec::Field, "", "A panic inside the engine is caught, and told here.")],
+    consequence: "This exchange is recorded, but not judged in full.",
+    remedy: "Please report it, with the redacted capture.",
+    hresult: None,
+    check: Check::Connection(|_| Verdict::Skip),
+    needs: &[],
+    examples: &[],
+    since: "0.1.0",
+};

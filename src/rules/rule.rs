@@ -1,0 +1,269 @@
+//! What a rule is: its texts, its severities, and the edits that break it.
+
+use super::check::{Check, Context, Evidence, Verdict};
+use super::spec::Cite;
+use crate::event::Side;
+use crate::message::{Message, Within};
+use crate::xml::Place;
+
+/// One requirement of the protocols, checkable on the wire.
+#[derive(Debug)]
+pub struct Rule {
+    /// Never reused, never renumbered.
+    pub id: &'static str,
+    /// Names the defect: "allow unknown-auth-policy" reads.
+    pub name: &'static str,
+    pub severity: Severity,
+    /// Who has to act.
+    pub subject: Subject,
+    pub requirement: &'static str,
+    pub cites: &'static [Cite],
+    /// What the admin sees.
+    pub consequence: &'static str,
+    /// What the one who has to act changes.
+    pub remedy: &'static str,
+    /// The code on the user's screen because of this, where it is known.
+    pub hresult: Option<u32>,
+    pub check: Check,
+    /// Rules that must hold on the same message, else this one skips: one fault gives one finding.
+    pub needs: &'static [&'static str],
+    pub examples: &'static [Example],
+    pub since: &'static str,
+}
+
+/// How bad a finding is, by profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Severity {
+    /// What stops real devices.
+    pub field: Level,
+    /// What the letter of the specification demands.
+    pub strict: Level,
+}
+
+impl Severity {
+    pub(super) const ERROR: Self = Self { field: Level::Error, strict: Level::Error };
+    /// Breaks a MUST that real peers are known to live with.
+    pub(super) const LETTER: Self = Self { field: Level::Warning, strict: Level::Error };
+    pub(super) const WARNING: Self = Self { field: Level::Warning, strict: Level::Warning };
+    pub(super) const INFO: Self = Self { field: Level::Info, strict: Level::Info };
+
+    pub fn under(self, profile: Profile) -> Level {
+        match profile {
+            Profile::Field => self.field,
+            Profile::Strict => self.strict,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+impl Level {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// Which severities count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// `error` means that an enrollment fails because of it.
+    #[default]
+    Field,
+    /// `error` means that a MUST is broken.
+    Strict,
+}
+
+impl Profile {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Field => "field",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+/// Who has to act on a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    Device,
+    Server,
+    Network,
+    FrontEnd,
+    Identity,
+    Enrollscope,
+}
+
+impl Subject {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Server => "server",
+            Self::Network => "network",
+            Self::FrontEnd => "front-end",
+            Self::Identity => "identity",
+            Self::Enrollscope => "enrollscope",
+        }
+    }
+}
+
+/// A violation, written as an edit of a golden enrollment; it also drives `--break`.
+#[derive(Debug)]
+pub struct Example {
+    pub golden: Golden,
+    pub edit: Edit,
+    /// Other rules that cannot help failing too; at most two.
+    pub also: &'static [&'static str],
+}
+
+/// A committed recording that passes every rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Golden {
+    OnPremise,
+    /// The server declines the token request with a well-made fault.
+    Refused,
+}
+
+/// A structural change of one place, or of the order of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit {
+    Message {
+        step: Step,
+        side: Side,
+        part: Part,
+        at: &'static str,
+        change: Change,
+    },
+    /// The exchange does not take place, nor do those after it.
+    Stop(Step),
+    /// The exchange is left out.
+    Drop(Step),
+    /// The device's connection fails as named: `unknown_ca` and other alerts, `silent`, `plain-http`, `garbage`.
+    Connection(&'static str),
+    /// What the tool itself does or meets: `unverified`, `unreachable`, `rewritten`, `cut`, `slow`.
+    Own(&'static str),
+}
+
+/// The exchanges of an on-premise enrollment, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Step {
+    Probe,
+    Discover,
+    Policies,
+    Token,
+    Sync,
+}
+
+/// What of a message is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Body,
+    Header(&'static str),
+    Status,
+    Framing,
+    /// The document inside the token response's base64.
+    Provisioning,
+    /// The request inside the token request's base64; variants are made by who makes the request.
+    Csr,
+    /// The issued certificate; variants are made by who issues it.
+    Certificate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The text, attribute value, header value, status or framing (`chunked`, `close`) becomes this.
+    Set(&'static str),
+    Delete,
+    Duplicate,
+    /// The element or header gets another name.
+    Rename(&'static str),
+    /// Bytes that make it unreadable.
+    Corrupt,
+    /// Made so from the start, by name: see the simulated device and authority.
+    Variant(&'static str),
+}
+
+impl Example {
+    const fn message(step: Step, side: Side, part: Part, at: &'static str, change: Change) -> Self {
+        Self::edit(Edit::Message { step, side, part, at, change })
+    }
+
+    pub(super) const fn edit(edit: Edit) -> Self {
+        Self { golden: Golden::OnPremise, edit, also: &[] }
+    }
+
+    pub(super) const fn request(step: Step, at: &'static str, change: Change) -> Self {
+        Self::message(step, Side::Request, Part::Body, at, change)
+    }
+
+    pub(super) const fn response(step: Step, at: &'static str, change: Change) -> Self {
+        Self::message(step, Side::Response, Part::Body, at, change)
+    }
+
+    pub(super) const fn part(step: Step, side: Side, part: Part, change: Change) -> Self {
+        Self::message(step, side, part, "", change)
+    }
+
+    pub(super) const fn provisioning(at: &'static str, change: Change) -> Self {
+        Self::message(Step::Token, Side::Response, Part::Provisioning, at, change)
+    }
+
+    /// The same edit of the recording in which the server declines.
+    pub(super) const fn refused(self) -> Self {
+        Self { golden: Golden::Refused, ..self }
+    }
+
+    pub(super) const fn also(self, also: &'static [&'static str]) -> Self {
+        Self { also, ..self }
+    }
+}
+
+/// A rule that failed, where, and how.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub rule: &'static Rule,
+    pub level: Level,
+    /// Absent for findings on a connection.
+    pub side: Option<Side>,
+    pub within: Within,
+    pub path: String,
+    pub place: Option<Place>,
+    /// Where the base64 token that holds the text starts in the body, in bytes.
+    pub outer_offset: Option<u64>,
+    pub expected: String,
+    pub found: String,
+    /// The code on the user's screen, where it is known.
+    pub hresult: Option<u32>,
+}
+
+impl Finding {
+    pub(crate) fn new(rule: &'static Rule, profile: Profile, side: Option<Side>, evidence: Evidence) -> Self {
+        Self {
+            rule,
+            level: rule.severity.under(profile),
+            side,
+            within: evidence.within,
+            path: evidence.path,
+            place: evidence.place,
+            outer_offset: evidence.outer_offset,
+            expected: evidence.expected,
+            found: evidence.found,
+            hresult: evidence.hresult.or(rule.hresult),
+        }
+    }
+}
+
+impl Rule {
+    /// Applies the rule to a message. A rule that panics is our bug: the engine turns it into a finding about us.
+    pub fn run(&self, message: &Message, context: &Context<'_>) -> Verdict {
+        self.check.run(message, context)
+    }
+}

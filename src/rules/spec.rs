@@ -1,0 +1,82 @@
+//! Where a rule comes from, and how strongly its source speaks.
+
+/// A place in a source.
+#[derive(Debug)]
+pub struct Cite {
+    pub spec: Spec,
+    pub section: &'static str,
+    pub force: Force,
+    /// The source's own words, or for [`Force::Observed`] what was seen.
+    pub quote: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Spec {
+    MsMde2,
+    MsMde,
+    MsXcep,
+    MsWstep,
+    /// Microsoft's pages on mobile device enrollment for Windows.
+    MsDocs,
+    /// The Windows SDK's header mdmregistration.h.
+    Sdk,
+    Soap12,
+    WsAddressing,
+    Xml,
+    Rfc2986,
+    Rfc5280,
+    Rfc9112,
+    /// Recordings of real devices and servers.
+    Field,
+}
+
+impl Spec {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MsMde2 => "MS-MDE2",
+            Self::MsMde => "MS-MDE",
+            Self::MsXcep => "MS-XCEP",
+            Self::MsWstep => "MS-WSTEP",
+            Self::MsDocs => "Microsoft Learn",
+            Self::Sdk => "Windows SDK",
+            Self::Soap12 => "SOAP 1.2",
+            Self::WsAddressing => "WS-Addressing 1.0",
+            Self::Xml => "XML 1.0",
+            Self::Rfc2986 => "RFC 2986",
+            Self::Rfc5280 => "RFC 5280",
+            Self::Rfc9112 => "RFC 9112",
+            Self::Field => "observed",
+        }
+    }
+}
+
+/// How strongly the source speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Force {
+    Must,
+    Should,
+    /// No document says so, but devices and servers behave so, or a documented error code does.
+    Observed,
+}
+
+impl Cite {
+    pub(super) const fn must(spec: Spec, section: &'static str, quote: &'static str) -> Self {
+        Self { spec, section, force: Force::Must, quote }
+    }
+
+    pub(super) const fn should(spec: Spec, section: &'static str, quote: &'static str) -> Self {
+        Self { spec, section, force: Force::Should, quote }
+    }
+
+    pub(super) const fn observed(spec: Spec, section: &'static str, quote: &'static str) -> Self {
+        Self { spec, section, force: Force::Observed, quote }
+    }
+
+    /// `MS-MDE2 3.1.4.1.3.2`.
+    pub fn text(&self) -> String {
+        if self.section.is_empty() {
+            return self.spec.name().to_owned();
+        }
+        format!("{} {}", self.spec.name(), self.section)
+    }
+}
