@@ -3,5 +3,7 @@
 // Facts, pure.
 pub mod event;
 
+pub mod capture;
+
 // The world: files, sockets, clocks.
 pub mod sink;
