@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read as _};
+use std::ops::Range;
 
 use super::decode::{self, Seal};
 use super::record::{Damage, Header, Place, Record};
@@ -42,6 +43,7 @@ pub struct Recorded {
 pub struct Reader<R> {
     lines: Lines<R>,
     header: Header,
+    header_place: Option<Place>,
     buffer: Vec<u8>,
     ready: VecDeque<Item>,
 }
@@ -61,16 +63,17 @@ impl<R: BufRead> Reader<R> {
         // Editors put a byte order mark before the first line.
         let text = buffer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&buffer);
         let found = decode::header(text);
-        let read = found.as_ref().map_or(0, |(_, length)| buffer.len() - text.len() + length);
+        let mark = buffer.len() - text.len();
+        let header_place =
+            found.as_ref().map(|(_, length)| Place { offset: mark as u64, length: *length as u64 });
+        let read = found.as_ref().map_or(0, |(_, length)| mark + length);
         let header = found.map_or_else(Header::default, |(header, _)| header);
-        let mut reader = Self { lines, header, buffer: Vec::new(), ready: VecDeque::new() };
-        let rest = buffer.get(read..).unwrap_or_default();
-        if !rest.trim_ascii().is_empty() || !first.fits {
-            let place =
-                Place { offset: first.place.offset + read as u64, length: first.place.length - read as u64 };
-            reader.damaged(place, rest, "the header does not end with its line");
+        let mut reader = Self { lines, header, header_place, buffer: Vec::new(), ready: VecDeque::new() };
+        match buffer.get(read..) {
+            Some(rest) if first.fits => reader.damaged(read as u64, rest, "the header's line is damaged"),
+            _ => reader.sift(&first, &[]),
         }
-        if read == 0 {
+        if header_place.is_none() {
             reader.header.version = VERSION;
             reader.look_for_records()?;
         }
@@ -82,11 +85,17 @@ impl<R: BufRead> Reader<R> {
 
     /// Reads on in the middle of a capture whose header is known; `offset` is where `input` stands.
     pub fn resume(input: R, header: Header, offset: u64) -> Self {
-        Self { lines: Lines::new(input, offset), header, buffer: Vec::new(), ready: VecDeque::new() }
+        let lines = Lines::new(input, offset);
+        Self { lines, header, header_place: None, buffer: Vec::new(), ready: VecDeque::new() }
     }
 
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Where the header is; absent when it is damaged.
+    pub fn header_place(&self) -> Option<Place> {
+        self.header_place
     }
 
     fn look_for_records(&mut self) -> Result<(), ReadError> {
@@ -107,49 +116,51 @@ impl<R: BufRead> Reader<R> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let line = self.lines.read(&mut buffer);
         if let Ok(Some(line)) = &line {
-            self.take(line, &buffer);
+            self.sift(line, &buffer);
         }
         self.buffer = buffer;
         line.map(|line| line.is_some())
     }
 
-    fn take(&mut self, line: &Line, bytes: &[u8]) {
+    fn sift(&mut self, line: &Line, bytes: &[u8]) {
         if !line.fits {
             let what = format!("a line longer than {} MiB", LONGEST_LINE >> 20);
             self.ready.push_back(Item::Damage(Damage { place: line.place, what }));
             return;
         }
-        let bytes = bytes.trim_ascii_end();
-        if bytes.is_empty() {
+        if bytes.trim_ascii().is_empty() {
             return;
         }
         let seal = decode::seal(bytes);
         match decode::record(&migrate::line(self.header.version, bytes)) {
             Ok(record) => self.ready.push_back(Item::Record(Recorded { record, place: line.place, seal })),
-            Err(_) if !line.whole => self.damaged(line.place, bytes, "an unfinished record at the end"),
-            Err(what) => self.damaged(line.place, bytes, &what),
+            Err(_) if !line.whole => {
+                self.damaged(line.place.offset, bytes, "an unfinished record at the end")
+            }
+            Err(what) => self.damaged(line.place.offset, bytes, &what),
         }
     }
 
     /// Puts the sound records of a damaged stretch into `ready`, and the damage between them.
-    fn damaged(&mut self, place: Place, bytes: &[u8], what: &str) {
+    fn damaged(&mut self, offset: u64, bytes: &[u8], what: &str) {
         let mut read = 0;
         for found in salvage::records(bytes) {
             let line = bytes.get(found.clone()).unwrap_or_default();
             let Ok(record) = decode::record(&migrate::line(self.header.version, line)) else {
                 continue;
             };
-            self.damage(place.offset + read, found.start as u64 - read, what);
-            let place = Place { offset: place.offset + found.start as u64, length: found.len() as u64 };
+            self.damage(offset, read..found.start, bytes, what);
+            let place = Place { offset: offset + found.start as u64, length: found.len() as u64 };
             self.ready.push_back(Item::Record(Recorded { record, place, seal: Seal::Intact }));
-            read = found.end as u64;
+            read = found.end;
         }
-        self.damage(place.offset + read, place.length.saturating_sub(read), what);
+        self.damage(offset, read..bytes.len(), bytes, what);
     }
 
-    fn damage(&mut self, offset: u64, length: u64, what: &str) {
-        if length > 0 {
-            let place = Place { offset, length };
+    fn damage(&mut self, offset: u64, stretch: Range<usize>, bytes: &[u8], what: &str) {
+        let place = Place { offset: offset + stretch.start as u64, length: stretch.len() as u64 };
+        // Blanks and newlines hold nothing that could be lost.
+        if !bytes.get(stretch).unwrap_or_default().trim_ascii().is_empty() {
             self.ready.push_back(Item::Damage(Damage { place, what: what.to_owned() }));
         }
     }
