@@ -27,9 +27,35 @@ fn next(line: &[u8], from: usize) -> Option<usize> {
     rest.windows(BEGINNING.len()).position(|w| w == BEGINNING).map(|at| from + at)
 }
 
+/// The end of a following record whose beginning is damaged may be in the stretch, too: the first checksum that is
+/// right counts. A few are tried, since each costs reading the stretch.
 fn record_length(stretch: &[u8]) -> Option<usize> {
-    let checksum = stretch.windows(CHECKSUM.len()).rposition(|w| w == CHECKSUM)?;
-    let length = checksum + CHECKSUM.len() + "01234567\"}".len();
-    let record = stretch.get(..length)?;
-    (seal(record) == Seal::Intact).then_some(length)
+    let checksums = stretch.windows(CHECKSUM.len()).enumerate().filter(|(_, w)| *w == CHECKSUM).take(4);
+    let mut ends = checksums.map(|(at, _)| at + CHECKSUM.len() + "01234567\"}".len());
+    ends.find(|end| stretch.get(..*end).is_some_and(|record| seal(record) == Seal::Intact))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "{\"kind\":\"a\",\"crc32\":\"";
+
+    fn check(parts: &[&str], expected: &[usize]) {
+        let record = format!("{A}{:08x}\"}}", crc32fast::hash(b"{\"kind\":\"a\""));
+        let line = parts.concat().replace('A', &record);
+        let found: Vec<_> = records(line.as_bytes()).iter().map(|r| r.start).collect();
+        assert_eq!(found, expected, "{line}");
+    }
+
+    #[test]
+    fn whole_records_are_found_between_damage() {
+        check(&["A"], &[0]);
+        check(&["A", "A"], &[0, 31]);
+        check(&["##", "A", "#"], &[2]);
+        check(&["A", "##\"kind\":\"a\",\"crc32\":\"00000000\"}", "A"], &[0, 63]);
+        check(&["A", "{\"kind\":\"", "A"], &[0, 40]);
+        check(&["", "{\"kind\":\"a\",\"crc32\":\"0"], &[]);
+        check(&[], &[]);
+    }
 }
