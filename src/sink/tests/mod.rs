@@ -1,8 +1,9 @@
-//! What the tests of the recorder and the file share: a disk that fills up, and captures by the handful.
+//! What the tests of the recorder, the file and the repair share: a disk that fills up, and captures by the handful.
 
 mod captures;
 mod file;
 mod recorder;
+mod repair;
 mod writer;
 
 use std::io;
