@@ -7,7 +7,7 @@ use super::decode::Seal;
 use super::reader::{Item, Reader, Recorded};
 use super::record::{Closed, Damage, Place, Record};
 use super::ticker::{Ticker, recorded_at};
-use crate::event::Event;
+use crate::event::{Event, Time};
 
 /// What comes next in a capture that is played.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +65,7 @@ impl<R: BufRead> Play<R> {
         self.ready.push_back(Played::Event { event, place: Some(place), seal });
     }
 
-    fn tick(&mut self, at: crate::event::Time) {
+    fn tick(&mut self, at: Time) {
         for tick in self.ticker.due(at) {
             self.imply(Event::Tick(tick));
         }

@@ -212,6 +212,8 @@ impl<R: BufRead> Lines<R> {
     /// The input cannot be read.
     pub fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Line>> {
         buffer.clear();
+        // One long line must not hold its room for ever.
+        buffer.shrink_to(1 << 20);
         let mut length = self.input.by_ref().take(LONGEST_LINE).read_until(b'\n', buffer)? as u64;
         if length == 0 {
             return Ok(None);

@@ -306,3 +306,46 @@ fn time_passes_and_what_is_missing_shows_when_a_capture_is_played() {
         ["exchange 1", "tick 1", "exchange 2", "tick 6", "gap 2", "exchange 5", "tick 11", "tick 16"]
     );
 }
+
+const README: &str = include_str!("../../captures/README.md");
+
+/// The name of every member in `value`, but for those of `facts`, which are names of facts.
+fn names(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                found.insert(name.clone());
+                if name != "facts" {
+                    names(value, found);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| names(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn the_readme_names_every_member_and_every_kind() {
+    let mut found = BTreeSet::new();
+    for line in capture(&records()).split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+        let value = serde_json::from_slice(line).unwrap();
+        names(&value, &mut found);
+        found.extend(value.get("kind").map(|kind| kind.as_str().unwrap().to_owned()));
+    }
+    assert!(found.len() > 70, "the samples fill every member: {found:?}");
+    for name in found {
+        assert!(README.contains(&format!("`{name}`")), "captures/README.md does not explain `{name}`");
+    }
+}
+
+#[test]
+fn the_readme_shows_a_record_that_is_one() {
+    let text = README.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let value: Value = serde_json::from_str(text).unwrap();
+    let line = [serde_json::to_vec(&value).unwrap(), b"\n".to_vec()].concat();
+    assert_eq!(seal(&line), Seal::Intact);
+    let mut again = Vec::new();
+    encode::record(&mut again, &decode(&line).unwrap());
+    assert_eq!(again, line, "and is what the encoder would write");
+}
