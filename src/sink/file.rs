@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read as _, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::tail::{self, Tail};
-use crate::capture::{Header, Place, ReadError, Reader, Redaction, Session, VERSION, encode};
+use crate::capture::{
+    Header, LONGEST_LINE, Place, ReadError, Reader, Record, Redaction, Session, VERSION, decode, encode,
+};
 use crate::event::Time;
 
 /// Why nothing can be recorded, or read, there.
@@ -301,6 +303,19 @@ pub fn read(path: &Path) -> Result<Reader<BufReader<File>>, CaptureError> {
     let file = File::open(path()).map_err(|source| CaptureError::Open { path: path(), source })?;
     Reader::new(BufReader::with_capacity(1 << 16, file))
         .map_err(|source| CaptureError::Read { path: path(), source })
+}
+
+/// Reads one record again, for those who kept its place only.
+///
+/// # Errors
+/// The file is gone, or has something else there.
+pub fn read_at(path: &Path, place: Place) -> Result<Record, CaptureError> {
+    let broken = |source| CaptureError::Open { path: path.to_owned(), source };
+    let mut line = Vec::new();
+    let mut file = File::open(path).map_err(broken)?;
+    file.seek(SeekFrom::Start(place.offset)).map_err(broken)?;
+    file.take(place.length.min(LONGEST_LINE)).read_to_end(&mut line).map_err(broken)?;
+    decode(&line).map_err(|what| broken(io::Error::new(io::ErrorKind::InvalidData, what)))
 }
 
 /// Where captures go unless the user says: `captures/`, then the platform's place for a program's state. `variable`

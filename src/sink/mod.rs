@@ -15,7 +15,7 @@ mod writer;
 mod tests;
 
 pub use feed::{Clock, FEED_BUDGET, Feed, Next};
-pub use file::{CaptureError, CaptureFile, Medium, Origin, default_places, read};
+pub use file::{CaptureError, CaptureFile, Medium, Origin, default_places, read, read_at};
 pub use journal::{Entry, Filed, Journal, JournalCounts, QUEUE_BUDGET};
 pub use mask::Mask;
 pub use repair::{Repaired, repair, repaired_name};

@@ -14,7 +14,7 @@ use crate::event::{Connection, Delivery, Exchange, ExchangeId, Time};
 use crate::sink::feed::feed;
 use crate::sink::recorder::Recorder;
 use crate::sink::status::Status;
-use crate::sink::{CaptureFile, Clock, Entry, Feed, Filed, Health, Journal, Mask, Next};
+use crate::sink::{CaptureFile, Clock, Entry, Feed, Filed, Health, Journal, Mask, Next, read_at};
 
 /// A recorder without its thread.
 struct Bench {
@@ -300,6 +300,27 @@ fn an_engine_that_is_behind_reads_the_same_from_the_file() {
     assert_eq!((at_once.len(), none), (59 * 3, 0));
     assert!(deferred > 20, "{deferred}");
     assert_eq!(at_once, read_back);
+}
+
+#[test]
+fn every_event_on_file_can_be_read_again_by_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = CaptureFile::open(dir.path(), &origin(), START).unwrap();
+    let path = file.path().to_owned();
+    let mut bench = Bench::new(Some(file), Plan { feed: 3_000, ..Plan::default() });
+    for n in 0..5 {
+        drop(bench.send(exchange(n)));
+    }
+    let mut read = 0;
+    while let Next::Event { event, place } = bench.feed.recv(Duration::ZERO) {
+        if let Some(place) = place {
+            assert_eq!(read_at(&path, place).unwrap().into_event(), Some(event));
+            read += 1;
+        }
+    }
+    assert_eq!(read, 5);
+    let nowhere = crate::capture::Place { offset: 7, length: 20 };
+    assert!(read_at(&path, nowhere).is_err());
 }
 
 #[test]
