@@ -84,7 +84,14 @@ impl Medium for File {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        self.sync_data()?;
+        // Writes to a deleted file succeed, and nobody will ever read them.
+        #[cfg(unix)]
+        if std::os::unix::fs::MetadataExt::nlink(&self.metadata()?) == 0 {
+            let what = "the file was deleted; restart to record to a new one";
+            return Err(io::Error::new(io::ErrorKind::NotFound, what));
+        }
+        Ok(())
     }
 }
 

@@ -296,7 +296,9 @@ impl Recorder {
     }
 
     fn sync(&mut self) {
-        if let Some(Err(error)) = self.file.as_mut().map(CaptureFile::sync) {
+        let synced = self.file.as_mut().map_or(Ok(()), CaptureFile::sync);
+        self.status.doubtful.store(synced.is_err(), Ordering::Relaxed);
+        if let Err(error) = synced {
             self.status.failed(&error);
             tracing::warn!(%error, "the disk may not keep what was recorded last");
         }

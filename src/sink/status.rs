@@ -1,7 +1,7 @@
 //! How recording goes, for those who show it: the screen, metrics, the summary at exit.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::journal::JournalCounts;
@@ -15,6 +15,7 @@ pub struct Status {
     pub(super) deferred: AtomicU64,
     pub(super) waiting: AtomicU64,
     pub(super) size: AtomicU64,
+    pub(super) doubtful: AtomicBool,
     failures: AtomicU64,
     last_error: Mutex<Option<String>>,
 }
@@ -53,6 +54,8 @@ pub enum Health {
     Good,
     /// The disk takes nothing at the moment; records wait.
     Waiting,
+    /// Records are written, and the disk may not keep them: `last_error` says why.
+    Doubtful,
     /// All is well now, and something was lost before.
     Lossy,
 }
@@ -68,6 +71,7 @@ impl Status {
         let health = match &self.path {
             None => Health::Off,
             Some(_) if waiting > 0 => Health::Waiting,
+            Some(_) if self.doubtful.load(Ordering::Relaxed) => Health::Doubtful,
             Some(_) if lost > 0 => Health::Lossy,
             Some(_) => Health::Good,
         };

@@ -231,6 +231,24 @@ fn the_disk_is_asked_to_keep_what_was_written_every_second() {
     assert_eq!(syncs(), 2);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_capture_that_is_deleted_while_it_is_written_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = CaptureFile::open(dir.path(), &origin(), START).unwrap();
+    let path = file.path().to_owned();
+    let mut bench = Bench::new(Some(file), Plan::default());
+    drop(bench.send(exchange(1)));
+    bench.pass(1_000);
+    assert_eq!(bench.status.read().health, Health::Good);
+    std::fs::remove_file(path).unwrap();
+    drop(bench.send(exchange(2)));
+    bench.pass(1_000);
+    let recording = bench.status.read();
+    assert_eq!(recording.health, Health::Doubtful);
+    assert!(recording.last_error.unwrap().contains("deleted"));
+}
+
 #[test]
 fn when_redaction_breaks_nothing_raw_is_recorded_or_fed() {
     let mask = Mask {
