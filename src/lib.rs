@@ -14,5 +14,11 @@ pub mod dialogue;
 // Judgement, pure.
 pub mod rules;
 
+pub mod enrollment;
+
+pub mod diagnosis;
+
+pub mod engine;
+
 // The world: files, sockets, clocks.
 pub mod sink;

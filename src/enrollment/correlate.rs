@@ -67,6 +67,8 @@ pub struct Placement {
     pub moved: Vec<(ExchangeId, EnrollmentId, Link)>,
     /// Rows that are empty now, and which one took over.
     pub gone: Vec<(EnrollmentId, EnrollmentId)>,
+    /// The row that lost exchanges to this one.
+    pub touched: Option<EnrollmentId>,
     thread: usize,
 }
 
@@ -244,19 +246,21 @@ impl Correlator {
         enrollment.id = new;
         enrollment.exchanges = taken.members.len() as u64;
         enrollment.threads = 1;
-        let moved = taken.members.iter().map(|(exchange, own)| (exchange.clone(), new, (*own).min(link))).collect();
+        let moved =
+            taken.members.iter().map(|(exchange, own)| (exchange.clone(), new, (*own).min(link))).collect();
         self.by_address.entry(enrollment.address.clone()).or_default().push(new);
         for connection in &taken.connections {
             self.by_connection.insert(connection.clone(), new);
         }
         self.rows.insert(new, Row { enrollment, anchored: false, key_hash: None, threads: vec![taken] });
-        Placement { enrollment: new, link, moved, gone: Vec::new(), thread: 0 }
+        Placement { enrollment: new, link, moved, gone: Vec::new(), touched: Some(id), thread: 0 }
     }
 
     /// Discover, GetPolicies, or a token request that names no device.
     fn place_by_user(&mut self, traits: &Traits, kind: Kind) -> Placement {
         if let Some((id, thread, link)) = self.find_thread(traits, kind) {
-            let from_pool = self.rows.get(&id).is_some_and(|r| r.enrollment.user.is_none() && r.threads.len() > 1);
+            let from_pool =
+                self.rows.get(&id).is_some_and(|r| r.enrollment.user.is_none() && r.threads.len() > 1);
             if traits.user.is_some() && from_pool {
                 // A probe out of many: it leaves the anonymous pool for its user's row.
                 let own = self.user_row(traits);
@@ -287,7 +291,14 @@ impl Correlator {
         row.threads.extend(from.threads);
         row.enrollment.threads = row.threads.len();
         let gone = vec![(placement.enrollment, into)];
-        Placement { enrollment: into, link: placement.link, moved, gone, thread: row.threads.len() - 1 }
+        Placement {
+            enrollment: into,
+            link: placement.link,
+            moved,
+            gone,
+            touched: placement.touched,
+            thread: row.threads.len() - 1,
+        }
     }
 
     fn add_thread(&mut self, id: EnrollmentId, traits: &Traits) -> Placement {
@@ -307,7 +318,8 @@ impl Correlator {
     /// The open row of that user at that address that no device has anchored yet.
     fn user_row(&self, traits: &Traits) -> Option<EnrollmentId> {
         let user = traits.user.as_ref()?;
-        let open = |row: &&Row| !row.anchored && row.enrollment.user.as_ref().is_some_and(|u| same_user(u, user));
+        let open =
+            |row: &&Row| !row.anchored && row.enrollment.user.as_ref().is_some_and(|u| same_user(u, user));
         let live = |row: &&Row| traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW;
         self.at_address(traits).filter(open).find(live).map(|row| row.enrollment.id)
     }
@@ -323,7 +335,9 @@ impl Correlator {
         if let Some(user) = &traits.user {
             let of_user: Vec<_> = self
                 .at_address(traits)
-                .filter(|row| !row.anchored && row.enrollment.user.as_ref().is_some_and(|u| same_user(u, user)))
+                .filter(|row| {
+                    !row.anchored && row.enrollment.user.as_ref().is_some_and(|u| same_user(u, user))
+                })
                 .collect();
             if let Some(found) = pick(&of_user, traits, kind) {
                 return Some(found);
@@ -353,21 +367,25 @@ impl Correlator {
         });
         let only = open.next()?;
         let single = open.next().is_none() && only.threads.len() == 1;
-        single.then(|| (only.enrollment.id, 0, Link::Likely))
+        single.then_some((only.enrollment.id, 0, Link::Likely))
     }
 
     /// The oldest probe from this address that no Discover has claimed.
     fn find_probe(&self, traits: &Traits) -> Option<(EnrollmentId, usize, Link)> {
         let probes: Vec<_> = self
             .at_address(traits)
-            .filter(|row| !row.anchored && row.enrollment.user.is_none() && row.enrollment.host == traits.host)
+            .filter(|row| {
+                !row.anchored && row.enrollment.user.is_none() && row.enrollment.host == traits.host
+            })
             .filter(|row| traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW)
             .collect();
         pick(&probes, traits, Kind::DiscoverRequest)
     }
 
     fn is_finished(&self, id: EnrollmentId) -> bool {
-        self.rows.get(&id).is_some_and(|row| matches!(row.enrollment.outcome, Outcome::Enrolled | Outcome::Failed))
+        self.rows
+            .get(&id)
+            .is_some_and(|row| matches!(row.enrollment.outcome, Outcome::Enrolled | Outcome::Failed))
     }
 
     fn on_connection(&self, traits: &Traits, fits: impl Fn(&Row) -> bool) -> Option<Placement> {
@@ -389,7 +407,9 @@ impl Correlator {
         // Probes of one address share one row until somebody claims them.
         if user.is_none() && traits.kind == Some(Kind::DiscoveryProbe) {
             let pool = self.at_address(traits).find(|row| {
-                !row.anchored && row.enrollment.user.is_none() && row.enrollment.host == traits.host
+                !row.anchored
+                    && row.enrollment.user.is_none()
+                    && row.enrollment.host == traits.host
                     && traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW
             });
             if let Some(id) = pool.map(|row| row.enrollment.id) {
@@ -406,7 +426,10 @@ impl Correlator {
         let mut enrollment = Enrollment::new(id, traits.at, &traits.address, &traits.host);
         enrollment.user = user;
         self.by_address.entry(traits.address.clone()).or_default().push(id);
-        self.rows.insert(id, Row { enrollment, anchored: false, key_hash: None, threads: vec![Thread::default()] });
+        self.rows.insert(
+            id,
+            Row { enrollment, anchored: false, key_hash: None, threads: vec![Thread::default()] },
+        );
         if self.rows.len() > MAX_ROWS
             && let Some((_, oldest)) = self.rows.pop_first()
         {
@@ -468,7 +491,8 @@ impl Correlator {
         ending.findings.iter().for_each(|f| enrollment.count(f.level));
         let worst = ending.findings.iter().find(|f| f.level == Level::Error);
         let bad_status = ending.status.filter(|s| *s >= 400);
-        let probe = enrollment.stage == Some(Stage::Discovery) && ending.response.is_none_or(|k| k == Kind::None)
+        let probe = enrollment.stage == Some(Stage::Discovery)
+            && ending.response.is_none_or(|k| k == Kind::None)
             && row.threads.get(placement.thread).is_some_and(|t| t.step == Some(Kind::DiscoveryProbe));
         let synced = row.threads.get(placement.thread).is_some_and(|t| t.step == Some(Kind::ManagementSync));
         (enrollment.last, enrollment.cause) = match (&ending.ours, &ending.fault, bad_status, worst) {
@@ -481,7 +505,11 @@ impl Correlator {
             (_, _, Some(_), Some(finding)) if finding.rule.id != "HTTP-014" => (Last::Bad, cause_of(finding)),
             (_, _, Some(status), _) => (Last::Bad, Cause::Status(status)),
             (_, _, None, Some(finding)) => {
-                let last = if ending.response == Some(Kind::SecurityTokenResponse) { Last::Bad } else { Last::Flawed };
+                let last = if ending.response == Some(Kind::SecurityTokenResponse) {
+                    Last::Bad
+                } else {
+                    Last::Flawed
+                };
                 (last, cause_of(finding))
             }
             _ if ending.provisioned => (Last::Issued, Cause::None),
@@ -541,7 +569,7 @@ impl Correlator {
 }
 
 fn at(enrollment: EnrollmentId, thread: usize, link: Link) -> Placement {
-    Placement { enrollment, link, moved: Vec::new(), gone: Vec::new(), thread }
+    Placement { enrollment, link, moved: Vec::new(), gone: Vec::new(), touched: None, thread }
 }
 
 fn cause_of(finding: &Finding) -> Cause {

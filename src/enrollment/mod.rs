@@ -6,5 +6,5 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use correlate::{Correlator, Link, Placement, Traits};
+pub use correlate::{Correlator, Ending, Link, Placement, Traits};
 pub use state::{Cause, Deadlines, Enrollment, EnrollmentId, Outcome, Stage, StepState};

@@ -1,7 +1,7 @@
 //! Rules on RequestSecurityToken and the answer around the provisioning document (MS-WSTEP, MS-MDE2 3.4.4.1.1).
 
 use super::check::{Check, Verdict};
-use super::discovery::is_quad;
+use super::discover::is_quad;
 use super::rule::{Change, Example, Rule, Severity, Step, Subject};
 use super::spec::{Cite, Spec};
 use crate::message::names;

@@ -5,6 +5,7 @@
 mod check;
 mod credential;
 mod csr;
+mod discover;
 mod discovery;
 mod document;
 mod edit;
@@ -15,6 +16,7 @@ mod own;
 mod path;
 mod policy;
 mod provisioning;
+mod renewal;
 mod rule;
 mod sequence;
 mod soap;
@@ -44,12 +46,14 @@ pub static CATALOGUE: &[Group] = &[
     Group { title: "Connection and TLS", rules: tls::RULES },
     Group { title: "HTTP", rules: http::RULES },
     Group { title: "SOAP and WS-Addressing", rules: soap::RULES },
-    Group { title: "Discovery", rules: discovery::RULES },
+    Group { title: "Discovery: request", rules: discover::RULES },
+    Group { title: "Discovery: answer", rules: discovery::RULES },
     Group { title: "Credentials", rules: credential::RULES },
     Group { title: "Enrollment policy (XCEP)", rules: policy::RULES },
     Group { title: "Certificate request (PKCS#10)", rules: csr::RULES },
     Group { title: "Security token (WSTEP)", rules: enroll::RULES },
     Group { title: "Provisioning document: certificates", rules: stores::RULES },
+    Group { title: "Provisioning document: renewal", rules: renewal::RULES },
     Group { title: "Provisioning document: management client", rules: provisioning::RULES },
     Group { title: "Faults", rules: fault::RULES },
     Group { title: "Across messages", rules: sequence::RULES },

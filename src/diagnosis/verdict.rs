@@ -1,0 +1,148 @@
+//! The verdict of an enrollment: what happened, who has to act, what the user sees.
+
+use super::hresult::hresult;
+use crate::enrollment::{Cause, Enrollment, Outcome, Stage};
+use crate::event::Time;
+use crate::rules::Subject;
+
+/// The longest verdict, in characters.
+const LONGEST: usize = 160;
+
+/// Sets sentence, owner and code from how things stand at `now`.
+pub fn judge(enrollment: &mut Enrollment, now: Time) {
+    let (sentence, owner, code) = match (enrollment.outcome, &enrollment.cause) {
+        (Outcome::Enrolled, _) if enrollment.stage == Some(Stage::FirstSync) => {
+            ("Enrolled; the first management session has begun".to_owned(), None, None)
+        }
+        (Outcome::Enrolled, _) => {
+            ("Enrolled; the certificate and the settings were delivered".to_owned(), None, None)
+        }
+        (Outcome::Failed, cause) => failed(enrollment, cause),
+        (Outcome::Stalled, _) => stalled(enrollment, now),
+        (Outcome::InProgress, Cause::Finding { rule, found, hresult }) => {
+            (finding(rule, found), Some(rule.subject), *hresult)
+        }
+        (Outcome::InProgress, Cause::NoAnswer(_)) => {
+            (format!("No answer {}; the device may try again", at(enrollment)), Some(Subject::Server), None)
+        }
+        (Outcome::InProgress, _) => (waiting(enrollment), None, None),
+    };
+    enrollment.verdict = shorten(sentence);
+    enrollment.owner = owner;
+    enrollment.hresult = code;
+}
+
+fn failed(enrollment: &Enrollment, cause: &Cause) -> (String, Option<Subject>, Option<u32>) {
+    match cause {
+        Cause::Fault { word, reason, hresult: code } => {
+            let meaning = code.and_then(hresult).map(|(_, meaning)| meaning);
+            let why = meaning.unwrap_or_else(|| reason.clone());
+            let code_text = code.map(|c| format!(" (0x{c:08X})")).unwrap_or_default();
+            (
+                format!("The server declined {}: {word}, {why}{code_text}", at(enrollment)),
+                Some(fault_owner(word)),
+                *code,
+            )
+        }
+        Cause::Status(status) => {
+            let code = 0x8019_0000 | u32::from(*status);
+            let sentence =
+                format!("HTTP {status} without a fault {}; the device shows 0x{code:08X}", at(enrollment));
+            (sentence, Some(Subject::Server), Some(code))
+        }
+        Cause::NoAnswer(Some(why)) => (
+            format!("The server gave no answer {}: {why}", at(enrollment)),
+            Some(Subject::Server),
+            Some(0x8019_01F6),
+        ),
+        Cause::NoAnswer(None) => (
+            format!("The exchange broke off {}, and the device did not try again", at(enrollment)),
+            Some(Subject::Network),
+            None,
+        ),
+        Cause::Finding { rule, found, hresult: code } => (finding(rule, found), Some(rule.subject), *code),
+        Cause::None => (format!("The enrollment ended {}", at(enrollment)), None, None),
+    }
+}
+
+fn finding(rule: &crate::rules::Rule, found: &str) -> String {
+    let name = rule.name.replace('-', " ");
+    let found: String = found.chars().take(60).collect();
+    format!("{}: {name} ({found})", rule.id)
+}
+
+/// Silence is a verdict too: what was expected, and what to check first.
+fn stalled(enrollment: &Enrollment, now: Time) -> (String, Option<Subject>, Option<u32>) {
+    let silent = duration(enrollment.silent_for(now));
+    let several = if enrollment.threads > 1 {
+        format!(" ({} devices or attempts)", enrollment.threads)
+    } else {
+        String::new()
+    };
+    let (next, check, owner) = match enrollment.stage {
+        Some(Stage::Discovery) if enrollment.auth.is_none() => (
+            "no Discover after the probe",
+            "the user may be asked for the address, or the device distrusts TLS",
+            Subject::Device,
+        ),
+        Some(Stage::Discovery) => (
+            "no policy request",
+            "can the device reach and trust the advertised addresses? did the user cancel?",
+            Subject::Device,
+        ),
+        Some(Stage::Policy) => (
+            "no certificate request",
+            "could the device make its key? look at TPM, key length and providers",
+            Subject::Device,
+        ),
+        _ => ("nothing more", "look at the device's event log", Subject::Device),
+    };
+    (format!("Stuck for {silent}{several}: {next}; {check}"), Some(owner), None)
+}
+
+fn waiting(enrollment: &Enrollment) -> String {
+    match enrollment.stage {
+        None => "Connected".to_owned(),
+        Some(Stage::Discovery) if enrollment.auth.is_none() => "Waiting for Discover".to_owned(),
+        Some(Stage::Terms | Stage::Discovery | Stage::SignIn) => "Waiting for the policy request".to_owned(),
+        Some(Stage::Policy) => "Waiting for the certificate request".to_owned(),
+        Some(Stage::Certificate) => "Waiting for the certificate".to_owned(),
+        Some(Stage::Configuration | Stage::FirstSync) => {
+            "Waiting for the first management session".to_owned()
+        }
+    }
+}
+
+fn at(enrollment: &Enrollment) -> String {
+    enrollment.stage.map(|stage| format!("at {}", stage.title())).unwrap_or_default()
+}
+
+/// Who has to act on a fault (MS-MDE2 2.2.10: what each word means).
+fn fault_owner(word: &str) -> Subject {
+    match word {
+        "Authentication" | "Authorization" | "DeviceCapReached" | "UserLicense" | "InvalidSecurity" => {
+            Subject::Identity
+        }
+        "DeviceNotSupported" | "NotEligibleToRenew" | "MessageFormat" => Subject::Device,
+        _ => Subject::Server,
+    }
+}
+
+/// `45 s`, `2 min 10 s`, `3 h 5 min`.
+fn duration(millis: i64) -> String {
+    let seconds = millis / 1000;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}
+
+fn shorten(sentence: String) -> String {
+    if sentence.chars().count() <= LONGEST {
+        return sentence;
+    }
+    let mut short: String = sentence.chars().take(LONGEST - 1).collect();
+    short.push('…');
+    short
+}

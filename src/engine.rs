@@ -1,0 +1,371 @@
+//! Event in, observation out: the one judgement that the proxy, `check`, `open` and every test share. No clock, no I/O;
+//! the same events give the same observations, everywhere, on every run.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::diagnosis;
+use crate::dialogue::Dialogue;
+use crate::enrollment::{
+    Cause, Correlator, Deadlines, Ending, Enrollment, EnrollmentId, Link, Placement, Traits,
+};
+use crate::event::{
+    Connection, ConnectionEvent, ConnectionId, Event, Exchange, ExchangeId, From, Side, Time, header,
+};
+use crate::message::certificate::Certificate;
+use crate::message::{AuthPolicy, Content, Kind, Message, Within, read_request, read_response};
+use crate::rules::{self, Context, Evidence, Finding, PANIC, Profile, Rule, Verdict};
+
+/// Device connections whose facts are kept; beyond it the oldest are forgotten.
+const MAX_CONNECTIONS: usize = 20_000;
+
+/// Judges events in their order. One thread owns it.
+#[derive(Debug, Default)]
+pub struct Engine {
+    profile: Profile,
+    deadlines: Deadlines,
+    correlator: Correlator,
+    connections: HashMap<ConnectionId, Arc<Connection>>,
+    connection_order: std::collections::VecDeque<ConnectionId>,
+    now: Time,
+}
+
+/// All there is to know about one event; the only thing that presentation ever sees.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    pub event: Event,
+    /// What the exchange's messages are.
+    pub request: Option<Kind>,
+    pub response: Option<Kind>,
+    pub enrollment: Option<EnrollmentId>,
+    pub link: Option<Link>,
+    /// By rule in the catalogue's order, then by place.
+    pub findings: Vec<Finding>,
+    /// Rules that were applied and held: a rule that only skips has proved nothing.
+    pub passed: Vec<&'static Rule>,
+    /// Enrollments as they stand now, where something changed.
+    pub changed: Vec<Enrollment>,
+    /// Earlier exchanges that belong to another enrollment now.
+    pub moved: Vec<(ExchangeId, EnrollmentId, Link)>,
+    /// Enrollments that merged into another.
+    pub gone: Vec<(EnrollmentId, EnrollmentId)>,
+}
+
+impl Engine {
+    pub fn new(profile: Profile, deadlines: Deadlines) -> Self {
+        Self { profile, deadlines, ..Self::default() }
+    }
+
+    /// All enrollments that are remembered, oldest first.
+    pub fn enrollments(&self) -> impl Iterator<Item = &Enrollment> {
+        self.correlator.enrollments()
+    }
+
+    /// Never fails: a panic on the way becomes a finding about the tool.
+    pub fn observe(&mut self, event: Event) -> Observation {
+        let copy = event.clone();
+        catch_unwind(AssertUnwindSafe(|| self.observe_unguarded(event))).unwrap_or_else(|_| {
+            let mut seen = Observation::of(copy);
+            seen.findings.push(self.panicked("the engine"));
+            seen
+        })
+    }
+
+    fn observe_unguarded(&mut self, event: Event) -> Observation {
+        self.now = self.now.max(event.at());
+        match event {
+            Event::Exchange(ref exchange) => {
+                let exchange = Arc::clone(exchange);
+                self.exchange(Observation::of(event), &exchange)
+            }
+            Event::Connection(ref connection) => {
+                let connection = Arc::clone(connection);
+                let mut seen = Observation::of(event);
+                self.connection(&mut seen, connection);
+                seen
+            }
+            Event::Session { .. } => {
+                self.connections.clear();
+                self.connection_order.clear();
+                self.correlator.forget_connections();
+                Observation::of(event)
+            }
+            Event::Gap { .. } => {
+                self.correlator.gap();
+                Observation::of(event)
+            }
+            Event::Tick(now) => {
+                let mut seen = Observation::of(event);
+                for id in self.correlator.tick(now, &self.deadlines) {
+                    seen.changed.extend(self.settled(id));
+                }
+                seen
+            }
+            Event::End(_) => Observation::of(event),
+        }
+    }
+
+    fn connection(&mut self, seen: &mut Observation, connection: Arc<Connection>) {
+        match connection.event {
+            ConnectionEvent::Opened => {
+                if self.connections.insert(connection.id.clone(), Arc::clone(&connection)).is_none() {
+                    self.connection_order.push_back(connection.id.clone());
+                }
+                while self.connection_order.len() > MAX_CONNECTIONS {
+                    if let Some(oldest) = self.connection_order.pop_front() {
+                        self.connections.remove(&oldest);
+                    }
+                }
+            }
+            ConnectionEvent::Failed => {}
+            ConnectionEvent::Closed => {
+                self.correlator.close(&connection.id);
+                self.connections.remove(&connection.id);
+                self.connection_order.retain(|id| *id != connection.id);
+            }
+        }
+        for rule in rules::all() {
+            let rules::Check::Connection(check) = rule.check else { continue };
+            match check(&connection) {
+                Verdict::Skip => {}
+                Verdict::Pass => seen.passed.push(rule),
+                Verdict::Fail(evidence) => {
+                    let findings = evidence.into_iter().map(|e| Finding::new(rule, self.profile, None, e));
+                    seen.findings.extend(findings);
+                }
+            }
+        }
+    }
+
+    fn exchange(&mut self, mut seen: Observation, exchange: &Arc<Exchange>) -> Observation {
+        let request = read_request(&exchange.request);
+        let response = exchange.response.as_ref().map(read_response);
+        seen.request = Some(request.kind);
+        seen.response = Some(response.as_ref().map_or(Kind::None, |r| r.kind));
+
+        let connection = exchange.connection.as_ref().and_then(|id| self.connections.get(id)).cloned();
+        let traits = traits(exchange, &request, response.as_ref(), connection.as_deref());
+        let placement = self.correlator.place(&traits);
+
+        // Several candidates for what was said earlier: a rule speaks only if it says the same for all.
+        let nothing = Dialogue::default();
+        let mut earlier = placement.as_ref().map(|p| self.correlator.candidates(p)).unwrap_or_default();
+        earlier.dedup();
+        if earlier.is_empty() {
+            earlier.push(&nothing);
+        }
+        for message in [Some(&request), response.as_ref()].into_iter().flatten() {
+            let base = Context {
+                exchange,
+                message,
+                request: &request,
+                earlier: &nothing,
+                connection: connection.as_deref(),
+            };
+            // The response's rules see what the request of the same exchange said, too.
+            let with_request: Vec<Dialogue>;
+            let candidates: Vec<&Dialogue> = match message.side {
+                Side::Request => earlier.clone(),
+                Side::Response => {
+                    with_request = earlier.iter().map(|d| joined(d, &request)).collect();
+                    with_request.iter().collect()
+                }
+            };
+            let contexts: Vec<_> = candidates.iter().map(|earlier| Context { earlier, ..base }).collect();
+            judge(self.profile, message, &contexts, &mut seen);
+        }
+        if let Some(placement) = placement {
+            self.conclude(&mut seen, exchange, &request, response.as_ref(), &placement);
+        }
+        seen
+    }
+
+    /// The messages join the dialogue, and the enrollment moves.
+    fn conclude(
+        &mut self,
+        seen: &mut Observation,
+        exchange: &Exchange,
+        request: &Message,
+        response: Option<&Message>,
+        placement: &Placement,
+    ) {
+        if let Some(dialogue) = self.correlator.dialogue(placement) {
+            dialogue.join(request);
+            if let Some(response) = response {
+                dialogue.join(response);
+            }
+        }
+        let answered = exchange.response.as_ref();
+        let ours = answered.filter(|r| r.from == From::Enrollscope);
+        let provisioning = response.and_then(Message::provisioning);
+        let issued = provisioning.and_then(|p| p.client_certificate()).and_then(|c| c.certificate.as_ref());
+        let ending = Ending {
+            response: response.map(|r| r.kind),
+            status: answered.map(|r| r.status),
+            ours: ours.map(|_| exchange.upstream.as_ref().and_then(|u| u.error.clone())),
+            auth: response.and_then(auth_of),
+            fault: response.and_then(fault_of),
+            provisioned: provisioning.is_some(),
+            issued: issued.map(|c| c.thumbprint.clone()),
+            findings: &seen.findings,
+        };
+        let at = answered.map_or(exchange.request.at, |r| r.at).max(self.now);
+        self.correlator.finish(placement, &ending, at, &self.deadlines);
+        seen.enrollment = Some(placement.enrollment);
+        seen.link = Some(placement.link);
+        seen.moved.clone_from(&placement.moved);
+        seen.gone.clone_from(&placement.gone);
+        let mut touched: Vec<_> = placement.moved.iter().map(|(_, id, _)| *id).collect();
+        touched.extend(placement.touched);
+        touched.push(placement.enrollment);
+        touched.sort_unstable();
+        touched.dedup();
+        for id in touched {
+            seen.changed.extend(self.settled(id));
+        }
+    }
+
+    /// The enrollment with its verdict of now.
+    fn settled(&mut self, id: EnrollmentId) -> Option<Enrollment> {
+        let now = self.now;
+        self.correlator.set_verdict(id, |enrollment| diagnosis::judge(enrollment, now));
+        self.correlator.enrollment(id).cloned()
+    }
+
+    fn panicked(&self, what: &str) -> Finding {
+        Finding::new(&PANIC, self.profile, None, panic_evidence(what))
+    }
+}
+
+impl Observation {
+    fn of(event: Event) -> Self {
+        Self {
+            event,
+            request: None,
+            response: None,
+            enrollment: None,
+            link: None,
+            findings: Vec::new(),
+            passed: Vec::new(),
+            changed: Vec::new(),
+            moved: Vec::new(),
+            gone: Vec::new(),
+        }
+    }
+}
+
+/// Applies every rule to one message, for each candidate of what was said earlier.
+fn judge(profile: Profile, message: &Message, contexts: &[Context<'_>], seen: &mut Observation) {
+    let mut failed: Vec<(&'static Rule, Vec<Evidence>)> = Vec::new();
+    for rule in rules::all() {
+        let mut verdicts = contexts.iter().map(|context| {
+            catch_unwind(AssertUnwindSafe(|| rule.run(message, context))).unwrap_or_else(|_| {
+                seen.findings.push(Finding::new(
+                    &PANIC,
+                    profile,
+                    Some(message.side),
+                    panic_evidence(rule.id),
+                ));
+                Verdict::Skip
+            })
+        });
+        let Some(first) = verdicts.next() else { continue };
+        if verdicts.any(|other| other != first) {
+            continue; // It depends on which of them it was: say nothing.
+        }
+        match first {
+            Verdict::Skip => {}
+            Verdict::Pass => seen.passed.push(rule),
+            Verdict::Fail(evidence) => failed.push((rule, evidence)),
+        }
+    }
+    // One fault gives one finding: what needs a rule that failed is not judged.
+    let broken: Vec<_> = failed.iter().map(|(rule, _)| rule.id).collect();
+    for (rule, evidence) in failed {
+        if !rule.needs.iter().any(|need| broken.contains(need)) {
+            let findings = evidence.into_iter().map(|e| Finding::new(rule, profile, Some(message.side), e));
+            seen.findings.extend(findings);
+        }
+    }
+}
+
+fn panic_evidence(what: &str) -> Evidence {
+    Evidence {
+        within: Within::Body,
+        path: String::new(),
+        place: None,
+        outer_offset: None,
+        expected: "a verdict".to_owned(),
+        found: format!("a panic in {what}"),
+        hresult: None,
+    }
+}
+
+fn joined(earlier: &Dialogue, request: &Message) -> Dialogue {
+    let mut dialogue = earlier.clone();
+    dialogue.join(request);
+    dialogue
+}
+
+fn traits(
+    exchange: &Exchange,
+    request: &Message,
+    response: Option<&Message>,
+    connection: Option<&Connection>,
+) -> Traits {
+    let host =
+        header(&exchange.request.headers, "Host").map(|h| h.text().to_ascii_lowercase()).unwrap_or_default();
+    let known = |kind: Kind| !matches!(kind, Kind::Other | Kind::None | Kind::NotHttp);
+    // A response file without its request still belongs to a step.
+    let kind = Some(request.kind).filter(|k| known(*k)).or(response.map(|r| r.kind).filter(|k| known(*k)));
+    let mut traits = Traits {
+        id: exchange.id.clone(),
+        at: exchange.request.at,
+        kind,
+        connection: exchange.connection.clone(),
+        address: connection.map(|c| c.address().to_owned()).unwrap_or_default(),
+        host: host.strip_suffix(":443").unwrap_or(&host).to_owned(),
+        client_certificate: connection
+            .and_then(|c| c.client_certificate.first())
+            .and_then(|der| Certificate::read(der))
+            .map(|c| c.thumbprint),
+        ..Traits::default()
+    };
+    let text =
+        |field: Option<&crate::message::Field>| field.map(|f| f.value.clone()).filter(|v| !v.is_empty());
+    let credential = request.soap.as_ref().map(|soap| &soap.credential);
+    traits.user = text(credential.and_then(|c| c.user()));
+    match &request.content {
+        Content::DiscoverRequest(discover) => traits.user = text(discover.email.as_ref()),
+        Content::TokenRequest(token) => {
+            traits.device_id = token.device_id().map(str::to_owned);
+            traits.device_name = text(token.item("DeviceName"));
+            traits.os_version = text(token.item("OSVersion"));
+            traits.key_hash = token.csr.as_ref().map(|csr| csr.key_hash.clone());
+            // The certificate request names the device when the context items do not.
+            let from_csr =
+                || token.csr.as_ref().and_then(|csr| csr.device_id().or(Some(csr.key_hash.clone())));
+            traits.device_id = traits.device_id.or_else(from_csr);
+        }
+        _ => {}
+    }
+    traits
+}
+
+fn auth_of(response: &Message) -> Option<AuthPolicy> {
+    match &response.content {
+        Content::DiscoverResponse(answer) => AuthPolicy::parse_any_case(&answer.auth_policy.as_ref()?.value),
+        _ => None,
+    }
+}
+
+fn fault_of(response: &Message) -> Option<Cause> {
+    let Content::Fault(fault) = &response.content else { return None };
+    Some(Cause::Fault {
+        word: fault.word().unwrap_or("a fault").to_owned(),
+        reason: fault.reason.as_ref().map(|f| f.value.clone()).unwrap_or_default(),
+        hresult: fault.hresult(),
+    })
+}

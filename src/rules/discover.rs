@@ -1,0 +1,292 @@
+//! Rules on Discover (MS-MDE2 3.1.4.1.3.1).
+
+use super::check::{Check, Verdict};
+use super::rule::{Change, Example, Rule, Severity, Step, Subject};
+use super::spec::{Cite, Spec};
+use crate::message::{AuthPolicy, Credential, DiscoverRequest, names};
+
+macro_rules! at {
+    ($name:literal) => {
+        concat!("Envelope/Body/Discover/request/", $name)
+    };
+}
+
+pub(super) static RULES: &[Rule] = &[
+    Rule {
+        id: "DISC-REQ-001",
+        name: "discover-without-request",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "Discover has one request element.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.2.1",
+            "<xsd:element minOccurs=\"1\" maxOccurs=\"1\" name=\"request\"",
+        )],
+        consequence: "The server cannot tell who asks.",
+        remedy: "Real devices send it: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            Verdict::check(m.request.is_some(), || {
+                cx.fail(&m.discover.missing("request"), "request", "absent")
+            })
+        }),
+        needs: &[],
+        examples: &[Example::request(
+            Step::Discover,
+            "Envelope/Body/Discover/request",
+            Change::Rename("Request"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-002",
+        name: "discover-in-other-namespace",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "Discover is in the discovery namespace.",
+        cites: &[Cite::observed(Spec::Field, "", "Devices send the namespace without a slash at its end.")],
+        consequence: "Strict servers do not know the message.",
+        remedy: "Real devices send it so: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            Verdict::check(m.namespace.trim_end_matches('/') == names::DISCOVERY, || {
+                cx.fail(&m.discover, names::DISCOVERY, m.namespace.clone())
+            })
+        }),
+        needs: &[],
+        examples: &[Example::request(
+            Step::Discover,
+            "Envelope/Body/Discover/@xmlns",
+            Change::Set("http://schemas.microsoft.com/windows/pki/2012/01/enrollment"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-003",
+        name: "email-missing",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "The request has an EmailAddress, which may be empty when a program enrolls.",
+        cites: &[Cite::must(Spec::MsMde2, "6", "<xsd:element name=\"EmailAddress\"")],
+        consequence: "The server cannot tell whose device it is.",
+        remedy: "Real devices send the element: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| match &m.request {
+            None => Verdict::Skip,
+            Some(request) => Verdict::check(m.email.is_some(), || {
+                cx.fail(&request.missing("EmailAddress"), "an EmailAddress", "absent")
+            }),
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::request(Step::Discover, at!("EmailAddress"), Change::Delete)],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-006",
+        name: "request-version-not-a-number",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "RequestVersion is a decimal number.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.3.1",
+            "The value MUST be set to 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, or 7.0.",
+        )],
+        consequence: "The server cannot tell what the device understands.",
+        remedy: "Real devices send one: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            let Some(request) = &m.request else { return Verdict::Skip };
+            match &m.version {
+                Some(version) if is_version(&version.value) => Verdict::Pass,
+                // A client of the first protocol version (Windows 8.1) sends nil.
+                Some(version) if version.nil => Verdict::Pass,
+                version => cx.fail_field(version.as_ref(), (request, "RequestVersion"), "a number like 4.0"),
+            }
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::request(Step::Discover, at!("RequestVersion"), Change::Set("abc"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-007",
+        name: "unlisted-request-version",
+        severity: Severity::INFO,
+        subject: Subject::Device,
+        requirement: "RequestVersion is one that this catalogue knows: 1.0 to 9.0.",
+        cites: &[
+            Cite::must(
+                Spec::MsMde2,
+                "3.1.4.1.3.1",
+                "The value MUST be set to 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, or 7.0.",
+            ),
+            Cite::observed(Spec::Field, "", "Windows 11 25H2 sends 9.0."),
+        ],
+        consequence: "None by itself; a server that refuses unknown versions locks out new devices.",
+        remedy: "Accept higher versions than you know, and answer with the highest that you support.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| match &m.version {
+            Some(version) if is_version(&version.value) => {
+                let known = ["1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0", "8.0", "9.0"];
+                Verdict::check(known.contains(&version.value.as_str()), || {
+                    cx.fail(&version.spot, "1.0 to 9.0", version.value.clone())
+                })
+            }
+            _ => Verdict::Skip,
+        }),
+        needs: &["DISC-REQ-006"],
+        examples: &[Example::request(Step::Discover, at!("RequestVersion"), Change::Set("12.0"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-008",
+        name: "unknown-device-type",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "DeviceType is CIMClient_Windows, WindowsPhone or WindowsHandheld.",
+        cites: &[Cite::should(Spec::MsMde2, "3.1.4.1.3.1", "DeviceType:")],
+        consequence: "The server may not know the platform and refuse it.",
+        remedy: "Real devices send a known type: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            let Some(request) = &m.request else { return Verdict::Skip };
+            let known = ["CIMClient_Windows", "WindowsPhone", "WindowsHandheld"];
+            match &m.device_type {
+                Some(kind) if known.contains(&kind.value.as_str()) => Verdict::Pass,
+                kind => cx.fail_field(kind.as_ref(), (request, "DeviceType"), known.join(", ")),
+            }
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::request(Step::Discover, at!("DeviceType"), Change::Set("Fridge"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-009",
+        name: "malformed-application-version",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "ApplicationVersion is four numbers with dots between.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.3.1",
+            "This element specifies the application version and MUST be in the format int.int.int.int.",
+        )],
+        consequence: "A server that decides by the version may refuse the device.",
+        remedy: "Real devices send four numbers: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            let Some(request) = &m.request else { return Verdict::Skip };
+            match &m.application_version {
+                Some(version) if is_quad(&version.value) => Verdict::Pass,
+                version => {
+                    cx.fail_field(version.as_ref(), (request, "ApplicationVersion"), "like 10.0.26200.1")
+                }
+            }
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::request(Step::Discover, at!("ApplicationVersion"), Change::Set("10.0"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-010",
+        name: "os-edition-not-a-number",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "OSEdition is a decimal product code.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.3.1",
+            "MUST be set to the decimal value as an int (integer) of the product enumeration",
+        )],
+        consequence: "The server cannot tell the edition.",
+        remedy: "Real devices send a number: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            let Some(request) = &m.request else { return Verdict::Skip };
+            match &m.os_edition {
+                Some(edition) if edition.value.parse::<u32>().is_ok() => Verdict::Pass,
+                edition => cx.fail_field(edition.as_ref(), (request, "OSEdition"), "a decimal number"),
+            }
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::request(Step::Discover, at!("OSEdition"), Change::Set("0x48"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-011",
+        name: "no-auth-policy-offered",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "The device offers OnPremise, Federated or Certificate.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1.4.1.3.1",
+            "This element specifies the authentication method and MUST be set to Federated, Certificate, or OnPremise.",
+        )],
+        consequence: "The server cannot choose how the user signs in.",
+        remedy: "Real devices offer at least one: look at the tool that made this request.",
+        hresult: None,
+        check: Check::DiscoverRequest(offered),
+        needs: &["DISC-REQ-001"],
+        examples: &[
+            Example::request(Step::Discover, at!("AuthPolicies"), Change::Delete).also(&["DISC-RSP-003"])
+        ],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-015",
+        name: "credential-in-discover",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "Discover carries no credential.",
+        cites: &[Cite::observed(
+            Spec::MsMde2,
+            "4.1.1",
+            "Discovery is anonymous in all examples and recordings.",
+        )],
+        consequence: "A password travels where none is asked for.",
+        remedy: "Look at the tool that made this request.",
+        hresult: None,
+        check: Check::Soap(|soap, cx| match (&cx.message.content, soap.credential.spot()) {
+            (crate::message::Content::DiscoverRequest(_), None) => Verdict::Pass,
+            (crate::message::Content::DiscoverRequest(_), Some(spot)) => {
+                cx.fail(spot, "no credential", Credential::describe(&soap.credential))
+            }
+            _ => Verdict::Skip,
+        }),
+        needs: &[],
+        examples: &[Example::request(
+            Step::Discover,
+            "Envelope/Header/ReplyTo",
+            Change::Set(
+                "<a:Address>http://www.w3.org/2005/08/addressing/anonymous</a:Address></a:ReplyTo><Security><UsernameToken/></Security><a:ReplyTo>",
+            ),
+        )],
+        since: "0.1.0",
+    },
+];
+
+fn offered(m: &DiscoverRequest, cx: &super::Context<'_>) -> Verdict {
+    let Some(request) = &m.request else { return Verdict::Skip };
+    if m.offered.is_empty() {
+        let parent = m.auth_policies.as_ref().unwrap_or(request);
+        return cx.fail(&parent.missing("AuthPolicy"), "at least one AuthPolicy", "absent");
+    }
+    let bad = m.offered.iter().filter(|f| AuthPolicy::parse(&f.value).is_none());
+    Verdict::from_evidence(
+        bad.map(|f| cx.evidence(&f.spot, "OnPremise, Federated or Certificate", f.value.clone())).collect(),
+    )
+}
+
+/// Two numbers with a dot between.
+pub(super) fn is_version(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.len() < 5 && part.bytes().all(|b| b.is_ascii_digit());
+    text.split_once('.').is_some_and(|(major, minor)| digits(major) && digits(minor))
+}
+
+/// Four numbers with dots between.
+pub(super) fn is_quad(text: &str) -> bool {
+    let parts: Vec<_> = text.split('.').collect();
+    parts.len() == 4 && parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
+}
