@@ -3,6 +3,7 @@
 
 mod decode;
 pub mod encode;
+mod message_file;
 mod migrate;
 mod play;
 mod reader;
@@ -18,6 +19,7 @@ pub(crate) mod samples;
 mod tests;
 
 pub use decode::{Seal, record as decode, seal};
+pub use message_file::MessageFile;
 pub use play::{Play, Played};
 pub use reader::{Item, Line, Lines, ReadError, Reader, Recorded};
 pub use record::{Closed, Damage, Header, Place, Record, Redaction, Session};

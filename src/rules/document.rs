@@ -53,7 +53,8 @@ pub fn section(rule: &Rule) -> String {
     out
 }
 
-fn describe(example: &Example) -> String {
+/// The edit in words.
+pub fn describe(example: &Example) -> String {
     match example.edit {
         Edit::Stop(step) => format!("the device stops before {step:?}"),
         Edit::Drop(step) => format!("{step:?} is not seen"),

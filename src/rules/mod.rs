@@ -25,7 +25,7 @@ mod stores;
 mod tls;
 
 pub use check::{Check, Context, Evidence, Verdict};
-pub use document::{markdown, section};
+pub use document::{describe, markdown, section};
 pub use edit::{apply, apply_to_message};
 pub(crate) use own::PANIC;
 pub use rule::{Change, Edit, Example, Finding, Golden, Level, Part, Profile, Rule, Severity, Step, Subject};

@@ -1,0 +1,360 @@
+//! The command line: what `--help`, completions, the man page and the configuration file all come from.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::net::Origin;
+use crate::rules::Profile;
+
+/// See what Windows devices and an enrollment server say to each other, and what is wrong with it.
+#[derive(Debug, Parser)]
+#[command(name = "enrollscope", version = concat!(env!("CARGO_PKG_VERSION"), " (rules ", "1", ")"), max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// A configuration file; flags and ENROLLSCOPE_* variables win over it
+    #[arg(long, global = true, value_name = "FILE", env = "ENROLLSCOPE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Colours on the terminal (NO_COLOR is honoured)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "ENROLLSCOPE_COLOR")]
+    pub color: When,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A whole fleet on this machine: server, devices healthy and broken, the proxy between, the dashboard
+    Demo(DemoArgs),
+    /// Stand between devices and an enrollment server: forward, record, judge, show
+    Proxy(ProxyArgs),
+    /// The dashboard on a recording
+    Open(OpenArgs),
+    /// Judge captures, directories of messages and single messages
+    Check(CheckArgs),
+    /// The rules: all of them, or one with its source, consequence and remedy
+    Rules(RulesArgs),
+    /// The reference enrollment server (on-premise), for tests and demonstrations
+    Server(ServerArgs),
+    /// One simulated device enrolls, step by step
+    Enroll(EnrollArgs),
+    /// The local certificate authority: make, show, export, install, remove
+    #[command(subcommand)]
+    Certs(CertsCommand),
+    /// Save everything readable of a damaged capture into a new file
+    Repair(RepairArgs),
+    /// The configuration file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// The manual page, as roff
+    Man,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Error,
+    Warning,
+    Never,
+}
+
+/// What is taken out of what is recorded and shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Redact {
+    /// Passwords, tokens, keys and cookies
+    Secrets,
+    /// Nothing at all: captures then hold passwords
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Bodies {
+    /// Enrollment messages; of management sessions and everything else head and length only
+    Enrollment,
+    /// Everything, also what no redactor knows
+    All,
+}
+
+#[derive(Debug, Args)]
+pub struct ProxyArgs {
+    /// The enrollment server's origin, for instance https://mdm.internal.example
+    #[arg(long, alias = "server", value_name = "URL", env = "ENROLLSCOPE_UPSTREAM")]
+    pub upstream: Option<Origin>,
+    /// Where to accept HTTPS (port 0: any free one)
+    #[arg(long, value_name = "ADDR:PORT", env = "ENROLLSCOPE_LISTEN")]
+    pub listen: Vec<SocketAddr>,
+    /// Where to accept plain HTTP, for instance behind a front end that ends TLS
+    #[arg(long, value_name = "ADDR:PORT", env = "ENROLLSCOPE_LISTEN_HTTP")]
+    pub listen_http: Vec<SocketAddr>,
+    /// The certificate for devices, PEM, leaf first with its chain; without it the local authority makes one
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "ENROLLSCOPE_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, PEM, not encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "ENROLLSCOPE_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// A host name that devices use, for the local authority's certificates (may be given several times)
+    #[arg(long, value_name = "NAME", env = "ENROLLSCOPE_HOST")]
+    pub host: Vec<String>,
+    /// Where the local authority's key and certificate are kept
+    #[arg(long, value_name = "DIR", default_value = "certs", env = "ENROLLSCOPE_CERTS")]
+    pub certs: PathBuf,
+    /// A further authority to trust for the server's certificate, PEM
+    #[arg(long, value_name = "FILE", env = "ENROLLSCOPE_UPSTREAM_CA")]
+    pub upstream_ca: Option<PathBuf>,
+    /// Connect to the server at this address instead of the one its name resolves to
+    #[arg(long, value_name = "ADDR:PORT", env = "ENROLLSCOPE_UPSTREAM_CONNECT")]
+    pub upstream_connect: Option<SocketAddr>,
+    /// Go on although the server's certificate cannot be verified (shown red all the time)
+    #[arg(long, env = "ENROLLSCOPE_UPSTREAM_INSECURE")]
+    pub upstream_insecure: bool,
+    /// Put our own address into discovery answers, so that the device stays with us
+    #[arg(long, env = "ENROLLSCOPE_REWRITE")]
+    pub rewrite: bool,
+    /// Our own origin as devices see it, for --rewrite; by default what the device's Host says
+    #[arg(long, value_name = "URL", requires = "rewrite", env = "ENROLLSCOPE_PUBLIC_URL")]
+    pub public_url: Option<Origin>,
+    #[command(flatten)]
+    pub recording: RecordingArgs,
+    /// No dashboard: one line per exchange (so it is, too, when stdout is no terminal)
+    #[arg(long, env = "ENROLLSCOPE_HEADLESS")]
+    pub headless: bool,
+    /// The form of the lines without a dashboard
+    #[arg(long, value_name = "FORMAT", default_value = "human", env = "ENROLLSCOPE_FORMAT")]
+    pub format: Format,
+    /// Write the listening addresses to this file once connections are accepted
+    #[arg(long, value_name = "FILE", env = "ENROLLSCOPE_READY_FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Write the log to this file
+    #[arg(long, value_name = "FILE", env = "ENROLLSCOPE_LOG")]
+    pub log: Option<PathBuf>,
+    /// Which severities count: what stops devices, or the letter of the specification
+    #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile, env = "ENROLLSCOPE_PROFILE")]
+    pub profile: Profile,
+    /// End with exit code 1 when there were findings of this severity
+    #[arg(long, value_name = "SEVERITY", default_value = "never", env = "ENROLLSCOPE_FAIL_ON")]
+    pub fail_on: FailOn,
+}
+
+#[derive(Debug, Args)]
+pub struct RecordingArgs {
+    /// Record to this file or directory (default: captures/, else the state directory)
+    #[arg(long, value_name = "PATH", env = "ENROLLSCOPE_CAPTURE")]
+    pub capture: Option<PathBuf>,
+    /// Do not record
+    #[arg(long, conflicts_with = "capture", env = "ENROLLSCOPE_NO_CAPTURE")]
+    pub no_capture: bool,
+    /// What is taken out before recording, judging and showing
+    #[arg(long, value_name = "LEVEL", default_value = "secrets", env = "ENROLLSCOPE_REDACT")]
+    pub redact: Redact,
+    /// Which bodies are kept
+    #[arg(long, value_name = "WHICH", default_value = "enrollment", env = "ENROLLSCOPE_RECORD_BODIES")]
+    pub record_bodies: Bodies,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// No dashboard and no pace: run through, print a summary, end
+    #[arg(long)]
+    pub headless: bool,
+    /// How many devices enroll
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=2000))]
+    pub devices: u32,
+    /// Decides names, order and pace
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Record to this file (the demo does not record otherwise)
+    #[arg(long, value_name = "FILE")]
+    pub capture: Option<PathBuf>,
+    /// End after so long, for instance 90s or 5m
+    #[arg(long = "for", value_name = "DUR", value_parser = duration)]
+    pub duration: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct OpenArgs {
+    pub capture: PathBuf,
+    #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile)]
+    pub profile: Profile,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Captures, directories, message files (XML or raw HTTP), or - for the standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    #[arg(long, value_name = "FORMAT", default_value = "human", env = "ENROLLSCOPE_FORMAT")]
+    pub format: Format,
+    /// Which severities count: what stops devices, or the letter of the specification
+    #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile, env = "ENROLLSCOPE_PROFILE")]
+    pub profile: Profile,
+    /// From which severity on the exit code is 1
+    #[arg(long, value_name = "SEVERITY", default_value = "error", env = "ENROLLSCOPE_FAIL_ON")]
+    pub fail_on: FailOn,
+    /// Leave out this rule's findings (id or name; may be given several times)
+    #[arg(long, value_name = "RULE")]
+    pub allow: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RulesArgs {
+    /// A rule's id or name
+    pub id: Option<String>,
+    #[arg(long, value_name = "FORMAT", default_value = "human", env = "ENROLLSCOPE_FORMAT")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct ServerArgs {
+    /// Where to listen (port 0: any free one)
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    /// How users sign in
+    #[arg(long, value_name = "AUTH", default_value = "on-premise")]
+    pub auth: ServerAuth,
+    /// The origin to advertise; by default the listener's own
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<Origin>,
+    /// Host names for the certificate, besides localhost
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<String>,
+    /// Break this rule in every answer
+    #[arg(long = "break", value_name = "RULE")]
+    pub break_rule: Option<String>,
+    /// Write the certificate authority to this file, PEM, for the device or the proxy to trust
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Write the listening address to this file once connections are accepted
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ServerAuth {
+    OnPremise,
+}
+
+#[derive(Debug, Args)]
+pub struct EnrollArgs {
+    /// The origin, or the discovery service's URL
+    #[arg(long, value_name = "URL")]
+    pub server: Origin,
+    #[arg(long, value_name = "USER", default_value = "anna@contoso.example")]
+    pub user: String,
+    /// The environment variable that holds the password
+    #[arg(long, value_name = "VARIABLE", default_value = "ENROLLSCOPE_PASSWORD")]
+    pub password_env: String,
+    /// A further authority to trust, PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Connect here, whatever the names resolve to
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub connect: Option<SocketAddr>,
+    /// Break this rule in the request that it is about
+    #[arg(long = "break", value_name = "RULE")]
+    pub break_rule: Option<String>,
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CertsCommand {
+    /// Make the local authority, if there is none
+    Make(CertsArgs),
+    /// What it is, how long it is valid, its fingerprints
+    Show(CertsArgs),
+    /// Its certificate as PEM on stdout
+    Export(CertsArgs),
+    /// How to have a Windows device trust it
+    Install(CertsArgs),
+    /// How to have a Windows device forget it, and delete it here with --delete
+    Remove {
+        #[command(flatten)]
+        certs: CertsArgs,
+        /// Delete the authority's key and certificate on this machine
+        #[arg(long)]
+        delete: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct CertsArgs {
+    /// Where the local authority's key and certificate are kept
+    #[arg(long, value_name = "DIR", default_value = "certs", env = "ENROLLSCOPE_CERTS")]
+    pub certs: PathBuf,
+    /// A host name that devices use (may be given several times)
+    #[arg(long, value_name = "NAME", env = "ENROLLSCOPE_HOST")]
+    pub host: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RepairArgs {
+    pub input: PathBuf,
+    /// The new file (default: NAME.repaired.jsonl beside it)
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read a configuration file and say what is wrong with it
+    Check { file: PathBuf },
+    /// What can stand in it, as a commented file
+    Schema,
+}
+
+fn profile(text: &str) -> Result<Profile, String> {
+    match text {
+        "field" => Ok(Profile::Field),
+        "strict" => Ok(Profile::Strict),
+        _ => Err("field or strict".to_owned()),
+    }
+}
+
+/// `90s`, `5m`, `2h`, or a number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, factor) = match text.strip_suffix(['s', 'm', 'h']) {
+        Some(number) => (number, match text.chars().last() {
+            Some('m') => 60,
+            Some('h') => 3600,
+            _ => 1,
+        }),
+        None => (text, 1),
+    };
+    let seconds: u64 = number.parse().map_err(|_| "a number with s, m or h, like 90s".to_owned())?;
+    Ok(Duration::from_secs(seconds.saturating_mul(factor)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units() {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("2h", 7200), ("7", 7)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        assert!(duration("soon").is_err());
+    }
+}

@@ -1,0 +1,171 @@
+//! `check`: judges captures, directories and single messages.
+
+use std::io::{BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::output::{Exit, Output};
+use crate::capture::{MessageFile, Play, Played, Reader};
+use crate::cli::{CheckArgs, FailOn, Format};
+use crate::engine::Engine;
+use crate::enrollment::Deadlines;
+use crate::event::{Event, Exchange, ExchangeId};
+use crate::report::{self, Input, Judged};
+use crate::rules::{Level, Profile, by_id};
+
+/// A message file is read up to here; nothing that an enrollment sends is longer.
+const LARGEST_MESSAGE: u64 = 64 << 20;
+
+pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
+    let profile = args.profile;
+    for id in &args.allow {
+        if by_id(id).is_none() {
+            bail!("--allow {id}: there is no such rule; `enrollscope rules` lists them all");
+        }
+    }
+    let mut judging = Judging { judged: Judged::new(profile), profile, next: 0 };
+    let mut unreadable = false;
+    for input in &args.inputs {
+        if let Err(error) = judging.input(input) {
+            unreadable = true;
+            let path = input.display().to_string();
+            out.note(&format!("error: {path}: {error:#}"));
+            let error = Some(format!("{error:#}"));
+            judging.judged.inputs.push(Input { path, error, ..Input::default() });
+        }
+    }
+    let mut judged = judging.judged;
+    judged.findings.retain(|f| !args.allow.iter().any(|id| by_id(id).is_some_and(|rule| rule.id == f.finding.rule.id)));
+    judged.sort();
+    match args.format {
+        Format::Json => out.print(&format!("{:#}\n", report::json(&judged))),
+        Format::Human => out.print(&report::human(&judged, out.colour())),
+    }
+    let worst = judged.findings.iter().map(|f| f.finding.level).max();
+    Ok(match (unreadable, args.fail_on) {
+        (true, _) => Exit::Failed,
+        (_, FailOn::Error) if worst >= Some(Level::Error) => Exit::Found,
+        (_, FailOn::Warning) if worst >= Some(Level::Warning) => Exit::Found,
+        _ => Exit::Good,
+    })
+}
+
+struct Judging {
+    judged: Judged,
+    profile: Profile,
+    /// Numbers message files, which have no seq of their own.
+    next: u64,
+}
+
+impl Judging {
+    fn engine(&self) -> Engine {
+        Engine::new(self.profile, Deadlines::default())
+    }
+
+    fn input(&mut self, path: &Path) -> Result<()> {
+        if path == Path::new("-") {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut bytes).context("could not read the standard input")?;
+            return self.bytes("-", &bytes);
+        }
+        if path.is_dir() {
+            return self.directory(path);
+        }
+        self.file(path)
+    }
+
+    fn file(&mut self, path: &Path) -> Result<()> {
+        let file = std::fs::File::open(path).context("could not open it; check the name and the permissions")?;
+        let name = path.display().to_string();
+        let mut start = Vec::new();
+        let mut reader = BufReader::new(file);
+        (&mut reader).take(64).read_to_end(&mut start).context("could not read it")?;
+        let whole = std::io::Cursor::new(start.clone()).chain(reader);
+        if is_capture(&start) {
+            let reader = Reader::new(BufReader::new(whole))?;
+            return self.capture(&name, Play::new(reader));
+        }
+        let mut bytes = Vec::new();
+        whole.take(LARGEST_MESSAGE).read_to_end(&mut bytes).context("could not read it")?;
+        self.bytes(&name, &bytes)
+    }
+
+    fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            bail!("the file is empty: neither a capture nor a message");
+        }
+        if is_capture(bytes) {
+            return self.capture(name, Play::new(Reader::new(bytes)?));
+        }
+        let mut engine = self.engine();
+        self.message(&mut engine, name, MessageFile::read(bytes).into_exchange());
+        Ok(())
+    }
+
+    /// Message files of a directory, in the order of their names, are one conversation; captures are their own.
+    fn directory(&mut self, path: &Path) -> Result<()> {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(path)
+            .context("could not list it")?
+            .filter_map(|entry| entry.ok().map(|e| e.path()))
+            .filter(|p| p.is_file() && p.extension().is_some_and(|e| ["jsonl", "xml", "http", "txt"].iter().any(|k| e == *k)))
+            .collect();
+        files.sort();
+        if files.is_empty() {
+            bail!("there is no .jsonl, .xml, .http or .txt file in it");
+        }
+        let mut engine = self.engine();
+        for file in &files {
+            let name = file.display().to_string();
+            if file.extension().is_some_and(|e| e == "jsonl") {
+                self.file(file).with_context(|| name.clone())?;
+                continue;
+            }
+            // NAME.req.http and NAME.resp.http are one exchange, told with the request.
+            if name.ends_with(".resp.http") && files.contains(&PathBuf::from(name.replace(".resp.http", ".req.http"))) {
+                continue;
+            }
+            let bytes = std::fs::read(file).with_context(|| name.clone())?;
+            let mut exchange = MessageFile::read(&bytes).into_exchange();
+            if let Some(stem) = name.strip_suffix(".req.http")
+                && let Ok(answer) = std::fs::read(format!("{stem}.resp.http"))
+                && let MessageFile::Response(response) = MessageFile::read(&answer)
+            {
+                exchange.response = Some(response);
+            }
+            self.message(&mut engine, &name, exchange);
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, engine: &mut Engine, name: &str, mut exchange: Exchange) {
+        self.next += 1;
+        exchange.seq = self.next;
+        exchange.id = ExchangeId(format!("x{}", self.next).into());
+        self.judged.inputs.push(Input { path: name.to_owned(), records: 1, ..Input::default() });
+        self.judged.add(engine.observe(Event::Exchange(Arc::new(exchange))), Some(name));
+    }
+
+    fn capture(&mut self, name: &str, play: Play<impl std::io::BufRead>) -> Result<()> {
+        let mut engine = self.engine();
+        let mut input = Input { path: name.to_owned(), ..Input::default() };
+        for played in play {
+            match played.context("could not read on")? {
+                Played::Event { event, .. } => {
+                    input.records += u64::from(!matches!(event, Event::Tick(_)));
+                    self.judged.add(engine.observe(event), None);
+                }
+                Played::Damage(_) => input.damaged += 1,
+                Played::Closed(closed) => input.late += closed.late,
+            }
+        }
+        self.judged.inputs.push(input);
+        Ok(())
+    }
+}
+
+fn is_capture(start: &[u8]) -> bool {
+    let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
+    text.starts_with(b"{")
+}

@@ -1,0 +1,120 @@
+//! `check` for people: enrollments first, then every finding with its place, its reason and its remedy.
+
+use std::fmt::Write as _;
+
+use super::judged::{Found, Judged, Seen};
+use crate::event::Side;
+use crate::message::Within;
+use crate::rules::Level;
+
+/// Colours by ANSI sequences, or none.
+#[derive(Clone, Copy, Debug)]
+struct Paint(bool);
+
+impl Paint {
+    fn level(self, level: Level) -> String {
+        let code = match level {
+            Level::Error => "31",
+            Level::Warning => "33",
+            Level::Info => "36",
+        };
+        self.put(code, level.word())
+    }
+
+    fn put(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn strong(self, text: &str) -> String {
+        self.put("1", text)
+    }
+}
+
+/// The report as text; `colour` adds ANSI colours.
+pub fn human(judged: &Judged, colour: bool) -> String {
+    let paint = Paint(colour);
+    let mut out = String::new();
+    for input in judged.inputs.iter().filter(|i| i.damaged > 0 || i.error.is_some()) {
+        let what = input.error.clone().unwrap_or_else(|| format!("{} damaged places were skipped", input.damaged));
+        let _ = writeln!(out, "{}: {}", clean(&input.path), clean(&what));
+    }
+    if !judged.enrollments.is_empty() {
+        let _ = writeln!(out, "{}", paint.strong("Enrollments"));
+    }
+    for e in judged.enrollments.values() {
+        let who = e.user.as_deref().or(e.device_id.as_deref()).unwrap_or("somebody");
+        let device = e.device_name.as_deref().map(|d| format!(" on {d}")).unwrap_or_default();
+        let stage = e.stage.map_or("Connection", |s| s.title());
+        let _ = writeln!(out, "  {:<12} {}{} · {stage} · {} exchanges", e.outcome.word(), clean(who), clean(&device), e.exchanges);
+        let owner = e.owner.map(|o| format!(" [{} has to act]", o.word())).unwrap_or_default();
+        let _ = writeln!(out, "  {:<12} {}{owner}", "", clean(&e.verdict));
+    }
+    let mut last = None;
+    for found in &judged.findings {
+        if last != Some(found.exchange) {
+            last = Some(found.exchange);
+            let _ = writeln!(out, "\n{}", paint.strong(&heading(judged.exchange_of(found))));
+        }
+        finding(&mut out, found, paint);
+    }
+    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    let _ = writeln!(
+        out,
+        "\n{} in {}: {}, {}, {} (profile {})",
+        plural(judged.findings.len(), "finding"),
+        plural(judged.exchanges.len(), "exchange"),
+        plural(judged.count(Level::Error), "error"),
+        plural(judged.count(Level::Warning), "warning"),
+        plural(judged.count(Level::Info), "info"),
+        judged.profile.word()
+    );
+    out.trim_start().to_owned()
+}
+
+fn heading(seen: Option<&Seen>) -> String {
+    let Some(seen) = seen else { return "Connections".to_owned() };
+    let place = match &seen.source {
+        Some(source) => clean(source),
+        None => format!("#{} {}", seen.seq, seen.started),
+    };
+    let request = if seen.method.is_empty() {
+        String::new()
+    } else {
+        format!(" {} {} ({})", clean(&seen.method), clean(&seen.target), seen.request.word())
+    };
+    let response = match seen.response {
+        Some((kind, 0, _)) => format!(" → {}", kind.word()),
+        Some((kind, status, _)) => format!(" → {status} {}", kind.word()),
+        None => String::new(),
+    };
+    format!("{place}{request}{response}")
+}
+
+fn finding(out: &mut String, found: &Found, paint: Paint) {
+    let f = &found.finding;
+    let side = match f.side {
+        Some(Side::Request) => "request ",
+        Some(Side::Response) => "response ",
+        None => "",
+    };
+    let place = match (f.within, f.place) {
+        (Within::Connection, _) | (_, None) => String::new(),
+        (Within::Head, Some(p)) => format!(", line {} of the head", p.line),
+        (Within::Csr | Within::Certificate, Some(p)) => format!(", byte {}", p.offset),
+        (_, Some(p)) => format!(", line {}, column {} (byte {})", p.line, p.column, p.offset),
+    };
+    let _ = writeln!(out, "  {} {} {}", paint.level(f.level), f.rule.id, f.rule.name);
+    let _ = writeln!(out, "    at        {side}{}: {}{place}", f.within.word(), clean(&f.path));
+    let _ = writeln!(out, "    found     {}", clean(&f.found));
+    let _ = writeln!(out, "    expected  {}", clean(&f.expected));
+    let source: Vec<_> = f.rule.cites.iter().map(|c| c.text()).collect();
+    let _ = writeln!(out, "    why       {} ({})", f.rule.requirement, source.join("; "));
+    let code = f.hresult.map(|c| format!(" The user sees 0x{c:08X}.")).unwrap_or_default();
+    let _ = writeln!(out, "    so        {}{code}", f.rule.consequence);
+    let _ = writeln!(out, "    remedy    {} ({} has to act)", f.rule.remedy, f.rule.subject.word());
+}
+
+/// Control characters from hostile input never reach a terminal.
+pub(super) fn clean(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+}

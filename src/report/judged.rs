@@ -1,0 +1,131 @@
+//! Collects observations into one document, with every exchange where it finally belongs.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::engine::Observation;
+use crate::enrollment::{Enrollment, EnrollmentId, Link};
+use crate::event::{Event, ExchangeId, From, Time};
+use crate::message::Kind;
+use crate::rules::{Finding, Level, Profile};
+
+/// Everything that `check` says.
+#[derive(Debug, Default)]
+pub struct Judged {
+    pub profile: Profile,
+    pub inputs: Vec<Input>,
+    pub exchanges: Vec<Seen>,
+    pub connections: u64,
+    pub enrollments: BTreeMap<EnrollmentId, Enrollment>,
+    pub findings: Vec<Found>,
+    by_id: HashMap<ExchangeId, usize>,
+}
+
+/// One file that was read, or could not be.
+#[derive(Debug, Default)]
+pub struct Input {
+    pub path: String,
+    pub records: u64,
+    pub damaged: u64,
+    /// Exchanges whose answers went out before they were on file, as far as the capture says.
+    pub late: u64,
+    /// Why nothing of it could be read.
+    pub error: Option<String>,
+}
+
+/// An exchange, in a line.
+#[derive(Debug)]
+pub struct Seen {
+    pub id: ExchangeId,
+    pub seq: u64,
+    pub enrollment: Option<EnrollmentId>,
+    pub link: Option<Link>,
+    pub started: Time,
+    pub request: Kind,
+    pub method: String,
+    pub target: String,
+    /// Absent when there was no answer.
+    pub response: Option<(Kind, u16, From)>,
+    /// The file that it was read from, when it is a message by itself.
+    pub source: Option<String>,
+}
+
+/// A finding and what it belongs to.
+#[derive(Debug)]
+pub struct Found {
+    pub finding: Finding,
+    /// Index into the exchanges; absent for connections.
+    pub exchange: Option<usize>,
+}
+
+impl Judged {
+    pub fn new(profile: Profile) -> Self {
+        Self { profile, ..Self::default() }
+    }
+
+    /// `source` names the message file that the exchange was read from.
+    pub fn add(&mut self, seen: Observation, source: Option<&str>) {
+        let mut index = None;
+        match &seen.event {
+            Event::Exchange(exchange) => {
+                index = Some(self.exchanges.len());
+                self.by_id.insert(exchange.id.clone(), self.exchanges.len());
+                self.exchanges.push(Seen {
+                    id: exchange.id.clone(),
+                    seq: exchange.seq,
+                    enrollment: seen.enrollment,
+                    link: seen.link,
+                    started: exchange.request.at,
+                    request: seen.request.unwrap_or(Kind::None),
+                    method: exchange.request.method.clone(),
+                    target: exchange.request.target.clone(),
+                    response: exchange
+                        .response
+                        .as_ref()
+                        .map(|r| (seen.response.unwrap_or(Kind::None), r.status, r.from)),
+                    source: source.map(str::to_owned),
+                });
+            }
+            Event::Connection(connection) => {
+                self.connections += u64::from(connection.event != crate::event::ConnectionEvent::Closed);
+            }
+            Event::End(_) | Event::Session { .. } | Event::Gap { .. } | Event::Tick(_) => {}
+        }
+        for (id, enrollment, link) in seen.moved {
+            if let Some(exchange) = self.by_id.get(&id).and_then(|at| self.exchanges.get_mut(*at)) {
+                (exchange.enrollment, exchange.link) = (Some(enrollment), Some(link));
+            }
+        }
+        for (gone, into) in seen.gone {
+            self.enrollments.remove(&gone);
+            for exchange in self.exchanges.iter_mut().filter(|e| e.enrollment == Some(gone)) {
+                exchange.enrollment = Some(into);
+            }
+        }
+        for enrollment in seen.changed {
+            self.enrollments.insert(enrollment.id, enrollment);
+        }
+        self.findings.extend(seen.findings.into_iter().map(|finding| Found { finding, exchange: index }));
+    }
+
+    pub fn count(&self, level: Level) -> usize {
+        self.findings.iter().filter(|f| f.finding.level == level).count()
+    }
+
+    pub fn exchange_of(&self, found: &Found) -> Option<&Seen> {
+        found.exchange.and_then(|at| self.exchanges.get(at))
+    }
+
+    /// In the document's order: exchange, rule, place.
+    pub fn sort(&mut self) {
+        let key = |found: &Found| {
+            let seq = found.exchange.unwrap_or(usize::MAX);
+            (seq, found.finding.rule.id, found.finding.place.map_or(0, |p| p.offset))
+        };
+        self.findings.sort_by_key(key);
+    }
+
+    /// The exchange ids of an enrollment, in their order.
+    pub fn exchanges_of(&self, id: EnrollmentId) -> impl Iterator<Item = &Seen> {
+        self.exchanges.iter().filter(move |e| e.enrollment == Some(id))
+    }
+}

@@ -1,0 +1,12 @@
+//! What was judged, for people and for programs.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod human;
+mod json;
+mod judged;
+mod lines;
+
+pub use human::human;
+pub use json::json;
+pub use judged::{Input, Judged, Seen};
+pub use lines::{line, line_json};
