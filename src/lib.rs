@@ -5,3 +5,6 @@ pub mod event;
 
 // The world: files, sockets, clocks.
 pub mod sink;
+
+pub mod net;
+pub mod proxy;

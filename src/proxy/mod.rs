@@ -1,0 +1,14 @@
+//! The reverse proxy: TLS in, the exchange forwarded and copied, the answer held back until its record is on file.
+
+mod connection;
+mod deliver;
+mod draft;
+mod forward;
+mod listen;
+mod pool;
+mod rescue;
+mod settings;
+mod tap;
+
+pub use listen::{Proxy, ProxyError};
+pub use settings::{Limits, ListenerSettings, Settings};
