@@ -1,5 +1,6 @@
 //! Bytes on sockets: TLS with its facts, certificates, and HTTP/1 heads exactly as they crossed the wire.
 
+mod ca;
 mod clock;
 mod framer;
 mod head;
@@ -12,6 +13,7 @@ mod tls;
 mod trust;
 mod wire;
 
+pub use ca::{CaError, LocalCa};
 pub use clock::now;
 pub use framer::{BadChunks, Ended, Framer};
 pub use head::{Edit, Extent, Head, Refusal, Start};

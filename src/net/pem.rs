@@ -90,7 +90,7 @@ pub fn to_pem(label: &str, der: &[u8]) -> String {
     out
 }
 
-fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
+pub(super) fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
     let text = read(path)?;
     match rustls_pemfile::private_key(&mut text.as_slice()) {
         Ok(Some(key)) => Ok(key),
