@@ -3,6 +3,10 @@
 // Facts, pure.
 pub mod event;
 
+pub mod xml;
+
+pub mod message;
+
 // The world: files, sockets, clocks.
 pub mod sink;
 

@@ -9,5 +9,6 @@
 )]
 
 mod architecture;
+mod messages;
 mod proxy;
 mod wire;

@@ -1,0 +1,142 @@
+//! Public keys, digests and signatures, by aws-lc-rs.
+
+use std::fmt::Write as _;
+
+use aws_lc_rs::{digest, signature};
+
+use super::asn1::Tlv;
+
+/// A SubjectPublicKeyInfo, as far as it is understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicKey {
+    Rsa { bits: usize },
+    Ec { curve: String, bits: usize },
+    Other { algorithm: String },
+}
+
+impl PublicKey {
+    /// From the whole SubjectPublicKeyInfo; with it the key's own bytes, as signatures are verified with.
+    pub(super) fn read(info: &Tlv<'_>) -> Option<(Self, Vec<u8>)> {
+        let mut inner = info.inner();
+        let (algorithm, key) = (inner.next()?, inner.next()?.bits()?);
+        let mut parts = algorithm.inner();
+        let oid = parts.next()?.oid()?;
+        let parsed = match oid.as_str() {
+            "1.2.840.113549.1.1.1" => {
+                let mut input = key;
+                let modulus = Tlv::take(&mut input)?.inner().next()?.value;
+                let significant = modulus.iter().skip_while(|b| **b == 0);
+                let first = modulus.iter().find(|b| **b != 0).map_or(0, |b| 8 - b.leading_zeros() as usize);
+                Self::Rsa { bits: significant.count().saturating_sub(1) * 8 + first }
+            }
+            "1.2.840.10045.2.1" => {
+                let curve = parts.next().and_then(|t| t.oid()).unwrap_or_default();
+                Self::Ec { curve, bits: key.len().saturating_sub(1) / 2 * 8 }
+            }
+            _ => Self::Other { algorithm: oid },
+        };
+        Some((parsed, key.to_vec()))
+    }
+
+    /// Its size in bits; 0 when the algorithm is not understood.
+    pub fn bits(&self) -> usize {
+        match self {
+            Self::Rsa { bits } | Self::Ec { bits, .. } => *bits,
+            Self::Other { .. } => 0,
+        }
+    }
+
+    /// `RSA 2048`, `EC 256`, or the algorithm's object identifier.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Rsa { bits } => format!("RSA {bits}"),
+            Self::Ec { bits, .. } => format!("EC {bits}"),
+            Self::Other { algorithm } => algorithm.clone(),
+        }
+    }
+}
+
+/// The hash inside a signature algorithm, or named by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Digest {
+    Sha1,
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl Digest {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "SHA-1",
+            Self::Sha256 => "SHA-256",
+            Self::Sha384 => "SHA-384",
+            Self::Sha512 => "SHA-512",
+        }
+    }
+}
+
+/// The hash that an object identifier stands for, be it a hash or a signature algorithm (both occur in policies).
+pub fn digest_of(oid: &str) -> Option<Digest> {
+    Some(match oid {
+        "1.3.14.3.2.26" | "1.3.14.3.2.29" | "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" => Digest::Sha1,
+        "2.16.840.1.101.3.4.2.1" | "1.2.840.113549.1.1.11" | "1.2.840.10045.4.3.2" => Digest::Sha256,
+        "2.16.840.1.101.3.4.2.2" | "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => Digest::Sha384,
+        "2.16.840.1.101.3.4.2.3" | "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => Digest::Sha512,
+        _ => return None,
+    })
+}
+
+/// A signature algorithm in words; the dotted form when it is not known.
+pub fn algorithm_name(oid: &str) -> &str {
+    match oid {
+        "1.3.14.3.2.29" => "sha1WithRSA (OIW)",
+        "1.2.840.113549.1.1.5" => "sha1WithRSAEncryption",
+        "1.2.840.113549.1.1.11" => "sha256WithRSAEncryption",
+        "1.2.840.113549.1.1.12" => "sha384WithRSAEncryption",
+        "1.2.840.113549.1.1.13" => "sha512WithRSAEncryption",
+        "1.2.840.113549.1.1.10" => "RSASSA-PSS",
+        "1.2.840.10045.4.3.2" => "ecdsa-with-SHA256",
+        "1.2.840.10045.4.3.3" => "ecdsa-with-SHA384",
+        "1.2.840.10045.4.3.4" => "ecdsa-with-SHA512",
+        other => other,
+    }
+}
+
+/// Whether `key` (the bit string's content) made `signed` over `message`; `None` for algorithms not understood.
+pub fn verify(key: &PublicKey, bytes: &[u8], algorithm: &str, message: &[u8], signed: &[u8]) -> Option<bool> {
+    let digest = digest_of(algorithm);
+    let with: &dyn signature::VerificationAlgorithm = match (key, digest) {
+        (PublicKey::Rsa { .. }, Some(Digest::Sha1)) => {
+            &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY
+        }
+        (PublicKey::Rsa { .. }, Some(Digest::Sha256)) => {
+            &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY
+        }
+        (PublicKey::Rsa { .. }, Some(Digest::Sha384)) => &signature::RSA_PKCS1_2048_8192_SHA384,
+        (PublicKey::Rsa { .. }, Some(Digest::Sha512)) => {
+            &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY
+        }
+        (PublicKey::Ec { bits: 256, .. }, Some(Digest::Sha256)) => &signature::ECDSA_P256_SHA256_ASN1,
+        (PublicKey::Ec { bits: 384, .. }, Some(Digest::Sha256)) => &signature::ECDSA_P384_SHA256_ASN1,
+        (PublicKey::Ec { bits: 384, .. }, Some(Digest::Sha384)) => &signature::ECDSA_P384_SHA384_ASN1,
+        _ => return None,
+    };
+    Some(signature::UnparsedPublicKey::new(with, bytes).verify(message, signed).is_ok())
+}
+
+/// Upper-case hexadecimal, as Windows writes thumbprints.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02X}");
+        text
+    })
+}
+
+pub fn sha1_hex(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref())
+}
+
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
+}

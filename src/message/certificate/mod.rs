@@ -1,0 +1,12 @@
+//! X.509 certificates and PKCS#10 requests, read leniently and never re-encoded: Windows puts `!` and a NUL into a
+//! PrintableString, signs with an OIW object identifier, and sends an extension that is not DER.
+
+mod asn1;
+mod csr;
+mod key;
+mod x509;
+
+pub use asn1::{Extension, Name};
+pub use csr::Csr;
+pub use key::{Digest, PublicKey, algorithm_name, digest_of, hex, sha1_hex, sha256_hex, verify};
+pub use x509::Certificate;

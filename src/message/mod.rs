@@ -1,0 +1,27 @@
+//! What a message means: lenient, typed views of a body, recognised by content and not by URL. Reading never
+//! fails: what is missing is absent, and a rule says so.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod certificate;
+mod content;
+mod credential;
+mod discovery;
+mod enroll;
+mod fault;
+mod field;
+pub mod names;
+mod policy;
+mod provisioning;
+mod read;
+mod soap;
+
+pub use content::{Decoded, decode_content};
+pub use credential::{Credential, UsernameToken, WireToken};
+pub use discovery::{AuthPolicy, DiscoverRequest, DiscoverResponse};
+pub use enroll::{ContextItem, TokenRequest, TokenResponse, decode_base64};
+pub use fault::{Fault, fault_hresult};
+pub use field::{Field, Located, Spot, Within};
+pub use policy::{GetPoliciesRequest, GetPoliciesResponse, Oid, Policy};
+pub use provisioning::{Characteristic, Provisioning, StoreCertificate};
+pub use read::{Content, Kind, Message, read_body, read_request, read_response};
+pub use soap::{Envelope, Soap, SoapVersion};

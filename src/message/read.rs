@@ -1,0 +1,206 @@
+//! Recognises what a body is, by what it contains, and reads it.
+
+use super::content::decode_content;
+use super::discovery::{DiscoverRequest, DiscoverResponse};
+use super::enroll::{TokenRequest, TokenResponse};
+use super::fault::Fault;
+use super::names;
+use super::policy::{GetPoliciesRequest, GetPoliciesResponse};
+use super::provisioning::Provisioning;
+use super::soap::{Envelope, Soap};
+use crate::event::{Body, Header, Request, Response, Side, header};
+use crate::xml::{Document, Element};
+
+/// One message: a request or a response, read as far as possible.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub side: Side,
+    pub kind: Kind,
+    /// The body as XML, when it looks like XML at all.
+    pub document: Option<Document>,
+    pub soap: Option<Soap>,
+    pub content: Content,
+    /// Why the body could not be content-decoded in full.
+    pub coding_trouble: Option<String>,
+}
+
+/// What a message is; the words of the command line, JSON and captures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    DiscoveryProbe,
+    DiscoverRequest,
+    DiscoverResponse,
+    GetPoliciesRequest,
+    GetPoliciesResponse,
+    SecurityTokenRequest,
+    SecurityTokenResponse,
+    Fault,
+    ManagementSync,
+    Other,
+    None,
+    NotHttp,
+}
+
+impl Kind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::DiscoveryProbe => "discovery-probe",
+            Self::DiscoverRequest => "discover-request",
+            Self::DiscoverResponse => "discover-response",
+            Self::GetPoliciesRequest => "get-policies-request",
+            Self::GetPoliciesResponse => "get-policies-response",
+            Self::SecurityTokenRequest => "security-token-request",
+            Self::SecurityTokenResponse => "security-token-response",
+            Self::Fault => "fault",
+            Self::ManagementSync => "management-sync",
+            Self::Other => "other",
+            Self::None => "none",
+            Self::NotHttp => "not-http",
+        }
+    }
+
+    /// The side that sends such a message; `None` when either may.
+    pub fn side(self) -> Option<Side> {
+        match self {
+            Self::DiscoveryProbe
+            | Self::DiscoverRequest
+            | Self::GetPoliciesRequest
+            | Self::SecurityTokenRequest => Some(Side::Request),
+            Self::DiscoverResponse
+            | Self::GetPoliciesResponse
+            | Self::SecurityTokenResponse
+            | Self::Fault => Some(Side::Response),
+            Self::ManagementSync | Self::Other | Self::None | Self::NotHttp => None,
+        }
+    }
+}
+
+/// The payload, typed.
+#[derive(Clone, Debug)]
+pub enum Content {
+    DiscoverRequest(DiscoverRequest),
+    DiscoverResponse(DiscoverResponse),
+    GetPoliciesRequest(GetPoliciesRequest),
+    GetPoliciesResponse(GetPoliciesResponse),
+    TokenRequest(Box<TokenRequest>),
+    TokenResponse(Box<TokenResponse>),
+    /// A provisioning document by itself, as a file for `check`.
+    Provisioning(Box<Provisioning>),
+    Fault(Box<Fault>),
+    /// Nothing that the enrollment protocols know.
+    Unread,
+}
+
+impl Message {
+    /// The provisioning document, be it inside a token response or by itself.
+    pub fn provisioning(&self) -> Option<&Provisioning> {
+        match &self.content {
+            Content::TokenResponse(response) => response.provisioning.as_ref(),
+            Content::Provisioning(document) => Some(document),
+            _ => None,
+        }
+    }
+}
+
+pub fn read_request(request: &Request) -> Message {
+    let mut message = read_body(&request.body, &request.headers, Side::Request);
+    if request.method == "GET" && message.kind == Kind::None && is_probe(request) {
+        message.kind = Kind::DiscoveryProbe;
+    }
+    message
+}
+
+pub fn read_response(response: &Response) -> Message {
+    read_body(&response.body, &response.headers, Side::Response)
+}
+
+/// A GET without a body has no content to go by: its path, or who sends it, must do (MS-MDE2 3.1).
+fn is_probe(request: &Request) -> bool {
+    let path = request.target.split(['?', '#']).next().unwrap_or_default();
+    let tail = path.len().checked_sub(names::DISCOVERY_PATH.len()).and_then(|at| path.get(at..));
+    let agent =
+        header(&request.headers, "User-Agent").map(|h| h.text().to_ascii_lowercase()).unwrap_or_default();
+    tail.is_some_and(|t| t.eq_ignore_ascii_case(names::DISCOVERY_PATH))
+        || agent.contains("enrollclient")
+        || agent.contains("enrollment client")
+}
+
+/// Reads a body by its content; the headers only help to tell a management session.
+pub fn read_body(body: &Body, headers: &[Header], side: Side) -> Message {
+    let content_type =
+        header(headers, "Content-Type").map(|h| h.text().to_ascii_lowercase()).unwrap_or_default();
+    let decoded = decode_content(body);
+    let blank = Message {
+        side,
+        kind: Kind::None,
+        document: None,
+        soap: None,
+        content: Content::Unread,
+        coding_trouble: decoded.trouble,
+    };
+    if content_type.contains("vnd.syncml") {
+        return Message { kind: Kind::ManagementSync, ..blank };
+    }
+    if body.length == 0 && decoded.bytes.is_empty() {
+        return blank;
+    }
+    if !looks_like_xml(&decoded.bytes) {
+        return Message { kind: Kind::Other, ..blank };
+    }
+    let document = Document::read(&decoded.bytes);
+    let (kind, content) = recognise(&document);
+    let soap = Envelope::find(&document).map(|envelope| Soap::read(&envelope));
+    Message { kind, content, soap, document: Some(document), ..blank }
+}
+
+/// A `<` among the first characters, in UTF-8 or UTF-16.
+fn looks_like_xml(bytes: &[u8]) -> bool {
+    let mut first = bytes.iter().filter(|b| !b" \t\r\n\0\xEF\xBB\xBF\xFE\xFF".contains(b));
+    first.next() == Some(&b'<')
+}
+
+fn recognise(document: &Document) -> (Kind, Content) {
+    let Some(root) = document.root() else { return (Kind::Other, Content::Unread) };
+    if root.local() == "SyncML" {
+        return (Kind::ManagementSync, Content::Unread);
+    }
+    if Provisioning::is_one(document) {
+        let provisioning = Provisioning::of(document.clone());
+        return (Kind::SecurityTokenResponse, Content::Provisioning(Box::new(provisioning)));
+    }
+    let body = Envelope::find(document).and_then(|e| e.body);
+    let payload = body.and_then(|b| b.children().find_map(|child| payload(&child)));
+    // A device looks for the payload anywhere: so do we when the envelope is broken.
+    payload
+        .or_else(|| document.elements().find_map(|element| payload_exact(&element)))
+        .unwrap_or((Kind::Other, Content::Unread))
+}
+
+fn payload(element: &Element<'_>) -> Option<(Kind, Content)> {
+    if element.local().eq_ignore_ascii_case("Fault") {
+        return Some((Kind::Fault, Content::Fault(Box::new(Fault::read(element)))));
+    }
+    payload_exact(element)
+}
+
+fn payload_exact(element: &Element<'_>) -> Option<(Kind, Content)> {
+    Some(match element.local() {
+        "Discover" => (Kind::DiscoverRequest, Content::DiscoverRequest(DiscoverRequest::read(element))),
+        "DiscoverResponse" => {
+            (Kind::DiscoverResponse, Content::DiscoverResponse(DiscoverResponse::read(element)))
+        }
+        "GetPolicies" => {
+            (Kind::GetPoliciesRequest, Content::GetPoliciesRequest(GetPoliciesRequest::read(element)))
+        }
+        "GetPoliciesResponse" => {
+            (Kind::GetPoliciesResponse, Content::GetPoliciesResponse(GetPoliciesResponse::read(element)))
+        }
+        "RequestSecurityToken" | "RequestSecurityTokenOnBehalfOf" => {
+            (Kind::SecurityTokenRequest, Content::TokenRequest(Box::new(TokenRequest::read(element))))
+        }
+        "RequestSecurityTokenResponseCollection" | "RequestSecurityTokenResponse" => {
+            (Kind::SecurityTokenResponse, Content::TokenResponse(Box::new(TokenResponse::read(element))))
+        }
+        _ => return None,
+    })
+}
