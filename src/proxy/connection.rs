@@ -40,6 +40,7 @@ pub(super) struct Session {
     shared: Arc<Shared>,
     id: ConnectionId,
     leg: Arc<Leg>,
+    secure: bool,
     /// Answers whose last bytes wait to be flushed.
     endings: Mutex<Vec<Ending>>,
     /// The server's connection that this device has authenticated (Negotiate, NTLM); nobody else may use it.
@@ -61,6 +62,15 @@ impl Session {
 
     pub(super) fn limits(&self) -> &Limits {
         &self.shared.settings.limits
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// The device speaks TLS with us.
+    pub(super) fn is_secure(&self) -> bool {
+        self.secure
     }
 
     pub(super) fn upstream(&self) -> &Origin {
@@ -217,6 +227,7 @@ where
         shared: Arc::clone(shared),
         id: event.id.clone(),
         leg: Arc::clone(&leg),
+        secure: event.tls.is_some(),
         endings: Mutex::default(),
         pinned: Mutex::default(),
     });

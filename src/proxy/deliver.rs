@@ -1,6 +1,5 @@
 //! The answer's way to the device: copied as it streams, its last bytes held back until the exchange is on file.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,14 +8,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame};
 use hyper::{Response, Version};
 use tokio::sync::oneshot;
 
 use super::connection::Session;
 use super::draft::Draft;
-use super::pool::Link;
-use super::tap::Copied;
+use super::from_server::FromServer;
 use crate::event::{self, Side};
 use crate::net::{Departing, Extent};
 use crate::sink::{Filed, Journal};
@@ -38,16 +36,6 @@ pub(super) enum Source {
     Server(Box<FromServer>),
     /// Ours; `given` once it was handed to the connection.
     Made { body: Bytes, given: bool },
-}
-
-#[derive(Debug)]
-pub(super) struct FromServer {
-    /// Pieces that were read before the answer was sent on.
-    pub(super) ahead: VecDeque<Bytes>,
-    pub(super) body: Option<Incoming>,
-    pub(super) link: Link,
-    pub(super) copied: Copied,
-    pub(super) reusable: bool,
 }
 
 /// Sends the reply; with no body to hold back, its head waits for the record.
@@ -128,14 +116,10 @@ impl Held {
     /// The server's part is done: its connection is free for the next exchange.
     fn end_of_source(&mut self) {
         let Source::Server(server) = &mut self.source else { return };
-        server.body = None;
-        let end = if server.copied.extent == Extent::Chunked { server.link.leg.take_ended() } else { None };
-        if let Some(end) = end.as_ref().filter(|end| !end.raw_trailers.is_empty())
-            && self.extent == Extent::Chunked
-        {
-            self.session.leg().add_trailers(end.raw_trailers.clone());
+        let trailers = server.finish();
+        if self.extent == Extent::Chunked && !trailers.is_empty() {
+            self.session.leg().add_trailers(trailers);
         }
-        server.copied.finish(end);
     }
 
     /// Hands the exchange over; the future ends when it is on file, or has waited long enough.
@@ -191,24 +175,7 @@ impl Held {
                 *given = true;
                 Poll::Ready((!body.is_empty()).then(|| Ok(body.clone())))
             }
-            Source::Server(server) => {
-                if let Some(data) = server.ahead.pop_front() {
-                    return Poll::Ready(Some(Ok(data)));
-                }
-                let Some(body) = &mut server.body else { return Poll::Ready(None) };
-                loop {
-                    match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                        Some(Ok(frame)) => {
-                            // Trailers go out as they were spelled, when the body has ended.
-                            let Ok(data) = frame.into_data() else { continue };
-                            server.copied.add(&data);
-                            return Poll::Ready(Some(Ok(data)));
-                        }
-                        Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                        None => return Poll::Ready(None),
-                    }
-                }
-            }
+            Source::Server(server) => server.poll_data(cx),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! One exchange: from the device's head to the server and back, changing nothing that was not asked for.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +9,15 @@ use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, header};
 
 use super::connection::Session;
-use super::deliver::{FromServer, Held, Reply, Source, deliver};
+use super::deliver::{Held, Reply, Source, deliver};
 use super::draft::{Draft, folded};
+use super::from_server::FromServer;
 use super::pool::Link;
 use super::rescue::{self, Kind, Trouble};
 use super::tap::{Copied, Copy, Tapped};
+use super::translate::Translation;
 use crate::event::{self, From, Sent, Side, Version};
-use crate::net::{Arrived, Departing, Edit, Extent, Fate, Head, Leg, Start};
+use crate::net::{Arrived, Departing, Edit, Extent, Fate, Head, Start};
 
 /// Answers one request, whatever becomes of it.
 pub(super) async fn answer(session: &Arc<Session>, body: Incoming) -> Response<Held> {
@@ -58,22 +59,31 @@ async fn forward(
     if method == "CONNECT" {
         return Err(Trouble::new(Kind::Method, "CONNECT asks for a tunnel, and there is none here".into()));
     }
-    let edits = without_upgrade(draft, head);
-    if !edits.is_empty() {
-        draft.exchange.request.sent =
-            Some(Box::new(Sent { headers: Some(head.edited_headers(&edits)), ..Sent::default() }));
-    }
+    let mut edits = without_upgrade(draft, head);
     if head.lists("expect", "100-continue") {
         draft.change(Side::Request, "100-continue", "100 Continue was answered by enrollscope");
     }
-    let mut outgoing = Outgoing {
-        head: head.edited(&edits),
-        extent: head.extent,
-        is_head: head.is_head(),
-        body: Some(body),
-    };
+    let mut body = Tapped::new(body, draft.request.clone(), Arc::clone(session.leg()));
+    let translation = Translation::of(session, head);
+    let mut extent = head.extent;
+    let mut sent_body = None;
+    if let Some(translation) = &translation {
+        let changed = translation.request(draft, head, &mut body).await?;
+        extent = changed.extent(extent);
+        edits.extend(changed.edits);
+        sent_body = changed.body;
+    }
+    draft.exchange.request.sent = sent(head, &edits, sent_body);
+    let mut outgoing =
+        Outgoing { head: head.edited(&edits), extent, is_head: head.is_head(), body: Some(body) };
     let (link, response) = send(session, draft, &mut outgoing).await?;
-    receive(draft, head, link, response)
+    receive(draft, head, link, response, translation.as_ref()).await
+}
+
+/// What the other side gets, where it differs.
+fn sent(head: &Head, edits: &[Edit], body: Option<Bytes>) -> Option<Box<Sent>> {
+    let headers = (!edits.is_empty()).then(|| head.edited_headers(edits));
+    (headers.is_some() || body.is_some()).then(|| Box::new(Sent { target: None, headers, body }))
 }
 
 /// A request on its way.
@@ -81,7 +91,7 @@ struct Outgoing {
     head: Bytes,
     extent: Extent,
     is_head: bool,
-    body: Option<Incoming>,
+    body: Option<Tapped>,
 }
 
 /// We could not carry what an upgrade leads to, so the server must not be asked for one.
@@ -129,17 +139,21 @@ async fn send(
             extent: outgoing.extent,
             is_head: outgoing.is_head,
         });
-        let request = stand_in(session, draft, outgoing, &link.leg);
+        let Some(mut body) = outgoing.body.take() else {
+            return Err(Trouble::new(Kind::Internal, "a request's body was gone before it was sent".into()));
+        };
+        body.send_to(&link.leg);
+        let request = stand_in(outgoing, body);
         let sending = link.sender.try_send_request(request);
         let patience = session.limits().upstream_answer;
         match within(&draft.request, patience, sending).await {
             Some(Ok(response)) => return Ok((link, response)),
             Some(Err(mut error)) => {
                 // Only a message that comes back whole has certainly not been sent.
-                if let Some(mut request) = error.take_message()
+                if let Some(request) = error.take_message()
                     && link.facts.reused
                 {
-                    outgoing.body = request.body_mut().rest.take();
+                    outgoing.body = Some(request.into_body());
                     continue;
                 }
                 return Err(why(&link, draft, error.error()));
@@ -169,14 +183,7 @@ async fn within<F: Future>(request: &Copy, patience: Duration, answer: F) -> Opt
 }
 
 /// What hyper is told; the wire puts the exact head in its place.
-fn stand_in(session: &Session, draft: &Draft, outgoing: &mut Outgoing, server: &Arc<Leg>) -> Request<Tapped> {
-    let body = Tapped {
-        ahead: VecDeque::new(),
-        rest: outgoing.body.take(),
-        copy: draft.request.clone(),
-        device: Arc::clone(session.leg()),
-        server: Arc::clone(server),
-    };
+fn stand_in(outgoing: &Outgoing, body: Tapped) -> Request<Tapped> {
     let mut request = Request::new(body);
     *request.method_mut() = if outgoing.is_head { Method::HEAD } else { Method::POST };
     match outgoing.extent {
@@ -212,11 +219,12 @@ fn why(link: &Link, draft: &Draft, error: &hyper::Error) -> Trouble {
 }
 
 /// The server's head is here: what the device gets of it.
-fn receive(
+async fn receive(
     draft: &mut Draft,
     request: &Head,
     mut link: Link,
     response: Response<Incoming>,
+    translation: Option<&Translation>,
 ) -> Result<Reply, Trouble> {
     let Some(arrived) = link.leg.take_arrived() else {
         return Err(Trouble::new(Kind::Internal, "hyper announced an answer without a head".into()));
@@ -233,11 +241,18 @@ fn receive(
     if head.folded {
         draft.exchange.changes.push(folded(Side::Response));
     }
-    let (edits, extent) = for_old_device(draft, request, &head);
-    let sent = (!edits.is_empty())
-        .then(|| Box::new(Sent { headers: Some(head.edited_headers(&edits)), ..Sent::default() }));
+    let (mut edits, mut extent) = for_old_device(draft, request, &head);
     link.pinned |= asks_for_connection_auth(*status, &head);
     let reusable = head.keep_alive && request.keep_alive && head.extent != Extent::Close;
+    let copied = Copied::new(head.extent, draft.kept_body());
+    let mut server = FromServer::new(response.into_body(), link, copied, reusable);
+    let mut sent_body = None;
+    if let Some(translation) = translation {
+        let changed = translation.response(draft, &head, &mut server).await;
+        extent = changed.extent(extent);
+        edits.extend(changed.edits);
+        sent_body = changed.body;
+    }
     let event = event::Response {
         at: arrived.at,
         status: *status,
@@ -245,23 +260,12 @@ fn receive(
         version: head.version,
         from: From::Upstream,
         headers: head.headers.clone(),
-        sent,
+        sent: sent(&head, &edits, sent_body),
         ..event::Response::default()
     };
-    let limit = draft.kept_body();
-    Ok(Reply {
-        head: head.edited(&edits),
-        extent,
-        keep_alive: head.keep_alive && extent != Extent::Close,
-        source: Source::Server(Box::new(FromServer {
-            ahead: VecDeque::new(),
-            body: Some(response.into_body()),
-            link,
-            copied: Copied::new(head.extent, limit),
-            reusable,
-        })),
-        response: event,
-    })
+    let keep_alive = head.keep_alive && extent != Extent::Close;
+    let source = Source::Server(Box::new(server));
+    Ok(Reply { head: head.edited(&edits), extent, keep_alive, source, response: event })
 }
 
 /// HTTP/1.0 knows no chunks: such an answer ends with the connection.

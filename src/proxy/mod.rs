@@ -4,11 +4,14 @@ mod connection;
 mod deliver;
 mod draft;
 mod forward;
+mod from_server;
 mod listen;
 mod pool;
 mod rescue;
+mod rewrite;
 mod settings;
 mod tap;
+mod translate;
 
 pub use listen::{Proxy, ProxyError};
 pub use settings::{Limits, ListenerSettings, Settings};

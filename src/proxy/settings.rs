@@ -13,6 +13,10 @@ pub struct Settings {
     pub upstream_address: Option<SocketAddr>,
     /// Who is believed to be the upstream; needed for https.
     pub trust: Option<Trust>,
+    /// Answers that would lead devices past us are changed to name us.
+    pub rewrite: bool,
+    /// How devices call us; absent, what their Host header says.
+    pub public: Option<Origin>,
     pub limits: Limits,
 }
 

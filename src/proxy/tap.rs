@@ -102,13 +102,85 @@ impl Copy {
 /// A device's request body on its way to the server.
 #[derive(Debug)]
 pub(super) struct Tapped {
-    /// What was read before, or made by us.
-    pub(super) ahead: VecDeque<Bytes>,
-    pub(super) rest: Option<Incoming>,
-    pub(super) copy: Copy,
-    /// Where the body comes from, and where it goes.
-    pub(super) device: Arc<Leg>,
-    pub(super) server: Arc<Leg>,
+    /// What was read before it was sent on, or replaces that.
+    ahead: VecDeque<Bytes>,
+    rest: Option<Incoming>,
+    copy: Copy,
+    device: Arc<Leg>,
+    /// Where it goes, once that is known.
+    server: Option<Arc<Leg>>,
+}
+
+impl Tapped {
+    pub(super) fn new(body: Incoming, copy: Copy, device: Arc<Leg>) -> Self {
+        let empty = matches!(copy.lock().extent, Extent::None | Extent::Length(0));
+        Self { ahead: VecDeque::new(), rest: (!empty).then_some(body), copy, device, server: None }
+    }
+
+    pub(super) fn send_to(&mut self, server: &Arc<Leg>) {
+        self.server = Some(Arc::clone(server));
+        if self.rest.is_none() {
+            self.send_trailers();
+        }
+    }
+
+    /// The whole body, if it ends within the limit; else what was read waits to be sent on.
+    pub(super) async fn gather(&mut self, limit: usize) -> Result<Option<Bytes>, hyper::Error> {
+        let mut whole = Vec::new();
+        loop {
+            match std::future::poll_fn(|cx| self.poll_rest(cx)).await {
+                Some(Ok(data)) => {
+                    whole.extend_from_slice(&data);
+                    self.ahead.push_back(data);
+                    if whole.len() > limit {
+                        return Ok(None);
+                    }
+                }
+                Some(Err(error)) => return Err(error),
+                None => return Ok(Some(Bytes::from(whole))),
+            }
+        }
+    }
+
+    /// Other bytes are sent in place of those gathered.
+    pub(super) fn replace(&mut self, body: Bytes) {
+        self.ahead = VecDeque::from([body]);
+    }
+
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+        let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
+        loop {
+            match ready!(Pin::new(&mut *rest).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    // Trailers go out as they were spelled, below.
+                    let Ok(data) = frame.into_data() else { continue };
+                    self.copy.lock().add(&data);
+                    return Poll::Ready(Some(Ok(data)));
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {
+                    self.rest = None;
+                    {
+                        let mut copied = self.copy.lock();
+                        let chunked = copied.extent == Extent::Chunked;
+                        let end = if chunked { self.device.take_ended() } else { None };
+                        copied.finish(end);
+                    }
+                    self.send_trailers();
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    fn send_trailers(&self) {
+        let copied = self.copy.lock();
+        if let (Some(server), Some(end)) = (&self.server, &copied.end)
+            && !end.raw_trailers.is_empty()
+        {
+            server.add_trailers(end.raw_trailers.clone());
+        }
+    }
 }
 
 impl Body for Tapped {
@@ -123,32 +195,10 @@ impl Body for Tapped {
         if let Some(data) = this.ahead.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
-        let Some(rest) = &mut this.rest else { return Poll::Ready(None) };
-        loop {
-            match ready!(Pin::new(&mut *rest).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    // Trailers go out as they were spelled, below.
-                    let Ok(data) = frame.into_data() else { continue };
-                    this.copy.lock().add(&data);
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => {
-                    this.rest = None;
-                    let mut copied = this.copy.lock();
-                    let end = if copied.extent == Extent::Chunked { this.device.take_ended() } else { None };
-                    if let Some(end) = end.as_ref().filter(|end| !end.raw_trailers.is_empty()) {
-                        this.server.add_trailers(end.raw_trailers.clone());
-                    }
-                    copied.finish(end);
-                    return Poll::Ready(None);
-                }
-            }
-        }
+        this.poll_rest(cx).map(|data| data.map(|data| data.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty()
-            && (self.rest.is_none() || matches!(self.copy.lock().extent, Extent::None | Extent::Length(0)))
+        self.ahead.is_empty() && self.rest.is_none()
     }
 }

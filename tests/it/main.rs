@@ -11,4 +11,5 @@
 mod architecture;
 mod messages;
 mod proxy;
+mod rewriting;
 mod wire;

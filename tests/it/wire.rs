@@ -97,6 +97,8 @@ pub fn settings(upstream: SocketAddr) -> Settings {
         upstream: Origin { secure: false, host: "127.0.0.1".into(), port: upstream.port() },
         upstream_address: None,
         trust: None,
+        rewrite: false,
+        public: None,
         limits: limits(),
     }
 }
