@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::clock::now;
 use super::framer::Ended;
-use super::head::{Extent, Head, Refusal};
+use super::head::{Extent, Head, Refusal, Start};
 use crate::event::Time;
 
 /// A head that was read.
@@ -69,6 +69,8 @@ struct Notes {
     expected: VecDeque<bool>,
     ended: VecDeque<Ended>,
     trailers: VecDeque<Vec<u8>>,
+    /// Statuses of interim responses that came before the answer.
+    interim: Vec<u16>,
     fate: Option<Fate>,
 }
 
@@ -86,6 +88,11 @@ impl Leg {
     /// The chunked body that was read last has ended with this.
     pub fn take_ended(&self) -> Option<Ended> {
         self.notes().ended.pop_front()
+    }
+
+    /// Statuses of the interim responses that came since this was last asked.
+    pub fn take_interim(&self) -> Vec<u16> {
+        std::mem::take(&mut self.notes().interim)
     }
 
     /// The head that replaces the next one that hyper writes.
@@ -140,8 +147,12 @@ impl Leg {
     }
 
     /// An interim response came; the answer to the same request is still expected.
-    pub(super) fn expect_again(&self, is_head: bool) {
-        self.notes().expected.push_front(is_head);
+    pub(super) fn pass_over(&self, interim: &Head, is_head: bool) {
+        let mut notes = self.notes();
+        notes.expected.push_front(is_head);
+        if let Start::Response { status, .. } = interim.start {
+            notes.interim.push(status);
+        }
     }
 
     pub(super) fn take_trailers(&self) -> Option<Vec<u8>> {

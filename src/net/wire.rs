@@ -63,6 +63,7 @@ pub struct Wire<S> {
     linger: Timer,
     /// Our side is shut down.
     lingering: bool,
+    timed_out: bool,
 }
 
 #[derive(Debug)]
@@ -100,7 +101,16 @@ impl<S> Wire<S> {
             write_timer: Timer::default(),
             linger: Timer::default(),
             lingering: false,
+            timed_out: false,
         }
+    }
+}
+
+impl<S> Wire<S> {
+    fn time_out<T>(&mut self, what: String) -> Poll<io::Result<T>> {
+        self.timed_out = true;
+        self.leg.meet(Fate::Timeout(what.clone()));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, what)))
     }
 }
 
@@ -178,7 +188,7 @@ impl<S: AsyncRead + Unpin> Wire<S> {
         };
         if head.is_interim() {
             // The request's own answer is still to come.
-            self.leg.expect_again(to_head);
+            self.leg.pass_over(&head, to_head);
             self.head_began = None;
             return Ok(false);
         }
@@ -326,9 +336,11 @@ impl<S: AsyncRead + Unpin> Wire<S> {
         }
     }
 
-    fn time_out<T>(&mut self, what: String) -> Poll<io::Result<T>> {
-        self.leg.meet(Fate::Timeout(what.clone()));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, what)))
+    /// The peer has sent, or is sending, what nobody will look at.
+    fn has_unread(&self) -> bool {
+        let in_message = !matches!(self.reading, Reading::Head) || !self.input.is_empty();
+        // Who was waited for in vain is not waited for once more.
+        self.role == Role::Requests && in_message && !self.timed_out
     }
 
     fn lost(&self, error: io::Error) -> io::Error {
@@ -425,9 +437,7 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
             }
             Poll::Pending => {
                 ready!(self.write_timer.poll(cx, self.patience.write));
-                let what = format!("nothing that we sent was taken for {:?}", self.patience.write);
-                self.leg.meet(Fate::Timeout(what.clone()));
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, what)))
+                self.time_out(format!("nothing that we sent was taken for {:?}", self.patience.write))
             }
         }
     }
@@ -482,7 +492,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             this.lingering = true;
         }
         // Closing on unread bytes makes TCP reset the connection, and the answer that says why would be lost.
-        while matches!(this.reading, Reading::Refused) {
+        while this.has_unread() {
             let mut bite = [0; HEAD_READ];
             let mut bite = ReadBuf::new(&mut bite);
             match Pin::new(&mut this.stream).poll_read(cx, &mut bite) {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) journal: Journal,
     pub(super) pool: Pool,
+    /// Connections so far: they are numbered through the whole run.
+    pub(super) accepted: AtomicU64,
 }
 
 /// One device's connection, while it lives.
@@ -135,14 +138,16 @@ pub(super) struct Accepted {
 impl Accepted {
     pub(super) async fn serve(self) {
         let _ = self.stream.set_nodelay(true);
-        let Self { shared, stream, served, mut event, stop } = self;
+        let Self { shared, stream, served, mut event, mut stop } = self;
         let Some(served) = served else {
             return converse(&shared, stream, event, stop).await;
         };
         let patience = shared.settings.limits.handshake;
-        let outcome = match timeout(patience, shake_hands(&mut event, stream, &served)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Reason::Timeout(format!("the TLS handshake was not done after {patience:?}"))),
+        let outcome = tokio::select! {
+            outcome = timeout(patience, shake_hands(&mut event, stream, &served)) => outcome.unwrap_or_else(|_| {
+                Err(Reason::Timeout(format!("the TLS handshake was not done after {patience:?}")))
+            }),
+            () = stopped(&mut stop) => Err(Reason::ClosedByUs),
         };
         match outcome {
             Ok(stream) => converse(&shared, stream, event, stop).await,

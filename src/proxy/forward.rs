@@ -238,6 +238,10 @@ async fn receive(
         return Err(Trouble::new(Kind::Garbage, "it switches protocols, which nobody asked for".into()));
     }
     draft.mark_answered();
+    for status in link.leg.take_interim().into_iter().filter(|status| *status != 100) {
+        let detail = format!("the interim response {status} was not passed on");
+        draft.change(Side::Response, "100-continue", detail);
+    }
     if head.folded {
         draft.exchange.changes.push(folded(Side::Response));
     }

@@ -52,9 +52,6 @@ impl Listener {
     }
 }
 
-/// Connections are numbered through the whole run.
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
 impl Proxy {
     /// Binds every listener; port 0 takes a free one.
     pub async fn bind(settings: Settings, journal: Journal) -> Result<Self, ProxyError> {
@@ -73,7 +70,10 @@ impl Proxy {
         }
         refuse_loop(&settings, &listeners).await?;
         let pool = Pool::new(&settings);
-        Ok(Self { listeners, shared: Arc::new(Shared { settings, journal, pool }) })
+        Ok(Self {
+            listeners,
+            shared: Arc::new(Shared { settings, journal, pool, accepted: AtomicU64::new(0) }),
+        })
     }
 
     /// One URL per listener, in their order, with the ports that were given.
@@ -127,7 +127,7 @@ async fn accept(
         let accepted = Accepted {
             shared: Arc::clone(&shared),
             served: listener.served.clone(),
-            event: introduce(peer, &url),
+            event: introduce(&shared, peer, &url),
             stream,
             stop: stop.clone(),
         };
@@ -148,8 +148,8 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-fn introduce(peer: SocketAddr, url: &str) -> Connection {
-    let id = ConnectionId(format!("c{}", NEXT.fetch_add(1, Ordering::Relaxed)).into());
+fn introduce(shared: &Shared, peer: SocketAddr, url: &str) -> Connection {
+    let id = ConnectionId(format!("c{}", shared.accepted.fetch_add(1, Ordering::Relaxed) + 1).into());
     Connection { id, peer: peer.to_string(), listener: url.to_owned(), ..Connection::default() }
 }
 

@@ -557,3 +557,90 @@ async fn a_proxy_that_cannot_work_does_not_start() {
     let refused = Proxy::bind(busy, Journal::new().0).await.expect_err("a taken port").to_string();
     assert!(refused.contains("another program"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_device_in_the_middle_of_its_upload_still_reads_why_it_failed() {
+    let server = Server::start().await;
+    let settings = settings(server.address);
+    drop(server);
+    let mut bench = Bench::start(settings).await;
+    let mut device = bench.connect().await;
+    let (mut reading, mut writing) = device.split();
+    let upload = async {
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n";
+        writing.write_all(head.as_bytes()).await.unwrap();
+        // Whoever closes on us before it has read all makes this fail; the answer must be there all the same.
+        let _ = writing.write_all(&vec![0; 4 << 20]).await;
+    };
+    let ((), got) = tokio::join!(upload, read_all(&mut reading));
+    assert!(text(&got).contains("upstream-unreachable"), "{}", text(&got));
+    assert!(bench.exchange().await.request.body.cut);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn malformed_chunks_are_refused_and_go_no_further() {
+    let server = Server::start().await;
+    let mut bench = Bench::start(settings(server.address)).await;
+    let mut device = bench.connect().await;
+    device
+        .write_all(
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3;\nGET / HT",
+        )
+        .await
+        .unwrap();
+    let mut upstream = server.accept().await;
+    assert!(!text(&read_all(&mut upstream).await).contains("GET"));
+    let got = text(&read_all(&mut device).await);
+    assert!(got.starts_with("HTTP/1.1 400 ") && got.contains("bad-request"), "{got}");
+    drop(device);
+    let exchange = bench.exchange().await;
+    assert!(exchange.request.body.cut && b"abc".starts_with(&exchange.request.body.bytes));
+    assert!(matches!(bench.reason().await.1, Reason::BadHead(_)));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_a_device_authenticates_is_its_own() {
+    let server = Server::start().await;
+    let bench = Bench::start(settings(server.address)).await;
+    let mut first = bench.connect().await;
+    let mut second = bench.connect().await;
+    let ask = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    first.write_all(ask).await.unwrap();
+    let challenge = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n";
+    let (_, mut pinned) = server.serve_once("\r\n\r\n", challenge).await;
+    read_until(&mut first, "\r\n\r\n").await;
+    second.write_all(ask).await.unwrap();
+    let empty = b"HTTP/1.1 204 No Content\r\n\r\n";
+    let (_, _other) = server.serve_once("\r\n\r\n", empty).await;
+    read_until(&mut second, "\r\n\r\n").await;
+    first.write_all(ask).await.unwrap();
+    read_until(&mut pinned, "\r\n\r\n").await;
+    pinned.write_all(empty).await.unwrap();
+    assert_eq!(text(&read_until(&mut first, "\r\n\r\n").await), text(empty));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_given_up() {
+    let server = Server::start().await;
+    let mut settings = settings(server.address);
+    settings.limits.stalled_write = Duration::from_millis(100);
+    let mut bench = Bench::start(settings).await;
+    let mut device = bench.connect().await;
+    device.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let mut upstream = server.accept().await;
+    read_until(&mut upstream, "\r\n\r\n").await;
+    let pouring = tokio::spawn(async move {
+        upstream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        while upstream.write_all(&[0; 1 << 16]).await.is_ok() {}
+    });
+    let exchange = bench.exchange().await;
+    assert!(exchange.response.unwrap().body.cut);
+    assert_eq!(bench.end().await.0, Delivery::Reset);
+    assert!(matches!(bench.reason().await.1, Reason::Timeout(_)));
+    pouring.await.unwrap();
+    drop(device);
+    bench.stop().await;
+}
