@@ -8,10 +8,10 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{AlertDescription, CommonState, ServerConfig};
+use rustls::{AlertDescription, CommonState, PeerIncompatible, ServerConfig};
 
 use super::pem::Identity;
-use crate::event::{Reason, Tls};
+use crate::event::{Offered, Reason, Tls};
 
 /// What a TLS listener serves.
 #[derive(Clone, Debug)]
@@ -91,17 +91,34 @@ pub fn facts(state: &CommonState) -> Option<Tls> {
 }
 
 /// Why a device's handshake came to nothing. `showed_certificate`: our certificate had gone out before.
-pub fn refusal_reason(error: &io::Error, showed_certificate: bool) -> Reason {
+pub fn refusal_reason(error: &io::Error, offered: Option<&Offered>, showed_certificate: bool) -> Reason {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let old = |offered: &&Offered| !offered.versions.iter().any(|v| v == "TLSv1.2" || v == "TLSv1.3");
     match tls {
         Some(rustls::Error::AlertReceived(alert)) => Reason::Alert(alert_name(*alert)),
         Some(rustls::Error::General(words)) if words.contains("no server certificate chain") => {
             Reason::Refused("no certificate for the name that the device asked for".into())
         }
-        Some(other) => Reason::Refused(other.to_string()),
+        Some(other) => Reason::Refused(match offered.filter(old) {
+            // rustls complains of whatever it misses first in such an old hello.
+            Some(offered) => {
+                format!(
+                    "the device offers {} only; enrollscope speaks TLSv1.2 and TLSv1.3",
+                    offered.versions.join(", ")
+                )
+            }
+            None if is_about_ciphers(other) => {
+                "no cipher suite in common: the device offers none with ECDHE and GCM or ChaCha20".into()
+            }
+            None => other.to_string(),
+        }),
         None if showed_certificate => Reason::SilentAfterCertificate,
         None => Reason::ClosedInHandshake,
     }
+}
+
+fn is_about_ciphers(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon))
 }
 
 /// The alert's name in RFC 8446 and the registry.

@@ -206,7 +206,10 @@ async fn shake_hands(
             Ok(stream)
         }
         // A certificate can only have gone out if at least as many bytes did.
-        Err(error) => Err(refusal_reason(&error, written.count() > leaf as u64)),
+        Err(error) => {
+            let showed = written.count() > leaf as u64;
+            Err(refusal_reason(&error, event.offered.as_ref(), showed))
+        }
     }
 }
 

@@ -482,6 +482,15 @@ async fn handshakes_that_come_to_nothing_tell_why() {
     drop(device);
     assert_eq!(bench.reason().await.1, Reason::ClosedInHandshake);
 
+    // TLS 1.1 at most: version, random, no session, one cipher suite, no compression, no extensions.
+    let mut old = vec![0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 2];
+    old.extend_from_slice(&[7; 32]);
+    old.extend_from_slice(&[0, 0, 2, 0, 0x2f, 1, 0]);
+    let mut device = bench.connect().await;
+    device.write_all(&old).await.unwrap();
+    let Reason::Refused(words) = bench.reason().await.1 else { panic!("not refused") };
+    assert!(words.contains("offers TLSv1.1, TLSv1.0 only"), "{words}");
+
     let mut stalling = bench.connect().await;
     stalling.write_all(&hello[..10]).await.unwrap();
     assert!(matches!(bench.reason().await.1, Reason::Timeout(_)));
