@@ -7,6 +7,8 @@ pub mod xml;
 
 pub mod message;
 
+pub mod capture;
+
 // The world: files, sockets, clocks.
 pub mod sink;
 

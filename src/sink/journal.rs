@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::event::{Connection, Delivery, Exchange, ExchangeId, Time};
 
-/// What waits for the writer: at most so many bytes of heads and bodies; beyond it exchanges are lost, and counted.
+/// What waits for the writer, or with it for room on the disk: at most so many bytes. Beyond it exchanges are lost, and
+/// counted.
 pub const QUEUE_BUDGET: u64 = 64 << 20;
 
 /// One thing that happened, on its way to the writer thread.
@@ -25,6 +26,10 @@ pub enum Entry {
         delivery: Delivery,
         sent: u64,
         at: Time,
+    },
+    /// So many exchanges found no room in the queue here.
+    Gap {
+        lost: u64,
     },
 }
 
@@ -44,6 +49,7 @@ pub enum Filed {
 pub struct Journal {
     sender: Sender<Entry>,
     counts: Arc<JournalCounts>,
+    budget: u64,
 }
 
 /// Counted where the proxy and the writer meet; the screen shows them.
@@ -53,14 +59,20 @@ pub struct JournalCounts {
     pub queued: AtomicU64,
     /// Exchanges that found no room in the queue, or that the disk never took.
     pub lost: AtomicU64,
-    /// Exchanges whose answer went out before their record was on file.
+    /// Exchanges whose answer went out before their record was on file; counted by the proxy, which knows.
     pub late: AtomicU64,
+    /// The part of `lost` that no [`Entry::Gap`] tells of yet.
+    pub(super) untold: AtomicU64,
 }
 
 impl Journal {
     pub fn new() -> (Self, Receiver<Entry>) {
+        Self::with_budget(QUEUE_BUDGET)
+    }
+
+    pub(super) fn with_budget(budget: u64) -> (Self, Receiver<Entry>) {
         let (sender, receiver) = channel();
-        (Self { sender, counts: Arc::default() }, receiver)
+        (Self { sender, counts: Arc::default(), budget }, receiver)
     }
 
     pub fn counts(&self) -> &Arc<JournalCounts> {
@@ -71,25 +83,53 @@ impl Journal {
     /// writer is gone.
     pub fn exchange(&self, exchange: Exchange) -> oneshot::Receiver<Filed> {
         let (filed, outcome) = oneshot::channel();
-        let size = weight(&exchange);
-        if self.counts.queued.fetch_add(size, Ordering::Relaxed) + size > QUEUE_BUDGET {
-            self.counts.queued.fetch_sub(size, Ordering::Relaxed);
+        let weight = weight(&exchange);
+        if !self.reserve(weight) {
             self.counts.lost.fetch_add(1, Ordering::Relaxed);
+            self.counts.untold.fetch_add(1, Ordering::Relaxed);
             let _ = filed.send(Filed::Lost);
             return outcome;
         }
+        if self.counts.untold.load(Ordering::Relaxed) > 0 {
+            let lost = self.counts.untold.swap(0, Ordering::Relaxed);
+            let _ = self.sender.send(Entry::Gap { lost });
+        }
         // A closed queue drops `filed`, which the receiver notices.
-        let _ = self.sender.send(Entry::Exchange { exchange: Box::new(exchange), filed });
+        if self.sender.send(Entry::Exchange { exchange: Box::new(exchange), filed }).is_err() {
+            self.counts.queued.fetch_sub(weight, Ordering::Relaxed);
+            self.counts.lost.fetch_add(1, Ordering::Relaxed);
+        }
         outcome
     }
 
     pub fn connection(&self, connection: Connection) {
-        let _ = self.sender.send(Entry::Connection(Box::new(connection)));
+        if self.reserve(connection_weight(&connection)) {
+            let _ = self.sender.send(Entry::Connection(Box::new(connection)));
+        }
     }
 
     pub fn end(&self, of: ExchangeId, delivery: Delivery, sent: u64, at: Time) {
-        let _ = self.sender.send(Entry::End { of, delivery, sent, at });
+        if self.reserve(END_WEIGHT) {
+            let _ = self.sender.send(Entry::End { of, delivery, sent, at });
+        }
     }
+
+    /// Takes room in the queue; the writer gives it back.
+    fn reserve(&self, weight: u64) -> bool {
+        let room = self.counts.queued.fetch_add(weight, Ordering::Relaxed) + weight <= self.budget;
+        if !room {
+            self.counts.queued.fetch_sub(weight, Ordering::Relaxed);
+        }
+        room
+    }
+}
+
+/// What the word on an answer's end costs the queue.
+pub(super) const END_WEIGHT: u64 = 128;
+
+pub(super) fn connection_weight(connection: &Connection) -> u64 {
+    let certificates = connection.chain.iter().chain(&connection.client_certificate);
+    1024 + certificates.map(|der| der.len() as u64).sum::<u64>()
 }
 
 /// What an exchange costs the queue, in bytes: bodies, heads and a flat share for the rest.

@@ -122,6 +122,7 @@ impl Bench {
         std::thread::spawn(move || {
             for entry in receiver {
                 let seen = match entry {
+                    Entry::Gap { .. } => continue,
                     Entry::Exchange { exchange, filed } => {
                         if answering.load(Ordering::SeqCst) {
                             let _ = filed.send(Filed::Written);

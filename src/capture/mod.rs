@@ -1,0 +1,32 @@
+//! Captures: events ⇄ JSON lines, version 1. Pure: bytes in, bytes out; `captures/README.md` documents every field.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod decode;
+pub mod encode;
+mod migrate;
+mod play;
+mod reader;
+mod record;
+mod rewrite;
+mod salvage;
+mod ticker;
+mod words;
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
+
+pub use decode::{Seal, record as decode, seal};
+pub use play::{Play, Played};
+pub use reader::{Item, Line, Lines, ReadError, Reader, Recorded};
+pub use record::{Closed, Damage, Header, Place, Record, Redaction, Session};
+pub use rewrite::rewrite;
+pub use ticker::{TICK, Ticker, recorded_at};
+
+/// The version that this build writes, and the newest that it reads.
+pub const VERSION: u64 = 1;
+
+/// The longest line that is written or read. Two messages of an exchange, each with both texts, fit in it even if
+/// every byte of every body must be escaped.
+pub const LONGEST_LINE: u64 = 64 << 20;
