@@ -328,11 +328,14 @@ fn profile(text: &str) -> Result<Profile, String> {
 /// `90s`, `5m`, `2h`, or a number of seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let (number, factor) = match text.strip_suffix(['s', 'm', 'h']) {
-        Some(number) => (number, match text.chars().last() {
-            Some('m') => 60,
-            Some('h') => 3600,
-            _ => 1,
-        }),
+        Some(number) => (
+            number,
+            match text.chars().last() {
+                Some('m') => 60,
+                Some('h') => 3600,
+                _ => 1,
+            },
+        ),
         None => (text, 1),
     };
     let seconds: u64 = number.parse().map_err(|_| "a number with s, m or h, like 90s".to_owned())?;

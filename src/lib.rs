@@ -20,5 +20,17 @@ pub mod diagnosis;
 
 pub mod engine;
 
+// Presentation, pure.
+pub mod report;
+
 // The world: files, sockets, clocks.
 pub mod sink;
+
+pub mod net;
+
+pub mod proxy;
+
+// Wiring.
+pub mod cli;
+
+pub mod commands;

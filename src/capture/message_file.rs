@@ -62,7 +62,8 @@ fn head_of(bytes: &[u8]) -> Option<Head<'_>> {
     let mut words = first.split(' ');
     let (method, last) = (words.next()?, first.rsplit(' ').next()?);
     let is_status = first.starts_with("HTTP/") && words.next().is_some_and(|s| s.len() == 3);
-    let is_request = last.starts_with("HTTP/") && !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
+    let is_request =
+        last.starts_with("HTTP/") && !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
     if !is_status && !is_request {
         return None;
     }
@@ -70,7 +71,7 @@ fn head_of(bytes: &[u8]) -> Option<Head<'_>> {
     while let Some(text) = line(&mut rest).filter(|text| !text.is_empty()) {
         let (name, value) = match text.iter().position(|b| *b == b':') {
             Some(colon) => text.split_at(colon),
-            None => (text, &text[text.len()..]),
+            None => (text, Default::default()),
         };
         if headers.len() < MAX_HEADERS {
             let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
@@ -87,7 +88,7 @@ fn line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     }
     let (text, after) = match rest.iter().position(|b| *b == b'\n') {
         Some(end) => (rest.get(..end)?, rest.get(end + 1..)?),
-        None => (*rest, &rest[rest.len()..]),
+        None => (*rest, Default::default()),
     };
     *rest = after;
     Some(text.strip_suffix(b"\r").unwrap_or(text))
@@ -132,7 +133,8 @@ fn version(text: &str) -> Version {
 
 /// The rest of the file. Its length is not compared with Content-Length: people edit such files.
 fn body_of(headers: &[Header], bytes: &[u8]) -> Body {
-    let chunked = header(headers, "Transfer-Encoding").is_some_and(|h| h.text().to_ascii_lowercase().contains("chunked"));
+    let chunked = header(headers, "Transfer-Encoding")
+        .is_some_and(|h| h.text().to_ascii_lowercase().contains("chunked"));
     let unchunked = chunked.then(|| unchunk(bytes)).flatten();
     let mut body = Body::full(unchunked.unwrap_or_else(|| bytes.to_vec()));
     if chunked {
@@ -165,7 +167,10 @@ mod tests {
     fn the_side_is_told_by_the_first_line_or_the_content() {
         let request = MessageFile::read(b"POST /x HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n<a/>");
         let MessageFile::Request(request) = request else { panic!() };
-        assert_eq!((request.method.as_str(), request.target.as_str(), request.headers.len()), ("POST", "/x", 2));
+        assert_eq!(
+            (request.method.as_str(), request.target.as_str(), request.headers.len()),
+            ("POST", "/x", 2)
+        );
         assert_eq!(&request.body.bytes[..], b"<a/>");
 
         let response = MessageFile::read(b"HTTP/1.1 200 OK\nContent-Type: text/xml\n\n<a/>");
@@ -180,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_chunked_file_is_put_together() {
-        let text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n<a/\r\n1;x=y\r\n>\r\n0\r\n\r\n";
+        let text =
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n<a/\r\n1;x=y\r\n>\r\n0\r\n\r\n";
         let MessageFile::Response(response) = MessageFile::read(text) else { panic!() };
         assert_eq!((&response.body.bytes[..], response.body.framing), (&b"<a/>"[..], Framing::Chunked));
     }

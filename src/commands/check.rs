@@ -37,7 +37,9 @@ pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
         }
     }
     let mut judged = judging.judged;
-    judged.findings.retain(|f| !args.allow.iter().any(|id| by_id(id).is_some_and(|rule| rule.id == f.finding.rule.id)));
+    judged
+        .findings
+        .retain(|f| !args.allow.iter().any(|id| by_id(id).is_some_and(|rule| rule.id == f.finding.rule.id)));
     judged.sort();
     match args.format {
         Format::Json => out.print(&format!("{:#}\n", report::json(&judged))),
@@ -77,7 +79,8 @@ impl Judging {
     }
 
     fn file(&mut self, path: &Path) -> Result<()> {
-        let file = std::fs::File::open(path).context("could not open it; check the name and the permissions")?;
+        let file =
+            std::fs::File::open(path).context("could not open it; check the name and the permissions")?;
         let name = path.display().to_string();
         let mut start = Vec::new();
         let mut reader = BufReader::new(file);
@@ -109,7 +112,10 @@ impl Judging {
         let mut files: Vec<PathBuf> = std::fs::read_dir(path)
             .context("could not list it")?
             .filter_map(|entry| entry.ok().map(|e| e.path()))
-            .filter(|p| p.is_file() && p.extension().is_some_and(|e| ["jsonl", "xml", "http", "txt"].iter().any(|k| e == *k)))
+            .filter(|p| {
+                p.is_file()
+                    && p.extension().is_some_and(|e| ["jsonl", "xml", "http", "txt"].iter().any(|k| e == *k))
+            })
             .collect();
         files.sort();
         if files.is_empty() {
@@ -123,7 +129,9 @@ impl Judging {
                 continue;
             }
             // NAME.req.http and NAME.resp.http are one exchange, told with the request.
-            if name.ends_with(".resp.http") && files.contains(&PathBuf::from(name.replace(".resp.http", ".req.http"))) {
+            if name.ends_with(".resp.http")
+                && files.contains(&PathBuf::from(name.replace(".resp.http", ".req.http")))
+            {
                 continue;
             }
             let bytes = std::fs::read(file).with_context(|| name.clone())?;

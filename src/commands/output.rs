@@ -1,5 +1,5 @@
 //! Where commands print, and how they end.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place that prints")]
+#![expect(clippy::print_stderr, reason = "the one place that prints")]
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -33,7 +33,8 @@ pub struct Output {
 
 impl Output {
     pub fn new(when: When) -> Self {
-        let auto = || std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let auto =
+            || std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         Self {
             colour: match when {
                 When::Always => true,

@@ -13,7 +13,11 @@ pub fn repair(args: &RepairArgs, out: Output) -> Result<Exit> {
         "{}: {} records kept{}\n",
         repaired.output.display(),
         repaired.records,
-        if repaired.altered > 0 { format!(", {} of them edited by hand", repaired.altered) } else { String::new() }
+        if repaired.altered > 0 {
+            format!(", {} of them edited by hand", repaired.altered)
+        } else {
+            String::new()
+        }
     ));
     for damage in &repaired.lost {
         out.print(&format!(

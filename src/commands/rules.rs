@@ -18,7 +18,10 @@ pub fn rules(args: &RulesArgs, out: Output) -> Result<Exit> {
         },
     };
     match args.format {
-        Format::Json => out.print(&format!("{:#}\n", json!({ "rules": chosen.iter().map(|r| fields(r)).collect::<Vec<_>>() }))),
+        Format::Json => out.print(&format!(
+            "{:#}\n",
+            json!({ "rules": chosen.iter().map(|r| fields(r)).collect::<Vec<_>>() })
+        )),
         Format::Human if args.id.is_some() => chosen.iter().for_each(|rule| out.print(&rules::section(rule))),
         Format::Human => out.print(&table()),
     }
@@ -30,7 +33,14 @@ fn table() -> String {
     for group in CATALOGUE {
         let _ = writeln!(text, "{}", group.title);
         for rule in group.rules {
-            let _ = writeln!(text, "  {:<13} {:<8} {:<12} {}", rule.id, rule.severity.field.word(), rule.subject.word(), rule.requirement);
+            let _ = writeln!(
+                text,
+                "  {:<13} {:<8} {:<12} {}",
+                rule.id,
+                rule.severity.field.word(),
+                rule.subject.word(),
+                rule.requirement
+            );
         }
     }
     let _ = writeln!(text, "\n{} rules; `enrollscope rules ID` shows one", rules::all().count());

@@ -35,7 +35,8 @@ pub fn human(judged: &Judged, colour: bool) -> String {
     let paint = Paint(colour);
     let mut out = String::new();
     for input in judged.inputs.iter().filter(|i| i.damaged > 0 || i.error.is_some()) {
-        let what = input.error.clone().unwrap_or_else(|| format!("{} damaged places were skipped", input.damaged));
+        let what =
+            input.error.clone().unwrap_or_else(|| format!("{} damaged places were skipped", input.damaged));
         let _ = writeln!(out, "{}: {}", clean(&input.path), clean(&what));
     }
     if !judged.enrollments.is_empty() {
@@ -45,7 +46,14 @@ pub fn human(judged: &Judged, colour: bool) -> String {
         let who = e.user.as_deref().or(e.device_id.as_deref()).unwrap_or("somebody");
         let device = e.device_name.as_deref().map(|d| format!(" on {d}")).unwrap_or_default();
         let stage = e.stage.map_or("Connection", |s| s.title());
-        let _ = writeln!(out, "  {:<12} {}{} · {stage} · {} exchanges", e.outcome.word(), clean(who), clean(&device), e.exchanges);
+        let _ = writeln!(
+            out,
+            "  {:<12} {}{} · {stage} · {} exchanges",
+            e.outcome.word(),
+            clean(who),
+            clean(&device),
+            e.exchanges
+        );
         let owner = e.owner.map(|o| format!(" [{} has to act]", o.word())).unwrap_or_default();
         let _ = writeln!(out, "  {:<12} {}{owner}", "", clean(&e.verdict));
     }
@@ -116,5 +124,7 @@ fn finding(out: &mut String, found: &Found, paint: Paint) {
 
 /// Control characters from hostile input never reach a terminal.
 pub(super) fn clean(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
 }

@@ -39,7 +39,14 @@ pub fn line(seen: &Observation) -> String {
     }
     for f in &seen.findings {
         if f.level >= Level::Warning {
-            let _ = writeln!(out, "  {} {} {}: found {}", f.level.word(), f.rule.id, f.rule.name, clean(&f.found));
+            let _ = writeln!(
+                out,
+                "  {} {} {}: found {}",
+                f.level.word(),
+                f.rule.id,
+                f.rule.name,
+                clean(&f.found)
+            );
         }
     }
     for e in &seen.changed {

@@ -1,0 +1,165 @@
+//! The TLS that devices speak with us: which certificate for which name, and the facts of a connection in words.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::CertificateDer;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{AlertDescription, CommonState, PeerIncompatible, ServerConfig};
+
+use super::pem::Identity;
+use crate::event::{Offered, Reason, Tls};
+
+/// What a TLS listener serves.
+#[derive(Clone, Debug)]
+pub struct Served {
+    resolver: Arc<ByName>,
+    pub config: Arc<ServerConfig>,
+}
+
+#[derive(Debug)]
+struct ByName {
+    identities: Vec<Identity>,
+    /// Names that no certificate has get the first one; else their handshake is refused.
+    fallback: bool,
+}
+
+impl Served {
+    /// With `fallback` any name (and none) is answered with the first identity when no other fits.
+    pub fn new(identities: Vec<Identity>, fallback: bool) -> Result<Self, rustls::Error> {
+        let resolver = Arc::new(ByName { identities, fallback });
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            // A verifier that asks devices for certificates would stand here.
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&resolver) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { resolver, config: Arc::new(config) })
+    }
+
+    /// The certificates that a device which asks for this name is shown, leaf first.
+    pub fn chain(&self, sni: Option<&str>) -> Vec<Bytes> {
+        self.resolver.find(sni).map(|key| chain(Some(&key.cert))).unwrap_or_default()
+    }
+}
+
+impl ByName {
+    fn find(&self, sni: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let named = sni.and_then(|sni| {
+            let sni = sni.to_ascii_lowercase();
+            self.identities.iter().find(|i| i.names.iter().any(|name| fits(name, &sni)))
+        });
+        // A device that sends no name at all asks for whatever there is.
+        let any = || self.identities.first().filter(|_| self.fallback || sni.is_none());
+        named.or_else(any).map(|identity| Arc::clone(&identity.certified))
+    }
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.find(hello.server_name())
+    }
+}
+
+/// RFC 6125 6.4.3: `*` stands for exactly one label.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        Some(parent) => name.split_once('.').is_some_and(|(_, rest)| rest == parent),
+        None => pattern == name,
+    }
+}
+
+/// The certificates as events carry them.
+pub fn chain(certificates: Option<&[CertificateDer<'_>]>) -> Vec<Bytes> {
+    certificates.unwrap_or_default().iter().map(|c| Bytes::copy_from_slice(c)).collect()
+}
+
+/// Version and cipher suite by the names of the registries.
+pub fn facts(state: &CommonState) -> Option<Tls> {
+    let version = match state.protocol_version()? {
+        rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2".to_owned(),
+        rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let suite = format!("{:?}", state.negotiated_cipher_suite()?.suite());
+    // rustls says TLS13_ where the registry says TLS_.
+    let cipher = suite.strip_prefix("TLS13_").map_or(suite.clone(), |rest| format!("TLS_{rest}"));
+    Some(Tls { version, cipher })
+}
+
+/// Why a device's handshake came to nothing. `showed_certificate`: our certificate had gone out before.
+pub fn refusal_reason(error: &io::Error, offered: Option<&Offered>, showed_certificate: bool) -> Reason {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let old = |offered: &&Offered| !offered.versions.iter().any(|v| v == "TLSv1.2" || v == "TLSv1.3");
+    match tls {
+        Some(rustls::Error::AlertReceived(alert)) => Reason::Alert(alert_name(*alert)),
+        Some(rustls::Error::General(words)) if words.contains("no server certificate chain") => {
+            Reason::Refused("no certificate for the name that the device asked for".into())
+        }
+        Some(other) => Reason::Refused(match offered.filter(old) {
+            // rustls complains of whatever it misses first in such an old hello.
+            Some(offered) => {
+                format!(
+                    "the device offers {} only; enrollscope speaks TLSv1.2 and TLSv1.3",
+                    offered.versions.join(", ")
+                )
+            }
+            None if is_about_ciphers(other) => {
+                "no cipher suite in common: the device offers none with ECDHE and GCM or ChaCha20".into()
+            }
+            None => other.to_string(),
+        }),
+        None if showed_certificate => Reason::SilentAfterCertificate,
+        None => Reason::ClosedInHandshake,
+    }
+}
+
+fn is_about_ciphers(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon))
+}
+
+/// The alert's name in RFC 8446 and the registry.
+pub fn alert_name(alert: AlertDescription) -> String {
+    let name = match alert {
+        AlertDescription::CloseNotify => "close_notify",
+        AlertDescription::UnexpectedMessage => "unexpected_message",
+        AlertDescription::BadRecordMac => "bad_record_mac",
+        AlertDescription::DecryptionFailed => "decryption_failed",
+        AlertDescription::RecordOverflow => "record_overflow",
+        AlertDescription::DecompressionFailure => "decompression_failure",
+        AlertDescription::HandshakeFailure => "handshake_failure",
+        AlertDescription::NoCertificate => "no_certificate",
+        AlertDescription::BadCertificate => "bad_certificate",
+        AlertDescription::UnsupportedCertificate => "unsupported_certificate",
+        AlertDescription::CertificateRevoked => "certificate_revoked",
+        AlertDescription::CertificateExpired => "certificate_expired",
+        AlertDescription::CertificateUnknown => "certificate_unknown",
+        AlertDescription::IllegalParameter => "illegal_parameter",
+        AlertDescription::UnknownCA => "unknown_ca",
+        AlertDescription::AccessDenied => "access_denied",
+        AlertDescription::DecodeError => "decode_error",
+        AlertDescription::DecryptError => "decrypt_error",
+        AlertDescription::ExportRestriction => "export_restriction",
+        AlertDescription::ProtocolVersion => "protocol_version",
+        AlertDescription::InsufficientSecurity => "insufficient_security",
+        AlertDescription::InternalError => "internal_error",
+        AlertDescription::InappropriateFallback => "inappropriate_fallback",
+        AlertDescription::UserCanceled => "user_canceled",
+        AlertDescription::NoRenegotiation => "no_renegotiation",
+        AlertDescription::MissingExtension => "missing_extension",
+        AlertDescription::UnsupportedExtension => "unsupported_extension",
+        AlertDescription::CertificateUnobtainable => "certificate_unobtainable",
+        AlertDescription::UnrecognisedName => "unrecognized_name",
+        AlertDescription::BadCertificateStatusResponse => "bad_certificate_status_response",
+        AlertDescription::BadCertificateHashValue => "bad_certificate_hash_value",
+        AlertDescription::UnknownPSKIdentity => "unknown_psk_identity",
+        AlertDescription::CertificateRequired => "certificate_required",
+        AlertDescription::NoApplicationProtocol => "no_application_protocol",
+        AlertDescription::EncryptedClientHelloRequired => "ech_required",
+        other => return format!("alert_{}", u8::from(other)),
+    };
+    name.to_owned()
+}

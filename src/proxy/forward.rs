@@ -1,0 +1,302 @@
+//! One exchange: from the device's head to the server and back, changing nothing that was not asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::{Method, Request, Response, header};
+
+use super::connection::Session;
+use super::deliver::{Held, Reply, Source, deliver};
+use super::draft::{Draft, folded};
+use super::from_server::FromServer;
+use super::pool::Link;
+use super::rescue::{self, Kind, Trouble};
+use super::tap::{Copied, Copy, Tapped};
+use super::translate::Translation;
+use crate::event::{self, From, Sent, Side, Version};
+use crate::net::{Arrived, Departing, Edit, Extent, Fate, Head, Start};
+
+/// Answers one request, whatever becomes of it.
+pub(super) async fn answer(session: &Arc<Session>, body: Incoming) -> Response<Held> {
+    // The wire announces every message before hyper sees it; a stand-in for the impossible case refuses it.
+    let arrived = session.leg().take_arrived().unwrap_or_else(Arrived::missing);
+    let mut draft = Draft::new(session, &arrived);
+    let head = match arrived.head {
+        Ok(head) => head,
+        Err(refusal) => {
+            if refusal.readable.is_none() {
+                draft.forget();
+            }
+            return deliver(session, draft, rescue::refuse(&refusal)).await;
+        }
+    };
+    let reply = match forward(session, &mut draft, &head, body).await {
+        Ok(reply) => reply,
+        Err(trouble) => {
+            if let Some(error) = trouble.upstream_error() {
+                let upstream = draft.exchange.upstream.get_or_insert_with(|| session.pool().unconnected());
+                upstream.error = Some(error);
+            }
+            tracing::warn!(exchange = %draft.exchange.id, "{trouble}");
+            trouble.reply(session.upstream())
+        }
+    };
+    deliver(session, draft, reply).await
+}
+
+async fn forward(
+    session: &Arc<Session>,
+    draft: &mut Draft,
+    head: &Head,
+    body: Incoming,
+) -> Result<Reply, Trouble> {
+    let Start::Request { method, .. } = &head.start else {
+        return Err(Trouble::new(Kind::Internal, "a response where a request was expected".into()));
+    };
+    if method == "CONNECT" {
+        return Err(Trouble::new(Kind::Method, "CONNECT asks for a tunnel, and there is none here".into()));
+    }
+    let mut edits = without_upgrade(draft, head);
+    if head.lists("expect", "100-continue") {
+        draft.change(Side::Request, "100-continue", "100 Continue was answered by enrollscope");
+    }
+    let mut body = Tapped::new(body, draft.request.clone(), Arc::clone(session.leg()));
+    let translation = Translation::of(session, head);
+    let mut extent = head.extent;
+    let mut sent_body = None;
+    if let Some(translation) = &translation {
+        let changed = translation.request(draft, head, &mut body).await?;
+        extent = changed.extent(extent);
+        edits.extend(changed.edits);
+        sent_body = changed.body;
+    }
+    draft.exchange.request.sent = sent(head, &edits, sent_body);
+    let mut outgoing =
+        Outgoing { head: head.edited(&edits), extent, is_head: head.is_head(), body: Some(body) };
+    let (link, response) = send(session, draft, &mut outgoing).await?;
+    receive(draft, head, link, response, translation.as_ref()).await
+}
+
+/// What the other side gets, where it differs.
+fn sent(head: &Head, edits: &[Edit], body: Option<Bytes>) -> Option<Box<Sent>> {
+    let headers = (!edits.is_empty()).then(|| head.edited_headers(edits));
+    (headers.is_some() || body.is_some()).then(|| Box::new(Sent { target: None, headers, body }))
+}
+
+/// A request on its way.
+struct Outgoing {
+    head: Bytes,
+    extent: Extent,
+    is_head: bool,
+    body: Option<Tapped>,
+}
+
+/// We could not carry what an upgrade leads to, so the server must not be asked for one.
+fn without_upgrade(draft: &mut Draft, head: &Head) -> Vec<Edit> {
+    let mut edits: Vec<Edit> = Vec::new();
+    if head.header("upgrade").is_none() {
+        return edits;
+    }
+    for name in ["upgrade", "http2-settings"] {
+        edits.extend(head.positions(name).map(|header| Edit::Remove { header }));
+    }
+    for header in head.positions("connection") {
+        let value = head.headers.get(header).map(|h| h.text().into_owned()).unwrap_or_default();
+        let drop = |token: &str| ["upgrade", "http2-settings"].contains(&token.to_ascii_lowercase().as_str());
+        let kept: Vec<&str> = value.split(',').map(str::trim).filter(|token| !drop(token)).collect();
+        edits.push(if kept.is_empty() {
+            Edit::Remove { header }
+        } else {
+            Edit::Value { header, value: Bytes::from(kept.join(", ")) }
+        });
+    }
+    draft.change(Side::Request, "hop-by-hop", "Upgrade was removed: enrollscope speaks HTTP/1 only");
+    edits
+}
+
+/// Sends the request on a pooled connection, or on a new one; it goes out once.
+async fn send(
+    session: &Arc<Session>,
+    draft: &mut Draft,
+    outgoing: &mut Outgoing,
+) -> Result<(Link, Response<Incoming>), Trouble> {
+    loop {
+        let mut link = match session.take_link().await {
+            Some(link) => link,
+            None => {
+                let mut noted = session.pool().unconnected();
+                let outcome = session.pool().connect(&mut noted, &mut draft.exchange.timing).await;
+                draft.exchange.upstream = Some(noted);
+                outcome?
+            }
+        };
+        draft.exchange.upstream = Some(link.facts.clone());
+        link.leg.depart(Departing {
+            head: outgoing.head.clone(),
+            extent: outgoing.extent,
+            is_head: outgoing.is_head,
+        });
+        let Some(mut body) = outgoing.body.take() else {
+            return Err(Trouble::new(Kind::Internal, "a request's body was gone before it was sent".into()));
+        };
+        body.send_to(&link.leg);
+        let request = stand_in(outgoing, body);
+        let sending = link.sender.try_send_request(request);
+        let patience = session.limits().upstream_answer;
+        match within(&draft.request, patience, sending).await {
+            Some(Ok(response)) => return Ok((link, response)),
+            Some(Err(mut error)) => {
+                // Only a message that comes back whole has certainly not been sent.
+                if let Some(request) = error.take_message()
+                    && link.facts.reused
+                {
+                    outgoing.body = Some(request.into_body());
+                    continue;
+                }
+                return Err(why(&link, draft, error.error()));
+            }
+            None => {
+                let waited = format!("no answer came within {patience:?}");
+                return Err(Trouble::new(Kind::Timeout, waited));
+            }
+        }
+    }
+}
+
+/// Waits for the answer's head as long as the request is on its way, and so long after its last byte.
+async fn within<F: Future>(request: &Copy, patience: Duration, answer: F) -> Option<F::Output> {
+    tokio::pin!(answer);
+    loop {
+        let deadline = request.lock().touched + patience;
+        tokio::select! {
+            answer = &mut answer => return Some(answer),
+            () = tokio::time::sleep_until(deadline.into()) => {
+                if request.lock().touched + patience <= deadline {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// What hyper is told; the wire puts the exact head in its place.
+fn stand_in(outgoing: &Outgoing, body: Tapped) -> Request<Tapped> {
+    let mut request = Request::new(body);
+    *request.method_mut() = if outgoing.is_head { Method::HEAD } else { Method::POST };
+    match outgoing.extent {
+        Extent::None | Extent::Close => {}
+        Extent::Length(length) => {
+            request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        }
+        Extent::Chunked => {
+            request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+    }
+    request
+}
+
+/// Finds the cause behind hyper's error.
+fn why(link: &Link, draft: &Draft, error: &hyper::Error) -> Trouble {
+    let request = draft.request.lock();
+    match link.leg.fate() {
+        Some(Fate::BadHead(what)) => Trouble::new(Kind::Garbage, format!("it has {what}")),
+        Some(Fate::Alert(alert)) => Trouble::new(Kind::Tls, format!("it sent the alert {alert}")),
+        Some(Fate::Timeout(what)) => Trouble::new(Kind::Timeout, what),
+        _ if !request.complete && error.is_user() => Trouble::new(
+            Kind::Request,
+            "the request's body broke off or is malformed, and could not be passed on".into(),
+        ),
+        Some(Fate::Lost(what)) => {
+            Trouble::new(Kind::ClosedEarly, format!("the connection broke before an answer came ({what})"))
+        }
+        Some(Fate::Closed) | None => {
+            Trouble::new(Kind::ClosedEarly, "it closed the connection before it answered".into())
+        }
+    }
+}
+
+/// The server's head is here: what the device gets of it.
+async fn receive(
+    draft: &mut Draft,
+    request: &Head,
+    mut link: Link,
+    response: Response<Incoming>,
+    translation: Option<&Translation>,
+) -> Result<Reply, Trouble> {
+    let Some(arrived) = link.leg.take_arrived() else {
+        return Err(Trouble::new(Kind::Internal, "hyper announced an answer without a head".into()));
+    };
+    let head =
+        arrived.head.map_err(|refusal| Trouble::new(Kind::Garbage, format!("it has {}", refusal.what)))?;
+    let Start::Response { status, reason } = &head.start else {
+        return Err(Trouble::new(Kind::Internal, "a request where an answer was expected".into()));
+    };
+    if *status == 101 {
+        return Err(Trouble::new(Kind::Garbage, "it switches protocols, which nobody asked for".into()));
+    }
+    draft.mark_answered();
+    for status in link.leg.take_interim().into_iter().filter(|status| *status != 100) {
+        let detail = format!("the interim response {status} was not passed on");
+        draft.change(Side::Response, "100-continue", detail);
+    }
+    if head.folded {
+        draft.exchange.changes.push(folded(Side::Response));
+    }
+    let (mut edits, mut extent) = for_old_device(draft, request, &head);
+    link.pinned |= asks_for_connection_auth(*status, &head);
+    let reusable = head.keep_alive && request.keep_alive && head.extent != Extent::Close;
+    let copied = Copied::new(head.extent, draft.kept_body());
+    let mut server = FromServer::new(response.into_body(), link, copied, reusable);
+    let mut sent_body = None;
+    if let Some(translation) = translation {
+        let changed = translation.response(draft, &head, &mut server).await;
+        extent = changed.extent(extent);
+        edits.extend(changed.edits);
+        sent_body = changed.body;
+    }
+    let event = event::Response {
+        at: arrived.at,
+        status: *status,
+        reason: reason.clone(),
+        version: head.version,
+        from: From::Upstream,
+        headers: head.headers.clone(),
+        sent: sent(&head, &edits, sent_body),
+        ..event::Response::default()
+    };
+    let keep_alive = head.keep_alive && extent != Extent::Close;
+    let source = Source::Server(Box::new(server));
+    Ok(Reply { head: head.edited(&edits), extent, keep_alive, source, response: event })
+}
+
+/// HTTP/1.0 knows no chunks: such an answer ends with the connection.
+fn for_old_device(draft: &mut Draft, request: &Head, head: &Head) -> (Vec<Edit>, Extent) {
+    if request.version != Version::Http10 || head.extent != Extent::Chunked {
+        return (Vec::new(), head.extent);
+    }
+    let mut edits: Vec<Edit> =
+        head.positions("transfer-encoding").map(|header| Edit::Remove { header }).collect();
+    edits.extend(head.positions("connection").map(|header| Edit::Remove { header }));
+    edits.push(Edit::Append { name: "Connection", value: "close".into() });
+    draft.change(
+        Side::Response,
+        "hop-by-hop",
+        "the server answered HTTP/1.0 with chunks; the device got them joined, ended by the close",
+    );
+    (edits, Extent::Close)
+}
+
+/// Negotiate and NTLM authenticate the connection, not the request (RFC 4559): it must stay with its device.
+fn asks_for_connection_auth(status: u16, head: &Head) -> bool {
+    let asks = |name: &str| {
+        let mut values = head.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
+        values.any(|h| {
+            let scheme = h.text().trim_start().to_ascii_lowercase();
+            scheme.starts_with("negotiate") || scheme.starts_with("ntlm")
+        })
+    };
+    (status == 401 && asks("www-authenticate")) || (status == 407 && asks("proxy-authenticate"))
+}

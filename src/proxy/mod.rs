@@ -1,0 +1,17 @@
+//! The reverse proxy: TLS in, the exchange forwarded and copied, the answer held back until its record is on file.
+
+mod connection;
+mod deliver;
+mod draft;
+mod forward;
+mod from_server;
+mod listen;
+mod pool;
+mod rescue;
+mod rewrite;
+mod settings;
+mod tap;
+mod translate;
+
+pub use listen::{Proxy, ProxyError};
+pub use settings::{Limits, ListenerSettings, Settings};

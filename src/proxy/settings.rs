@@ -1,0 +1,77 @@
+//! Everything that the proxy is told; it reads no configuration of its own.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::net::{Origin, Patience, Served, Trust};
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub listeners: Vec<ListenerSettings>,
+    pub upstream: Origin,
+    /// Where to connect instead of the upstream's own address; its name is still sent and verified.
+    pub upstream_address: Option<SocketAddr>,
+    /// Who is believed to be the upstream; needed for https.
+    pub trust: Option<Trust>,
+    /// Answers that would lead devices past us are changed to name us.
+    pub rewrite: bool,
+    /// How devices call us; absent, what their Host header says.
+    pub public: Option<Origin>,
+    pub limits: Limits,
+}
+
+#[derive(Clone, Debug)]
+pub struct ListenerSettings {
+    pub address: SocketAddr,
+    /// Certificates to serve; absent is plain HTTP.
+    pub served: Option<Served>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// From the request's last byte to the answer's head; attestation alone takes 100 s.
+    pub upstream_answer: Duration,
+    pub upstream_connect: Duration,
+    /// A TLS handshake, on either side.
+    pub handshake: Duration,
+    /// A device that sends nothing between two requests, or in the middle of a body.
+    pub device_idle: Duration,
+    /// A request's head, from its first byte to its last.
+    pub head: Duration,
+    /// A reader that takes nothing.
+    pub stalled_write: Duration,
+    /// How long an answer's last bytes wait for its record.
+    pub hold_back: Duration,
+    /// Bytes of a body that are kept.
+    pub kept_body: usize,
+    pub connections: usize,
+    /// Open exchanges get so long to end when the proxy stops.
+    pub stop: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            upstream_answer: Duration::from_secs(180),
+            upstream_connect: Duration::from_secs(15),
+            handshake: Duration::from_secs(30),
+            device_idle: Duration::from_secs(120),
+            head: Duration::from_secs(30),
+            stalled_write: Duration::from_secs(60),
+            hold_back: Duration::from_millis(250),
+            kept_body: 1 << 20,
+            connections: 4096,
+            stop: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn device(&self) -> Patience {
+        Patience { idle: self.device_idle, head: self.head, write: self.stalled_write }
+    }
+
+    pub(super) fn server(&self) -> Patience {
+        Patience { idle: self.upstream_answer, head: self.head, write: self.stalled_write }
+    }
+}
