@@ -7,6 +7,8 @@ pub mod xml;
 
 pub mod message;
 
+pub mod redact;
+
 pub mod capture;
 
 pub mod dialogue;

@@ -138,7 +138,7 @@ pub fn read_body(body: &Body, headers: &[Header], side: Side) -> Message {
         content: Content::Unread,
         coding_trouble: decoded.trouble,
     };
-    if content_type.contains("vnd.syncml") {
+    if content_type.contains("vnd.syncml") || body.withheld.as_deref() == Some("management-sync") {
         return Message { kind: Kind::ManagementSync, ..blank };
     }
     if body.length == 0 && decoded.bytes.is_empty() {

@@ -277,6 +277,21 @@ impl<'d> Element<'d> {
         joined
     }
 
+    /// The character data below it, at any depth, piece by piece, without markup, references and comments.
+    pub fn text_spans(&self) -> Vec<Range<usize>> {
+        let end = self.span().end;
+        let below = self.document.nodes.iter().skip(self.id + 1).take_while(|n| n.span.start < end);
+        let spans = below.filter_map(|node| match node.kind {
+            Kind::Text => Some(node.span.clone()),
+            Kind::CData => {
+                let open = "<![CDATA[".len();
+                (node.span.len() >= open + 3).then(|| node.span.start + open..node.span.end - 3)
+            }
+            Kind::Element(_) | Kind::Reference(_) | Kind::Comment | Kind::Other => None,
+        });
+        spans.collect()
+    }
+
     /// The span of its text without surrounding whitespace; its whole content when there are elements or none.
     pub fn text_span(&self) -> Range<usize> {
         let content = self.content();

@@ -1,0 +1,222 @@
+//! Where the secrets of a text stand: by its structure as far as it parses, and by names in its bytes where it does
+//! not.
+
+use std::ops::Range;
+
+use super::SECRET_NAMES;
+use crate::xml::{Document, Element};
+
+/// Raw byte ranges of secret values, in order, not overlapping.
+pub(super) fn secrets(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = structural(text);
+    found.extend(lexical(text));
+    found.retain(|span| !span.is_empty());
+    found.sort_by_key(|span| (span.start, span.end));
+    let mut joined: Vec<Range<usize>> = Vec::with_capacity(found.len());
+    for span in found {
+        match joined.last_mut() {
+            // The same text found by both layers, or one within the other.
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            _ => joined.push(span),
+        }
+    }
+    joined
+}
+
+/// Text of secret elements, values of secret attributes, values beside a secret name, tokens in a security header.
+fn structural(text: &[u8]) -> Vec<Range<usize>> {
+    let document = Document::read(text);
+    let source = document.source();
+    let raw = |span: Range<usize>| source.raw_offset(span.start)..source.raw_offset(span.end);
+    let mut found = Vec::new();
+    for element in document.elements() {
+        let named =
+            ["name", "Name", "id"].iter().filter_map(|n| element.attribute(n)).any(|a| is_secret(&a.value()));
+        if named {
+            found.extend(element.attribute("value").map(|a| raw(a.span())));
+            found.extend(
+                element.children().filter(|c| c.local() == "Value").flat_map(|c| c.text_spans()).map(raw),
+            );
+        }
+        if is_secret(element.local()) || is_token_in_header(&element) {
+            found.extend(element.text_spans().into_iter().map(raw));
+        }
+        found.extend(element.attributes().filter(|a| is_secret(a.local())).map(|a| raw(a.span())));
+    }
+    found
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRET_NAMES.iter().any(|secret| secret.eq_ignore_ascii_case(name.trim()))
+}
+
+/// A BinarySecurityToken anywhere but in the Body: the credential of a federated or Entra enrollment.
+fn is_token_in_header(element: &Element<'_>) -> bool {
+    if !element.local().eq_ignore_ascii_case("BinarySecurityToken") {
+        return false;
+    }
+    let mut here = element.parent();
+    while let Some(above) = here {
+        if ["Header", "Security", "UsernameToken"].iter().any(|n| above.local().eq_ignore_ascii_case(n)) {
+            return true;
+        }
+        here = above.parent();
+    }
+    false
+}
+
+/// By name in the bytes: `<x:NAME …>value</`, `name="NAME" … value="value"`, `NAME="value"`, `NAME=value&`. A value
+/// whose end is missing reaches to the end of the text.
+fn lexical(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for name in SECRET_NAMES {
+        let mut from = 0;
+        while let Some(at) = find(text, name.as_bytes(), from) {
+            from = at + name.len();
+            found.extend(value_at(text, at, name));
+        }
+    }
+    // A token in a security header that does not parse: between the tags, before the Body begins.
+    let mut from = 0;
+    let body = find(text, b"Body", 0).unwrap_or(text.len());
+    while let Some(at) = find(text, b"BinarySecurityToken", from).filter(|at| *at < body) {
+        from = at + 1;
+        found.extend(element_content(text, at, "BinarySecurityToken"));
+    }
+    found
+}
+
+fn value_at(text: &[u8], at: usize, name: &str) -> Vec<Range<usize>> {
+    let before = at.checked_sub(1).and_then(|i| text.get(i)).copied();
+    if let Some(b'<' | b':') = before {
+        return element_content(text, at, name);
+    }
+    beside(text, at, name).map(|span| without_markup(text, span)).unwrap_or_default()
+}
+
+/// The value that stands beside the name rather than inside an element of it.
+fn beside(text: &[u8], at: usize, name: &str) -> Option<Range<usize>> {
+    let end = at + name.len();
+    let before = at.checked_sub(1).and_then(|i| text.get(i)).copied();
+    let after = text.get(end).copied();
+    match (before, after) {
+        // name="NAME": the value is in the same tag.
+        (Some(b'"' | b'\''), Some(b'"' | b'\'')) => {
+            let open = text.get(..at)?.iter().rposition(|b| *b == b'<').unwrap_or(0);
+            let close = text.get(end..)?.iter().position(|b| *b == b'>').map_or(text.len(), |p| end + p);
+            // The `>` may stand inside the value's quotes: the quotes decide.
+            let value = find(text, b"value", open).filter(|v| *v < close)?;
+            quoted(text, value + "value".len())
+        }
+        // NAME="value" as an attribute, NAME=value in a form.
+        (_, Some(b'=')) => match text.get(end + 1) {
+            Some(b'"' | b'\'') => quoted(text, end),
+            _ => {
+                let start = end + 1;
+                let stop = |b: &u8| matches!(b, b'&' | b' ' | b'\r' | b'\n' | b'<' | b'"' | b';');
+                let length = text.get(start..)?.iter().position(stop).unwrap_or(text.len() - start);
+                Some(start..start + length)
+            }
+        },
+        _ => None,
+    }
+}
+
+/// The quoted text behind `=`, which follows at `from`.
+fn quoted(text: &[u8], from: usize) -> Option<Range<usize>> {
+    let rest = text.get(from..)?;
+    let equals =
+        rest.iter().position(|b| !b.is_ascii_whitespace()).filter(|p| rest.get(*p) == Some(&b'='))?;
+    let quote_at = equals + 1 + rest.get(equals + 1..)?.iter().position(|b| !b.is_ascii_whitespace())?;
+    let quote = *rest.get(quote_at).filter(|q| matches!(q, b'"' | b'\''))?;
+    let start = from + quote_at + 1;
+    let length = text.get(start..)?.iter().position(|b| *b == quote).unwrap_or(text.len() - start);
+    Some(start..start + length)
+}
+
+/// What stands between `<…NAME…>` and `</…NAME`; to the end when that does not come.
+fn element_content(text: &[u8], at: usize, name: &str) -> Vec<Range<usize>> {
+    content_span(text, at, name).map(|span| without_markup(text, span)).unwrap_or_default()
+}
+
+fn content_span(text: &[u8], at: usize, name: &str) -> Option<Range<usize>> {
+    // An end tag's name is no beginning.
+    let open = text.get(..at)?.iter().rposition(|b| *b == b'<')?;
+    let after = text.get(at + name.len()).copied();
+    let is_name = matches!(after, None | Some(b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n'));
+    let prefix = text.get(open + 1..at)?;
+    if !is_name
+        || prefix.first() == Some(&b'/')
+        || prefix.iter().any(|b| b.is_ascii_whitespace() || *b == b'>')
+    {
+        return None;
+    }
+    let close = text.get(at..)?.iter().position(|b| *b == b'>').map(|p| at + p);
+    let Some(close) = close else { return Some(at + name.len()..text.len()) };
+    if text.get(close - 1) == Some(&b'/') {
+        return None;
+    }
+    let start = close + 1;
+    let mut from = start;
+    while let Some(end) = find(text, name.as_bytes(), from) {
+        let tag = text.get(..end)?.iter().rposition(|b| *b == b'<').filter(|t| *t >= start);
+        if let Some(tag) = tag.filter(|t| text.get(t + 1) == Some(&b'/')) {
+            return Some(start..tag);
+        }
+        from = end + 1;
+    }
+    Some(start..text.len())
+}
+
+/// The parts of a text that are no markup: tags and references stay, so that the text parses as before.
+fn without_markup(text: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let (mut start, mut at) = (span.start, span.start);
+    while at < span.end {
+        let skip = markup(text.get(at..span.end).unwrap_or_default());
+        if skip > 0 {
+            parts.push(start..at);
+            start = at + skip;
+        }
+        at += skip.max(1);
+    }
+    parts.push(start.min(span.end)..span.end);
+    parts.iter().map(|part| trimmed(text, part)).collect()
+}
+
+/// How many bytes of markup stand at the beginning.
+fn markup(text: &[u8]) -> usize {
+    match text {
+        [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', ..] => 9,
+        [b'<', next, ..] if next.is_ascii_alphabetic() || matches!(next, b'/' | b'!' | b'?' | b'_') => {
+            let end =
+                text.iter().skip(1).position(|b| matches!(b, b'>' | b'<')).map_or(text.len(), |p| p + 1);
+            if text.get(end) == Some(&b'>') { end + 1 } else { end }
+        }
+        [b'&', rest @ ..] => {
+            let name = rest.iter().take(11).position(|b| !(b.is_ascii_alphanumeric() || *b == b'#'));
+            name.filter(|end| *end > 0 && rest.get(*end) == Some(&b';')).map_or(0, |end| end + 2)
+        }
+        _ => 0,
+    }
+}
+
+fn trimmed(text: &[u8], span: &Range<usize>) -> Range<usize> {
+    let inner = text.get(span.clone()).unwrap_or_default();
+    let start = span.start + (inner.len() - inner.trim_ascii_start().len());
+    start..start + inner.trim_ascii().len()
+}
+
+/// The next place of `what`, letters' case not counting.
+fn find(text: &[u8], what: &[u8], from: usize) -> Option<usize> {
+    let rest = text.get(from..)?;
+    let (lower, upper) = (what.first()?.to_ascii_lowercase(), what.first()?.to_ascii_uppercase());
+    let mut at = 0;
+    loop {
+        at += rest.get(at..)?.iter().position(|b| *b == lower || *b == upper)?;
+        if rest.get(at..at + what.len())?.eq_ignore_ascii_case(what) {
+            return Some(from + at);
+        }
+        at += 1;
+    }
+}
