@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::row::{ADDRESS_WINDOW, Row, Thread, awaits, fits_user, pick, same_user};
 use super::state::{Cause, Deadlines, Enrollment, EnrollmentId, Last, Outcome, Stage, stage_of};
 use crate::dialogue::Dialogue;
 use crate::event::{ConnectionId, ExchangeId, Time};
@@ -14,8 +15,6 @@ use crate::rules::{Finding, Level};
 const MAX_ROWS: usize = 20_000;
 /// Enrollments without an exchange for so long go, in milliseconds.
 const MAX_IDLE: i64 = 24 * 3_600_000;
-/// How long an exchange waits to be attached by address alone, in milliseconds.
-const ADDRESS_WINDOW: i64 = 15 * 60_000;
 /// Attempts of one user behind one address that are kept apart; more of them share the last.
 const MAX_THREADS: usize = 64;
 /// Exchanges of one attempt that can move with it when it is claimed.
@@ -84,27 +83,6 @@ pub struct Ending<'a> {
     pub provisioned: bool,
     pub issued: Option<String>,
     pub findings: &'a [Finding],
-}
-
-/// One device's (or attempt's) exchanges within a row.
-#[derive(Clone, Debug, Default)]
-struct Thread {
-    dialogue: Dialogue,
-    /// The request kinds seen last.
-    step: Option<Kind>,
-    answered_badly: bool,
-    connections: Vec<ConnectionId>,
-    members: Vec<(ExchangeId, Link)>,
-    latest: Time,
-}
-
-#[derive(Debug)]
-struct Row {
-    enrollment: Enrollment,
-    /// Has a device identity: no other device's exchanges come here.
-    anchored: bool,
-    key_hash: Option<String>,
-    threads: Vec<Thread>,
 }
 
 /// All enrollments that are known, and the ways to find them.
@@ -574,51 +552,4 @@ fn at(enrollment: EnrollmentId, thread: usize, link: Link) -> Placement {
 
 fn cause_of(finding: &Finding) -> Cause {
     Cause::Finding { rule: finding.rule, found: finding.found.clone(), hresult: finding.hresult }
-}
-
-/// The thread among these rows that awaits such a message: the oldest; ambiguous when there are several.
-fn pick(rows: &[&Row], traits: &Traits, kind: Kind) -> Option<(EnrollmentId, usize, Link)> {
-    let waiting: Vec<_> = rows
-        .iter()
-        .flat_map(|row| row.threads.iter().enumerate().map(move |(index, thread)| (*row, index, thread)))
-        .filter(|(_, _, thread)| awaits(thread, kind) && traits.at.since(thread.latest) <= ADDRESS_WINDOW)
-        .collect();
-    let (row, index, _) = waiting.first()?;
-    let link = if waiting.len() == 1 { Link::Likely } else { Link::Ambiguous };
-    Some((row.enrollment.id, *index, link))
-}
-
-/// Whether such a message can come next: forwards, or again after a bad or missing answer.
-fn awaits(thread: &Thread, kind: Kind) -> bool {
-    let rank = |kind: Kind| stage_of(kind).map(|stage| (stage, kind));
-    match thread.step {
-        None => true,
-        Some(Kind::DiscoveryProbe) => kind == Kind::DiscoverRequest,
-        Some(last) if last == kind => thread.answered_badly,
-        Some(last) => kind != Kind::DiscoverRequest && rank(last) < rank(kind) || thread.answered_badly,
-    }
-}
-
-fn fits_user(row: &Row, traits: &Traits) -> bool {
-    let user = match (&row.enrollment.user, &traits.user) {
-        (Some(known), Some(new)) => row.threads.len() == 1 && !row.anchored || same_user(known, new),
-        _ => true,
-    };
-    let device = match (&row.enrollment.device_id, &traits.device_id) {
-        (Some(known), Some(new)) => known == new,
-        _ => true,
-    };
-    user && device
-}
-
-/// Letters' case does not count; `DOMAIN\user` and a bare name equal the local part of an address.
-pub(super) fn same_user(one: &str, other: &str) -> bool {
-    let local = |user: &str| {
-        let user = user.rsplit_once('\\').map_or(user, |(_, name)| name);
-        user.split_once('@').map_or(user, |(name, _)| name).to_lowercase()
-    };
-    if one.contains('@') && other.contains('@') {
-        return one.eq_ignore_ascii_case(other) || one.to_lowercase() == other.to_lowercase();
-    }
-    local(one) == local(other)
 }

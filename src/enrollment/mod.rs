@@ -2,6 +2,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod correlate;
+mod row;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -183,7 +183,7 @@ fn a_user_is_known_by_domain_name_and_by_address() {
         ("anna@contoso.example", "anna@fabrikam.example", false),
         ("CONTOSO\\ben", "anna@contoso.example", false),
     ] {
-        assert_eq!(correlate::same_user(one, other), same, "{one} {other}");
+        assert_eq!(row::same_user(one, other), same, "{one} {other}");
     }
 }
 

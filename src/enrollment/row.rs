@@ -1,0 +1,78 @@
+//! One row of enrollments: a device, or several that cannot be told apart yet; and which message a row awaits.
+
+use super::correlate::{Link, Traits};
+use super::state::{Enrollment, EnrollmentId, stage_of};
+use crate::dialogue::Dialogue;
+use crate::event::{ConnectionId, ExchangeId, Time};
+use crate::message::Kind;
+
+/// How long an exchange waits to be attached by address alone, in milliseconds.
+pub(super) const ADDRESS_WINDOW: i64 = 15 * 60_000;
+
+/// One device's (or attempt's) exchanges within a row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Thread {
+    pub(super) dialogue: Dialogue,
+    /// The request kinds seen last.
+    pub(super) step: Option<Kind>,
+    pub(super) answered_badly: bool,
+    pub(super) connections: Vec<ConnectionId>,
+    pub(super) members: Vec<(ExchangeId, Link)>,
+    pub(super) latest: Time,
+}
+
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) enrollment: Enrollment,
+    /// Has a device identity: no other device's exchanges come here.
+    pub(super) anchored: bool,
+    pub(super) key_hash: Option<String>,
+    pub(super) threads: Vec<Thread>,
+}
+
+/// The thread among these rows that awaits such a message: the oldest; ambiguous when there are several.
+pub(super) fn pick(rows: &[&Row], traits: &Traits, kind: Kind) -> Option<(EnrollmentId, usize, Link)> {
+    let waiting: Vec<_> = rows
+        .iter()
+        .flat_map(|row| row.threads.iter().enumerate().map(move |(index, thread)| (*row, index, thread)))
+        .filter(|(_, _, thread)| awaits(thread, kind) && traits.at.since(thread.latest) <= ADDRESS_WINDOW)
+        .collect();
+    let (row, index, _) = waiting.first()?;
+    let link = if waiting.len() == 1 { Link::Likely } else { Link::Ambiguous };
+    Some((row.enrollment.id, *index, link))
+}
+
+/// Whether such a message can come next: forwards, or again after a bad or missing answer.
+pub(super) fn awaits(thread: &Thread, kind: Kind) -> bool {
+    let rank = |kind: Kind| stage_of(kind).map(|stage| (stage, kind));
+    match thread.step {
+        None => true,
+        Some(Kind::DiscoveryProbe) => kind == Kind::DiscoverRequest,
+        Some(last) if last == kind => thread.answered_badly,
+        Some(last) => kind != Kind::DiscoverRequest && rank(last) < rank(kind) || thread.answered_badly,
+    }
+}
+
+pub(super) fn fits_user(row: &Row, traits: &Traits) -> bool {
+    let user = match (&row.enrollment.user, &traits.user) {
+        (Some(known), Some(new)) => row.threads.len() == 1 && !row.anchored || same_user(known, new),
+        _ => true,
+    };
+    let device = match (&row.enrollment.device_id, &traits.device_id) {
+        (Some(known), Some(new)) => known == new,
+        _ => true,
+    };
+    user && device
+}
+
+/// Letters' case does not count; `DOMAIN\user` and a bare name equal the local part of an address.
+pub(super) fn same_user(one: &str, other: &str) -> bool {
+    let local = |user: &str| {
+        let user = user.rsplit_once('\\').map_or(user, |(_, name)| name);
+        user.split_once('@').map_or(user, |(name, _)| name).to_lowercase()
+    };
+    if one.contains('@') && other.contains('@') {
+        return one.eq_ignore_ascii_case(other) || one.to_lowercase() == other.to_lowercase();
+    }
+    local(one) == local(other)
+}
