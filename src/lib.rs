@@ -16,3 +16,5 @@ pub mod rules;
 
 // The world: files, sockets, clocks.
 pub mod sink;
+
+pub mod sim;
