@@ -36,7 +36,8 @@ pub(super) static RULES: &[Rule] = &[
             Step::Discover,
             "Envelope/Body/Discover/request",
             Change::Rename("Request"),
-        )],
+        )
+        .also(&["DISC-RSP-003"])],
         since: "0.1.0",
     },
     Rule {
@@ -185,7 +186,8 @@ pub(super) static RULES: &[Rule] = &[
             }
         }),
         needs: &["DISC-REQ-001"],
-        examples: &[Example::request(Step::Discover, at!("ApplicationVersion"), Change::Set("10.0"))],
+        examples: &[Example::request(Step::Discover, at!("ApplicationVersion"), Change::Set("10.0"))
+            .also(&["SEQ-010"])],
         since: "0.1.0",
     },
     Rule {

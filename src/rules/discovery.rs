@@ -387,9 +387,8 @@ pub(super) static RULES: &[Rule] = &[
         examples: &[Example::response(
             Step::Discover,
             at!("EnrollmentServiceUrl"),
-            Change::Set("\n https://mdm.example/EnrollmentServer/Enrollment.svc\n"),
-        )
-        .also(&["SEQ-003"])],
+            Change::Set("\n https://mdm.contoso.example/EnrollmentServer/Enrollment.svc\n"),
+        )],
         since: "0.1.0",
     },
 ];

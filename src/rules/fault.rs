@@ -63,7 +63,7 @@ pub(super) static RULES: &[Rule] = &[
                 "For an unknown subcode the device shows 0x8019 and the HTTP status.",
             ),
         ],
-        consequence: "The user sees a general HTTP error instead of the reason.",
+        consequence: "Without a known ErrorType in the detail, the user sees a general HTTP error instead of the reason.",
         remedy: "Use MessageFormat, Authentication, Authorization, CertificateRequest, EnrollmentServer, InternalServiceFault or InvalidSecurity.",
         hresult: None,
         check: Check::Fault(|fault, cx| {
@@ -76,20 +76,15 @@ pub(super) static RULES: &[Rule] = &[
                 "InternalServiceFault",
                 "InvalidSecurity",
             ];
-            let detail = fault.error_type.as_ref().is_some_and(|t| fault_hresult(&t.value).is_some());
             match (fault.subcode_name(), &fault.subcode) {
                 (Some(name), _) if KNOWN.contains(&name) => Verdict::Pass,
-                _ if detail => Verdict::Pass, // The detail wins, and is known.
                 (_, field) => cx.fail_field(field.as_ref(), (&fault.spot, "Subcode"), KNOWN.join(", ")),
             }
         }),
         needs: &["FAULT-001"],
-        examples: &[Example::response(
-            Step::Token,
-            at!("Detail/DeviceEnrollmentServiceError/ErrorType"),
-            Change::Set("</ErrorType><ErrorType>"),
-        )
-        .refused()],
+        examples: &[
+            Example::response(Step::Token, at!("Code/Subcode/Value"), Change::Set("s:Quota")).refused()
+        ],
         since: "0.1.0",
     },
     Rule {

@@ -48,8 +48,7 @@ pub(super) static RULES: &[Rule] = &[
             Example::provisioning(
                 "…/parm[SSLCLIENTCERTSEARCHCRITERIA]/@value",
                 Change::Set("Subject=CN%3D7A5E0D50F0B84C0FA1B0B1F6B3E4C001&Stores=My%5CUser"),
-            )
-            .also(&["PROV-W7-019"]),
+            ),
         ],
         since: "0.1.0",
     },

@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod catalogue;
 mod messages;
 mod proxy;
 mod rewriting;

@@ -1,0 +1,205 @@
+//! The reference server's texts: what each answer's envelope and payload look like.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::ca::Issued;
+use super::text::{escape, hash};
+use crate::message::certificate::sha1_hex;
+use crate::message::names;
+
+/// A SOAP 1.2 answer that relates to a request.
+fn envelope(action: &str, relates_to: &str, body: &str) -> String {
+    let relates = if relates_to.is_empty() {
+        String::new()
+    } else {
+        format!("<a:RelatesTo>{}</a:RelatesTo>", escape(relates_to))
+    };
+    format!(
+        "<s:Envelope xmlns:s=\"{soap}\" xmlns:a=\"{wsa}\"><s:Header>\
+         <a:Action s:mustUnderstand=\"1\">{action}</a:Action>{relates}</s:Header><s:Body>{body}</s:Body>\
+         </s:Envelope>",
+        soap = names::SOAP12,
+        wsa = names::WSA,
+    )
+}
+
+pub(super) fn discover_response(relates_to: &str, version: &str, public_url: &str) -> String {
+    let url = escape(public_url);
+    let body = format!(
+        "<DiscoverResponse xmlns=\"{discovery}\"><DiscoverResult><AuthPolicy>OnPremise</AuthPolicy>\
+         <EnrollmentVersion>{version}</EnrollmentVersion>\
+         <EnrollmentPolicyServiceUrl>{url}/EnrollmentServer/Policy.svc</EnrollmentPolicyServiceUrl>\
+         <EnrollmentServiceUrl>{url}/EnrollmentServer/Enrollment.svc</EnrollmentServiceUrl>\
+         </DiscoverResult></DiscoverResponse>",
+        discovery = names::DISCOVERY,
+    );
+    envelope(names::ACTION_DISCOVER_RESPONSE, relates_to, &body)
+}
+
+/// One policy: RSA of 2048 bits, SHA-256, the TPM first.
+pub(super) fn get_policies_response(relates_to: &str) -> String {
+    let body = format!(
+        "<GetPoliciesResponse xmlns=\"{xcep}\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><response>\
+         <policyID/><policyFriendlyName xsi:nil=\"true\"/><nextUpdateHours xsi:nil=\"true\"/>\
+         <policiesNotChanged xsi:nil=\"true\"/><policies><policy><policyOIDReference>1</policyOIDReference>\
+         <cAs xsi:nil=\"true\"/><attributes><commonName>DeviceEnrollment</commonName>\
+         <policySchema>3</policySchema><certificateValidity>\
+         <validityPeriodSeconds>31536000</validityPeriodSeconds>\
+         <renewalPeriodSeconds>3628800</renewalPeriodSeconds></certificateValidity><permission>\
+         <enroll>true</enroll><autoEnroll>false</autoEnroll></permission><privateKeyAttributes>\
+         <minimalKeyLength>2048</minimalKeyLength><keySpec xsi:nil=\"true\"/>\
+         <keyUsageProperty xsi:nil=\"true\"/><permissions xsi:nil=\"true\"/>\
+         <algorithmOIDReference xsi:nil=\"true\"/><cryptoProviders>\
+         <provider>Microsoft Platform Crypto Provider</provider>\
+         <provider>Microsoft Software Key Storage Provider</provider></cryptoProviders>\
+         </privateKeyAttributes><revision><majorRevision>1</majorRevision><minorRevision>0</minorRevision>\
+         </revision><supersededPolicies xsi:nil=\"true\"/><privateKeyFlags xsi:nil=\"true\"/>\
+         <subjectNameFlags xsi:nil=\"true\"/><enrollmentFlags xsi:nil=\"true\"/>\
+         <generalFlags xsi:nil=\"true\"/><hashAlgorithmOIDReference>0</hashAlgorithmOIDReference>\
+         <rARequirements xsi:nil=\"true\"/><keyArchivalAttributes xsi:nil=\"true\"/>\
+         <extensions xsi:nil=\"true\"/></attributes></policy></policies></response><cAs xsi:nil=\"true\"/>\
+         <oIDs><oID><value>2.16.840.1.101.3.4.2.1</value><group>1</group><oIDReferenceID>0</oIDReferenceID>\
+         <defaultName>szOID_NIST_sha256</defaultName></oID><oID><value>1.3.6.1.4.1.311.20.2</value>\
+         <group>9</group><oIDReferenceID>1</oIDReferenceID>\
+         <defaultName>Certificate Template Name</defaultName></oID></oIDs></GetPoliciesResponse>",
+        xcep = names::XCEP,
+    );
+    envelope(names::ACTION_GET_POLICIES_RESPONSE, relates_to, &body)
+}
+
+pub(super) fn token_response(relates_to: &str, provisioning: &str) -> String {
+    let body = format!(
+        "<RequestSecurityTokenResponseCollection xmlns=\"{wst}\"><RequestSecurityTokenResponse>\
+         <TokenType>{token_type}</TokenType><DispositionMessage xmlns=\"{wstep}\"></DispositionMessage>\
+         <RequestedSecurityToken><BinarySecurityToken xmlns=\"{wsse}\" ValueType=\"{value_type}\" \
+         EncodingType=\"{base64}\">{token}</BinarySecurityToken></RequestedSecurityToken>\
+         <RequestID xmlns=\"{wstep}\">0</RequestID></RequestSecurityTokenResponse>\
+         </RequestSecurityTokenResponseCollection>",
+        wst = names::WST,
+        wstep = names::WSTEP,
+        wsse = names::WSSE,
+        token_type = names::DEVICE_ENROLLMENT_TOKEN,
+        value_type = names::PROVISION_DOC,
+        base64 = names::BASE64_BINARY,
+        token = STANDARD.encode(provisioning),
+    );
+    envelope(names::ACTION_RSTRC, relates_to, &body)
+}
+
+/// Why the server declines.
+pub(super) struct Refusal<'a> {
+    /// One of MS-MDE2 2.2.10, with its prefix: `s:Authentication`.
+    pub(super) subcode: &'a str,
+    pub(super) reason: &'a str,
+    /// DeviceEnrollmentServiceError's ErrorType.
+    pub(super) error_type: Option<&'a str>,
+    pub(super) trace_id: &'a str,
+}
+
+pub(super) fn fault(relates_to: &str, refusal: &Refusal<'_>) -> String {
+    let Refusal { subcode, reason, error_type, trace_id } = refusal;
+    let sender = if *subcode == "s:MessageFormat" { "s:Sender" } else { "s:Receiver" };
+    let reason = escape(reason);
+    let detail = error_type.map(|kind| {
+        format!(
+            "<s:Detail><DeviceEnrollmentServiceError xmlns=\"{}\"><ErrorType>{kind}</ErrorType>\
+             <Message>{reason}</Message><TraceId>{trace_id}</TraceId></DeviceEnrollmentServiceError></s:Detail>",
+            names::WSTEP
+        )
+    });
+    let body = format!(
+        "<s:Fault><s:Code><s:Value>{sender}</s:Value><s:Subcode><s:Value>{subcode}</s:Value></s:Subcode>\
+         </s:Code><s:Reason><s:Text xml:lang=\"en-US\">{reason}</s:Text></s:Reason>{detail}</s:Fault>",
+        detail = detail.unwrap_or_default(),
+    );
+    envelope(names::ACTION_RSTRC, relates_to, &body)
+}
+
+/// What goes into one device's provisioning document.
+pub(super) struct Provisioned<'a> {
+    pub(super) issued: &'a Issued,
+    /// The certificate's common name, which the management client searches for.
+    pub(super) device_id: &'a str,
+    pub(super) device_name: &'a str,
+    /// The certificate belongs to the device, not to its user.
+    pub(super) for_device: bool,
+    pub(super) public_url: &'a str,
+    pub(super) provider: &'a str,
+    /// What the management session's secrets are made from.
+    pub(super) secret: &'a [u8],
+}
+
+pub(super) fn provisioning(p: &Provisioned<'_>) -> String {
+    let store = if p.for_device { "System" } else { "User" };
+    let node = |der: &[u8]| {
+        format!(
+            "<characteristic type=\"{}\"><parm name=\"EncodedCertificate\" value=\"{}\"/></characteristic>",
+            sha1_hex(der),
+            STANDARD.encode(der)
+        )
+    };
+    // Base64 of eighteen bytes: no padding, and 24 characters.
+    let made = |what: &str| {
+        let bytes = hash(&[p.secret, p.device_id.as_bytes(), what.as_bytes()]);
+        STANDARD.encode(bytes.split_at(18).0)
+    };
+    format!(
+        "<wap-provisioningdoc version=\"1.1\"><characteristic type=\"CertificateStore\">\
+         <characteristic type=\"Root\"><characteristic type=\"System\">{root}</characteristic></characteristic>\
+         <characteristic type=\"My\"><characteristic type=\"{store}\">{client}\
+         <characteristic type=\"PrivateKeyContainer\"/></characteristic><characteristic type=\"WSTEP\">\
+         <characteristic type=\"Renew\"><parm name=\"ROBOSupport\" value=\"true\" datatype=\"boolean\"/>\
+         <parm name=\"RenewPeriod\" value=\"60\" datatype=\"integer\"/>\
+         <parm name=\"RetryInterval\" value=\"4\" datatype=\"integer\"/></characteristic></characteristic>\
+         </characteristic></characteristic><characteristic type=\"APPLICATION\">\
+         <parm name=\"APPID\" value=\"w7\"/><parm name=\"PROVIDER-ID\" value=\"{provider}\"/>\
+         <parm name=\"NAME\" value=\"{provider}\"/>\
+         <parm name=\"ADDR\" value=\"{url}/ManagementServer/MDM.svc\"/>\
+         <parm name=\"CONNRETRYFREQ\" value=\"6\"/><parm name=\"INITIALBACKOFFTIME\" value=\"30000\"/>\
+         <parm name=\"MAXBACKOFFTIME\" value=\"120000\"/><parm name=\"BACKCOMPATRETRYDISABLED\"/>\
+         <parm name=\"DEFAULTENCODING\" value=\"application/vnd.syncml.dm+xml\"/>\
+         <parm name=\"SSLCLIENTCERTSEARCHCRITERIA\" value=\"Subject=CN%3D{device_id}&amp;Stores=My%5C{store}\"/>\
+         <characteristic type=\"APPAUTH\"><parm name=\"AAUTHLEVEL\" value=\"CLIENT\"/>\
+         <parm name=\"AAUTHTYPE\" value=\"DIGEST\"/><parm name=\"AAUTHSECRET\" value=\"{client_secret}\"/>\
+         <parm name=\"AAUTHDATA\" value=\"{client_nonce}\"/></characteristic>\
+         <characteristic type=\"APPAUTH\"><parm name=\"AAUTHLEVEL\" value=\"APPSRV\"/>\
+         <parm name=\"AAUTHTYPE\" value=\"DIGEST\"/><parm name=\"AAUTHNAME\" value=\"{device_id}\"/>\
+         <parm name=\"AAUTHSECRET\" value=\"{server_secret}\"/>\
+         <parm name=\"AAUTHDATA\" value=\"{server_nonce}\"/></characteristic></characteristic>\
+         <characteristic type=\"DMClient\"><characteristic type=\"Provider\">\
+         <characteristic type=\"{provider}\"><parm name=\"EntDMID\" value=\"{device_id}\" datatype=\"string\"/>\
+         <parm name=\"EntDeviceName\" value=\"{device_name}\" datatype=\"string\"/>\
+         <characteristic type=\"Poll\"><parm name=\"NumberOfFirstRetries\" value=\"8\" datatype=\"integer\"/>\
+         <parm name=\"IntervalForFirstSetOfRetries\" value=\"15\" datatype=\"integer\"/>\
+         <parm name=\"NumberOfSecondRetries\" value=\"5\" datatype=\"integer\"/>\
+         <parm name=\"IntervalForSecondSetOfRetries\" value=\"60\" datatype=\"integer\"/>\
+         <parm name=\"NumberOfRemainingScheduledRetries\" value=\"0\" datatype=\"integer\"/>\
+         <parm name=\"IntervalForRemainingScheduledRetries\" value=\"1560\" datatype=\"integer\"/>\
+         <parm name=\"PollOnLogin\" value=\"true\" datatype=\"boolean\"/></characteristic></characteristic>\
+         </characteristic></characteristic></wap-provisioningdoc>",
+        root = node(&p.issued.root),
+        client = node(&p.issued.client),
+        provider = escape(p.provider),
+        url = escape(p.public_url),
+        device_id = escape(p.device_id),
+        device_name = escape(p.device_name),
+        client_secret = made("client secret"),
+        client_nonce = made("client nonce"),
+        server_secret = made("server secret"),
+        server_nonce = made("server nonce"),
+    )
+}
+
+/// Every command of the first management message is well.
+pub(super) fn sync_response(url: &str, device_id: &str) -> String {
+    format!(
+        "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+         <SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>{device}</LocURI></Target>\
+         <Source><LocURI>{server}</LocURI></Source></SyncHdr><SyncBody><Status><CmdID>1</CmdID>\
+         <MsgRef>1</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>200</Data></Status><Final/></SyncBody>\
+         </SyncML>",
+        device = escape(device_id),
+        server = escape(url),
+    )
+}

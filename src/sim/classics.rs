@@ -1,0 +1,65 @@
+//! The classic failures, one recording each: the captures that the documentation and the dashboard are shown with.
+
+use std::sync::Arc;
+
+use super::golden::{GoldenError, SEED, on_premise, refused, with_edit, wrong_password};
+use super::misbehave;
+use crate::event::{Connection, ConnectionEvent, Event, Reason};
+use crate::message::read_request;
+use crate::rules::{Edit, Golden, Step, by_id};
+
+/// Their names, and what happened.
+pub fn all() -> Result<Vec<(&'static str, Vec<Event>)>, GoldenError> {
+    Ok(vec![
+        ("chunked-answer", stopped(broken("HTTP-001")?, Step::Policies)),
+        ("wrong-thumbprint", stopped(broken("PROV-CS-003")?, Step::Sync)),
+        ("provider-id-differs", stopped(broken("PROV-DM-001")?, Step::Sync)),
+        ("certificate-for-another-key", stopped(broken("PROV-CS-004")?, Step::Sync)),
+        ("certificate-distrusted", broken("TLS-001")?),
+        ("wrong-password", wrong_password(SEED)?),
+        ("device-cap-reached", refused(SEED)?),
+        ("stops-after-discovery", stopped(on_premise(SEED)?, Step::Policies)),
+    ])
+}
+
+/// The golden with the rule's first example made on it.
+fn broken(rule: &str) -> Result<Vec<Event>, GoldenError> {
+    let edit = by_id(rule).and_then(|rule| rule.examples.first()).map(|example| example.edit);
+    let edit = edit.unwrap_or(Edit::Stop(Step::Probe));
+    Ok(with_edit(Golden::OnPremise, &edit)?.unwrap_or_default())
+}
+
+/// The device goes away before that step: its open connections close, and nothing else follows.
+fn stopped(mut events: Vec<Event>, before: Step) -> Vec<Event> {
+    let at = events.iter().position(|event| {
+        matches!(event, Event::Exchange(e) if misbehave::step_of(read_request(&e.request).kind) == Some(before))
+    });
+    events.truncate(at.unwrap_or(events.len()));
+    // A connection that would have been for that step only.
+    while events.pop_if(|event| is(event, ConnectionEvent::Opened)).is_some() {}
+    let last = events.last().map(Event::at).unwrap_or_default();
+    let mut open: Vec<Arc<Connection>> = Vec::new();
+    for event in &events {
+        match event {
+            Event::Connection(c) if c.event == ConnectionEvent::Opened => open.push(Arc::clone(c)),
+            Event::Connection(c) => open.retain(|o| o.id != c.id),
+            _ => {}
+        }
+    }
+    events.extend(open.into_iter().map(|connection| {
+        Event::Connection(Arc::new(Connection {
+            id: connection.id.clone(),
+            at: last.plus_millis(40),
+            event: ConnectionEvent::Closed,
+            peer: connection.peer.clone(),
+            listener: connection.listener.clone(),
+            reason: Some(Reason::ClosedByDevice),
+            ..Connection::default()
+        }))
+    }));
+    events
+}
+
+fn is(event: &Event, what: ConnectionEvent) -> bool {
+    matches!(event, Event::Connection(connection) if connection.event == what)
+}

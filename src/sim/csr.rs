@@ -1,0 +1,76 @@
+//! The certification request as Windows 11 writes it: rcgen's are DER throughout, and Windows' are not.
+
+use super::key::{Key, KeyError};
+
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+
+const COMMON_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x04, 0x03];
+const EXTENSION_REQUEST: &[u8] = &[0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x0E];
+const EXTENDED_KEY_USAGE: &[u8] = &[0x06, 0x03, 0x55, 0x1D, 0x25];
+const CLIENT_AUTH: &[u8] = &[0x06, 0x08, 0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
+/// 1.3.6.1.4.1.311.66.1.0: Windows' own, its value is the DeviceID and no DER.
+const DEVICE_ID: &[u8] = &[0x06, 0x0A, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x42, 0x01, 0x00];
+/// sha256WithRSAEncryption with its NULL.
+const SHA256_WITH_RSA: &[u8] =
+    &[0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0B, 0x05, 0x00];
+
+/// A PKCS#10 for `key`, its subject `CN=CONTAINER!DEVICEID` with the NUL at its end that Windows leaves there.
+pub(super) fn request(container: &str, device_id: &str, key: &Key) -> Result<Vec<u8>, KeyError> {
+    let common_name = format!("{container}!{device_id}\0");
+    let subject =
+        tlv(SEQUENCE, &[&tlv(SET, &[&tlv(SEQUENCE, &[COMMON_NAME, &tlv(0x0C, &[common_name.as_bytes()])])])]);
+    let usages = tlv(SEQUENCE, &[CLIENT_AUTH]);
+    let extensions = tlv(
+        SEQUENCE,
+        &[
+            &tlv(SEQUENCE, &[EXTENDED_KEY_USAGE, &tlv(0x04, &[&usages])]),
+            &tlv(SEQUENCE, &[DEVICE_ID, &tlv(0x04, &[device_id.as_bytes(), b"\0"])]),
+        ],
+    );
+    let attribute = tlv(SEQUENCE, &[EXTENSION_REQUEST, &tlv(SET, &[&extensions])]);
+    let version = [0x02, 0x01, 0x00];
+    let info = tlv(SEQUENCE, &[&version, &subject, &key.public(), &tlv(0xA0, &[&attribute])]);
+    let signature = key.sign(&info)?;
+    let algorithm = tlv(SEQUENCE, &[SHA256_WITH_RSA]);
+    Ok(tlv(SEQUENCE, &[&info, &algorithm, &tlv(0x03, &[&[0], &signature])]))
+}
+
+/// One DER element with these parts as its content.
+fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let mut out = vec![tag];
+    let length = content.len().to_be_bytes();
+    let significant: Vec<u8> = length.into_iter().skip_while(|b| *b == 0).collect();
+    match significant.as_slice() {
+        [] => out.push(0),
+        [short] if *short < 0x80 => out.push(*short),
+        // X.690 8.1.3.5: the long form says first how many bytes the length has; never more than eight.
+        long => {
+            out.push(0x80 | u8::try_from(long.len()).unwrap_or_default());
+            out.extend_from_slice(long);
+        }
+    }
+    out.extend_from_slice(&content);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::certificate::{Csr, PublicKey};
+
+    #[test]
+    fn the_request_reads_like_one_of_windows() {
+        let key = Key::from_pem(include_str!("../../captures/golden/keys/device.pem")).unwrap();
+        let der =
+            request("562A7F9A-6CD8-40B0-9E7E-0DBDD8", "B5B954E81FBCB94EB79BD08BE625F4EE", &key).unwrap();
+        let csr = Csr::read(&der).unwrap();
+        let subject = "CN=562A7F9A-6CD8-40B0-9E7E-0DBDD8!B5B954E81FBCB94EB79BD08BE625F4EE\\0";
+        assert_eq!(csr.subject.to_string(), subject);
+        assert_eq!(csr.key, PublicKey::Rsa { bits: 2048 });
+        assert_eq!((csr.signature_valid, csr.trailing), (Some(true), 0));
+        assert_eq!(csr.key_purposes(), ["1.3.6.1.5.5.7.3.2"]);
+        assert_eq!(csr.device_id().as_deref(), Some("B5B954E81FBCB94EB79BD08BE625F4EE"));
+    }
+}

@@ -1,0 +1,298 @@
+//! The simulated device's messages, byte for byte in the shape of real ones: one line, no XML declaration, the same
+//! order of elements, and the MessageIDs that Windows has built in.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::address::Address;
+use super::csr;
+use super::key::{Key, KeyError};
+use super::text::{SOAP_TYPE, SYNC_TYPE, escape, headers, hex};
+use crate::event::{Body, Request, Time};
+use crate::message::names;
+
+/// What tells one device from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    pub user: String,
+    pub password: String,
+    /// 32 hexadecimal digits.
+    pub device_id: String,
+    /// 64 hexadecimal digits.
+    pub hardware_id: String,
+    /// The key container's name, which the request's subject begins with.
+    pub container: String,
+    pub name: String,
+    /// `10.0.26100.4061`; Discover and the request call it ApplicationVersion, too.
+    pub os_version: String,
+    pub os_edition: u32,
+    pub request_version: String,
+    /// `Full` or `Device`.
+    pub enrollment_type: String,
+    pub macs: Vec<String>,
+    pub locale: String,
+    pub user_logged_in: bool,
+    pub ux_initiated: bool,
+    pub not_in_oobe: bool,
+}
+
+/// Windows builds in the field, with the RequestVersion that they send.
+const BUILDS: &[(&str, &str, u32)] = &[
+    ("10.0.26100.4061", "5.0", 48),
+    ("10.0.22631.5335", "5.0", 4),
+    ("10.0.19045.5854", "4.0", 48),
+    ("10.0.26200.6584", "9.0", 4),
+    ("10.0.22000.3260", "4.0", 125),
+];
+
+impl Profile {
+    /// The device of that number in a fleet: the same arguments give the same device.
+    pub fn numbered(seed: u64, number: u32, user: &str, password: &str) -> Self {
+        let of = |what: &str| hex(&[&seed.to_be_bytes(), &number.to_be_bytes(), what.as_bytes()]);
+        let digits = |text: &str, from: usize, to: usize| text.get(from..to).unwrap_or_default().to_owned();
+        let index = usize::try_from(number).unwrap_or_default() % BUILDS.len();
+        let (version, request_version, edition) =
+            BUILDS.get(index).copied().unwrap_or(("10.0.26100.4061", "5.0", 48));
+        let (container, mac) = (of("container"), of("mac"));
+        Self {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            device_id: digits(&of("device"), 0, 32),
+            hardware_id: of("hardware"),
+            container: format!(
+                "{}-{}-{}-{}-{}",
+                digits(&container, 0, 8),
+                digits(&container, 8, 12),
+                digits(&container, 12, 16),
+                digits(&container, 16, 20),
+                digits(&container, 20, 26)
+            ),
+            name: format!("DESKTOP-{}", digits(&of("name"), 0, 7)),
+            os_version: version.to_owned(),
+            os_edition: edition,
+            request_version: request_version.to_owned(),
+            enrollment_type: "Full".to_owned(),
+            macs: (0..2u8)
+                .map(|n| format!("00-15-5D-{}-{}-0{n}", digits(&mac, 0, 2), digits(&mac, 2, 4)))
+                .collect(),
+            locale: "en-US".to_owned(),
+            user_logged_in: true,
+            ux_initiated: true,
+            not_in_oobe: true,
+        }
+    }
+}
+
+/// A device: who it is, and its key.
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub profile: Profile,
+    pub key: Arc<Key>,
+}
+
+const SOAP_NAMESPACES: &str = concat!(
+    "xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" xmlns:a=\"http://www.w3.org/2005/08/addressing\" ",
+    "xmlns:u=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd\" ",
+    "xmlns:wsse=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd\" ",
+    "xmlns:wst=\"http://docs.oasis-open.org/ws-sx/ws-trust/200512\" ",
+    "xmlns:ac=\"http://schemas.xmlsoap.org/ws/2006/12/authorization\"",
+);
+
+impl Device {
+    pub fn probe(&self, to: &Address, at: Time) -> Request {
+        Request {
+            at,
+            method: "GET".to_owned(),
+            target: to.target.clone(),
+            headers: headers([
+                ("Cache-Control", "no-cache".to_owned()),
+                ("Connection", "Keep-Alive".to_owned()),
+                ("Pragma", "no-cache".to_owned()),
+                ("User-Agent", "ENROLLClient".to_owned()),
+                ("Host", to.authority()),
+            ]),
+            ..Request::default()
+        }
+    }
+
+    pub fn discover(&self, to: &Address, at: Time) -> Request {
+        let Profile { user, os_version, os_edition, request_version, .. } = &self.profile;
+        let text = format!(
+            "<s:Envelope xmlns:a=\"{wsa}\" xmlns:s=\"{soap}\"><s:Header>{header}</s:Header><s:Body>\
+             <Discover xmlns=\"{discovery}\"><request xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\">\
+             <EmailAddress>{email}</EmailAddress><RequestVersion>{request_version}</RequestVersion>\
+             <DeviceType>CIMClient_Windows</DeviceType><ApplicationVersion>{os_version}</ApplicationVersion>\
+             <OSEdition>{os_edition}</OSEdition><AuthPolicies><AuthPolicy>OnPremise</AuthPolicy>\
+             <AuthPolicy>Federated</AuthPolicy></AuthPolicies></request></Discover></s:Body></s:Envelope>",
+            wsa = names::WSA,
+            soap = names::SOAP12,
+            discovery = names::DISCOVERY,
+            header = addressing(
+                names::ACTION_DISCOVER,
+                "urn:uuid:748132ec-a575-4329-b01b-6171a9cf8478",
+                &discovery_to(to)
+            ),
+            email = escape(user),
+        );
+        soap_request(to, at, text)
+    }
+
+    pub fn get_policies(&self, to: &Address, at: Time) -> Request {
+        let text = format!(
+            "<s:Envelope {SOAP_NAMESPACES}><s:Header>{header}{security}</s:Header>\
+             <s:Body xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
+             xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\"><GetPolicies xmlns=\"{xcep}\"><client>\
+             <lastUpdate xsi:nil=\"true\"/><preferredLanguage xsi:nil=\"true\"/></client>\
+             <requestFilter xsi:nil=\"true\"/></GetPolicies></s:Body></s:Envelope>",
+            header = addressing(
+                names::ACTION_GET_POLICIES,
+                "urn:uuid:72048B64-0F19-448F-8C2E-B4C661860AA0",
+                &to.to_string()
+            ),
+            security = self.security(),
+            xcep = names::XCEP,
+        );
+        soap_request(to, at, text)
+    }
+
+    pub fn request_token(&self, to: &Address, at: Time) -> Result<Request, KeyError> {
+        let csr = csr::request(&self.profile.container, &self.profile.device_id, &self.key)?;
+        let text = format!(
+            "<s:Envelope {SOAP_NAMESPACES}><s:Header>{header}{security}</s:Header><s:Body>\
+             <wst:RequestSecurityToken><wst:TokenType>{token_type}</wst:TokenType>\
+             <wst:RequestType>{issue}</wst:RequestType>\
+             <wsse:BinarySecurityToken ValueType=\"{pkcs10}\" EncodingType=\"{base64}\">{csr}\
+             </wsse:BinarySecurityToken>\
+             <ac:AdditionalContext xmlns=\"http://schemas.xmlsoap.org/ws/2006/12/authorization\">{items}\
+             </ac:AdditionalContext></wst:RequestSecurityToken></s:Body></s:Envelope>",
+            header = addressing(
+                names::ACTION_RST,
+                "urn:uuid:0d5a1441-5891-453b-becf-a2e5f6ea3749",
+                &to.to_string()
+            ),
+            security = self.security(),
+            token_type = names::DEVICE_ENROLLMENT_TOKEN,
+            issue = names::ISSUE,
+            pkcs10 = names::PKCS10,
+            base64 = names::BASE64_BINARY,
+            csr = STANDARD.encode(csr),
+            items = self.context_items(),
+        );
+        Ok(soap_request(to, at, text))
+    }
+
+    /// The first message of the first management session.
+    pub fn sync(&self, to: &Address, at: Time) -> Request {
+        let server = escape(&to.to_string());
+        let id = escape(&self.profile.device_id);
+        let text = format!(
+            "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+             <SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>{server}</LocURI></Target>\
+             <Source><LocURI>{id}</LocURI></Source></SyncHdr><SyncBody><Alert><CmdID>2</CmdID>\
+             <Data>1201</Data></Alert><Replace><CmdID>3</CmdID><Item><Source><LocURI>./DevInfo/DevId</LocURI>\
+             </Source><Data>{id}</Data></Item><Item><Source><LocURI>./DevInfo/Man</LocURI></Source>\
+             <Data>Contoso</Data></Item><Item><Source><LocURI>./DevInfo/Mod</LocURI></Source>\
+             <Data>Simulated device</Data></Item><Item><Source><LocURI>./DevInfo/DmV</LocURI></Source>\
+             <Data>1.3</Data></Item><Item><Source><LocURI>./DevInfo/Lang</LocURI></Source>\
+             <Data>{locale}</Data></Item></Replace><Final/></SyncBody></SyncML>",
+            locale = escape(&self.profile.locale),
+        );
+        let mark = if to.target.contains('?') { '&' } else { '?' };
+        Request {
+            at,
+            method: "POST".to_owned(),
+            target: format!("{}{mark}mode=Maintenance&Platform=WoA", to.target),
+            headers: headers([
+                ("Accept", format!("{SYNC_TYPE}, application/octet-stream")),
+                ("Accept-Charset", "UTF-8".to_owned()),
+                ("Content-Type", SYNC_TYPE.to_owned()),
+                ("User-Agent", "MSFT OMA DM Client/1.2.0.1".to_owned()),
+                ("Content-Length", text.len().to_string()),
+                ("Host", to.authority()),
+            ]),
+            body: Body::full(text),
+            ..Request::default()
+        }
+    }
+
+    fn security(&self) -> String {
+        format!(
+            "<wsse:Security s:mustUnderstand=\"1\"><wsse:UsernameToken u:Id=\"{id}\">\
+             <wsse:Username>{user}</wsse:Username><wsse:Password wsse:Type=\"{kind}\">{password}\
+             </wsse:Password></wsse:UsernameToken></wsse:Security>",
+            id = names::USERNAME_TOKEN_ID,
+            kind = names::PASSWORD_TEXT,
+            user = escape(&self.profile.user),
+            password = escape(&self.profile.password),
+        )
+    }
+
+    fn context_items(&self) -> String {
+        let p = &self.profile;
+        let edition = p.os_edition.to_string();
+        let truth = |value: bool| if value { "true" } else { "false" };
+        let mut items = vec![
+            ("UXInitiated", truth(p.ux_initiated)),
+            ("HWDevID", &p.hardware_id),
+            ("Locale", &p.locale),
+            ("TargetedUserLoggedIn", truth(p.user_logged_in)),
+            ("OSEdition", &edition),
+            ("DeviceName", &p.name),
+        ];
+        items.extend(p.macs.iter().map(|mac| ("MAC", mac.as_str())));
+        items.extend([
+            ("DeviceID", p.device_id.as_str()),
+            ("EnrollmentType", &p.enrollment_type),
+            ("DeviceType", "CIMClient_Windows"),
+            ("OSVersion", &p.os_version),
+            ("ApplicationVersion", &p.os_version),
+            ("NotInOobe", truth(p.not_in_oobe)),
+        ]);
+        let item = |(name, value): &(&str, &str)| {
+            let value = escape(value);
+            format!("<ac:ContextItem Name=\"{name}\"><ac:Value>{value}</ac:Value></ac:ContextItem>")
+        };
+        items.iter().map(item).collect()
+    }
+}
+
+fn addressing(action: &str, message_id: &str, to: &str) -> String {
+    format!(
+        "<a:Action s:mustUnderstand=\"1\">{action}</a:Action><a:MessageID>{message_id}</a:MessageID>\
+         <a:ReplyTo><a:Address>{anonymous}</a:Address></a:ReplyTo><a:To s:mustUnderstand=\"1\">{to}</a:To>",
+        anonymous = names::ANONYMOUS,
+        to = escape(to),
+    )
+}
+
+/// Real devices write the host that they found by themselves in mixed case, and the port even if it is the usual one.
+fn discovery_to(to: &Address) -> String {
+    let lower = to.host.to_ascii_lowercase();
+    match lower.strip_prefix("enterpriseenrollment.") {
+        Some(domain) if to.secure => {
+            format!("https://EnterpriseEnrollment.{domain}:{}{}", to.port, to.target)
+        }
+        _ => to.to_string(),
+    }
+}
+
+fn soap_request(to: &Address, at: Time, text: String) -> Request {
+    Request {
+        at,
+        method: "POST".to_owned(),
+        target: to.target.clone(),
+        headers: headers([
+            ("Cache-Control", "no-cache".to_owned()),
+            ("Connection", "Keep-Alive".to_owned()),
+            ("Pragma", "no-cache".to_owned()),
+            ("Content-Type", SOAP_TYPE.to_owned()),
+            ("User-Agent", "ENROLLClient".to_owned()),
+            ("Content-Length", text.len().to_string()),
+            ("Host", to.authority()),
+        ]),
+        body: Body::full(text),
+        ..Request::default()
+    }
+}

@@ -1,0 +1,50 @@
+//! RSA keys: of the authority, of servers, of simulated devices.
+
+use rcgen::{KeyPair, PKCS_RSA_SHA256, PublicKeyData as _, RsaKeySize, SigningKey as _};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use thiserror::Error;
+
+/// An RSA key pair. It signs with PKCS#1 v1.5 and SHA-256: the same bytes give the same signature.
+#[derive(Debug)]
+pub struct Key(KeyPair);
+
+#[derive(Debug, Error)]
+pub enum KeyError {
+    #[error("no private key in this PEM text: it needs a -----BEGIN PRIVATE KEY----- block (PKCS#8)")]
+    NoKey,
+    #[error("the private key cannot be used, an RSA key in PKCS#8 is needed: {0}")]
+    Unusable(rcgen::Error),
+    #[error("no RSA key could be made: {0}")]
+    NotMade(rcgen::Error),
+}
+
+impl Key {
+    /// A new one of 2048 bits; it takes up to a second.
+    pub fn generate() -> Result<Self, KeyError> {
+        KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).map(Self).map_err(KeyError::NotMade)
+    }
+
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::NoKey)?;
+        KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_RSA_SHA256).map(Self).map_err(KeyError::Unusable)
+    }
+
+    /// Its SubjectPublicKeyInfo, DER.
+    pub fn public(&self) -> Vec<u8> {
+        self.0.subject_public_key_info()
+    }
+
+    /// For a TLS server.
+    pub fn private(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.0.serialize_der()).into()
+    }
+
+    pub(super) fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.0.sign(bytes).map_err(KeyError::Unusable)
+    }
+
+    pub(super) fn pair(&self) -> &KeyPair {
+        &self.0
+    }
+}
