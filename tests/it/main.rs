@@ -12,5 +12,6 @@ mod architecture;
 mod catalogue;
 mod messages;
 mod proxy;
+mod redaction;
 mod rewriting;
 mod wire;
