@@ -35,6 +35,8 @@ pub mod proxy;
 pub mod sim;
 
 // Wiring.
+pub mod config;
+
 pub mod cli;
 
 pub mod commands;

@@ -2,22 +2,66 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use enrollscope::cli::{Cli, Command};
+use clap::{CommandFactory as _, FromArgMatches as _};
+use enrollscope::cli::{Cli, Command, ConfigCommand};
 use enrollscope::commands::{self, Exit, Output};
+use enrollscope::config::{Config, schema};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let command = Cli::command();
+    let line: Vec<_> = std::env::args_os().collect();
+    let matches = command.clone().get_matches_from(&line);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let out = Output::new(cli.color);
-    let ended = match &cli.command {
+    let exit =
+        with_config(cli, &command, line, &matches).and_then(|cli| run(&cli, out)).unwrap_or_else(|error| {
+            out.note(&format!("error: {error:#}"));
+            Exit::Failed
+        });
+    ExitCode::from(exit.code())
+}
+
+/// The command line again, with the configuration file's options behind it.
+fn with_config(
+    cli: Cli,
+    command: &clap::Command,
+    line: Vec<std::ffi::OsString>,
+    matches: &clap::ArgMatches,
+) -> anyhow::Result<Cli> {
+    let Some(path) = &cli.config else { return Ok(cli) };
+    let line = Config::read(path, command)?.extend(line, command, matches);
+    let matches = command.clone().get_matches_from(line);
+    Ok(Cli::from_arg_matches(&matches)?)
+}
+
+fn run(cli: &Cli, out: Output) -> anyhow::Result<Exit> {
+    match &cli.command {
+        Command::Proxy(args) => commands::proxy(args, out),
         Command::Check(args) => commands::check(args, out),
         Command::Rules(args) => commands::rules(args, out),
+        Command::Certs(certs) => commands::certs(certs, out),
         Command::Repair(args) => commands::repair(args, out),
+        Command::Config(ConfigCommand::Check { file }) => {
+            Config::read(file, &Cli::command())?;
+            out.print(&format!("{} is good\n", file.display()));
+            Ok(Exit::Good)
+        }
+        Command::Config(ConfigCommand::Schema) => {
+            out.print(&schema(&Cli::command()));
+            Ok(Exit::Good)
+        }
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "enrollscope", &mut text);
+            out.print(&String::from_utf8_lossy(&text));
+            Ok(Exit::Good)
+        }
+        Command::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            out.print(&String::from_utf8_lossy(&text));
+            Ok(Exit::Good)
+        }
         _ => Ok(Exit::Failed),
-    };
-    let exit = ended.unwrap_or_else(|error| {
-        out.note(&format!("error: {error:#}"));
-        Exit::Failed
-    });
-    ExitCode::from(exit.code())
+    }
 }

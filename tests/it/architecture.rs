@@ -25,8 +25,8 @@ const ORDER: &[&str] = &[
     "replay",
     "doctor",
     "terminal",
-    "config",
     "cli",
+    "config",
     "commands",
 ];
 

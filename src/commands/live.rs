@@ -1,0 +1,117 @@
+//! What `proxy` and `demo` share: the record, the thread that judges, and what is printed without a dashboard.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::output::Output;
+use super::state::redaction_key;
+use crate::capture::{Place, Redaction};
+use crate::cli::{Bodies, Format, RecordingArgs, Redact};
+use crate::engine::{Engine, Observation};
+use crate::net;
+use crate::redact::{Level, Redactor};
+use crate::report;
+use crate::sink::{
+    CaptureFile, Entry, Feed, Journal, Mask, Next, Origin, Recording, Setup, Writer, default_places,
+};
+
+/// The record and what feeds the engine.
+pub(super) struct Record {
+    pub(super) journal: Journal,
+    pub(super) writer: Writer,
+    pub(super) feed: Feed,
+    pub(super) path: Option<PathBuf>,
+}
+
+/// Opens the capture and starts the writer. `wanted` is false for a demo that was not asked to record.
+pub(super) fn record(
+    args: &RecordingArgs,
+    journal: Journal,
+    receiver: Receiver<Entry>,
+    wanted: bool,
+    out: Output,
+) -> Result<Record> {
+    let level = match args.redact {
+        Redact::Secrets => Level::Secrets,
+        Redact::None => Level::None,
+    };
+    let redactor = Redactor::new(level, args.record_bodies == Bodies::All, redaction_key(out));
+    let file = if args.no_capture || !wanted { None } else { Some(open(args, &redactor)?) };
+    if let Some(cut) = file.as_ref().and_then(|f| f.session()).map(|s| s.cut).filter(|cut| *cut > 0) {
+        out.note(&format!("warning: the capture ended in {cut} bytes of a broken record; they were cut off"));
+    }
+    let path = file.as_ref().map(|f| f.path().to_owned());
+    let mask = Mask {
+        exchange: Box::new(move |exchange| redactor.exchange(exchange)),
+        connection: Box::new(|_| {}),
+    };
+    let setup = Setup::new(file, mask, Arc::new(net::now));
+    let (writer, feed) = Writer::start(setup, &journal, receiver).context("could not start the writer")?;
+    Ok(Record { journal, writer, feed, path })
+}
+
+fn open(args: &RecordingArgs, redactor: &Redactor) -> Result<CaptureFile> {
+    let origin = Origin {
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        redaction: Redaction {
+            level: redactor.level().word().to_owned(),
+            key: Some(redactor.key().id().to_owned()),
+        },
+    };
+    let opened = match &args.capture {
+        Some(path) => CaptureFile::open(path, &origin, net::now()),
+        None => CaptureFile::open_first(&default_places(|name| std::env::var_os(name)), &origin, net::now()),
+    };
+    Ok(opened?)
+}
+
+/// An observation, and where its exchange can be read again.
+pub(super) type Judged = (Observation, Option<Place>);
+
+/// Runs the engine on its own thread; the receiver ends when everything was judged.
+pub(super) fn judge(mut feed: Feed, mut engine: Engine) -> Result<(Receiver<Judged>, JoinHandle<()>)> {
+    let (sender, receiver): (Sender<Judged>, _) = channel();
+    let thread = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || {
+            loop {
+                match feed.recv(Duration::from_millis(250)) {
+                    // Nobody may listen any more: the feed is emptied all the same, so that the writer can end.
+                    Next::Event { event, place } => drop(sender.send((engine.observe(event), place))),
+                    Next::Idle => {}
+                    Next::Closed => return,
+                }
+            }
+        })
+        .context("could not start the engine's thread")?;
+    Ok((receiver, thread))
+}
+
+/// Prints an observation as it comes.
+pub(super) fn print(seen: &Observation, format: Format, out: Output) {
+    let text = match format {
+        Format::Human => report::line(seen),
+        Format::Json => report::line_json(seen),
+    };
+    if !text.is_empty() {
+        out.print(&text);
+    }
+}
+
+/// At the end: where the capture is, and what did not get into it.
+pub(super) fn farewell(recording: &Recording, path: Option<&PathBuf>, out: Output) {
+    if let Some(path) = path {
+        out.note(&format!("capture {} ({} exchanges)", path.display(), recording.recorded));
+    }
+    if recording.lost > 0 {
+        out.note(&format!("warning: {} exchanges were lost: disk or queue had no room", recording.lost));
+    }
+    if recording.late > 0 {
+        out.note(&format!("note: {} answers went out before they were on file", recording.late));
+    }
+}

@@ -1,0 +1,162 @@
+//! `proxy`: the real thing, from the listeners to the record, the judgement and the screen.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::sync::watch;
+
+use super::live;
+use super::logging;
+use super::output::{Exit, Output};
+use crate::cli::{FailOn, ProxyArgs, Redact};
+use crate::engine::Engine;
+use crate::enrollment::Deadlines;
+use crate::net::{LocalCa, Origin, Served, Trust, load_identity, now};
+use crate::proxy::{Limits, ListenerSettings, Proxy, Settings};
+use crate::rules::Level;
+
+pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
+    let headless = args.headless || !std::io::stdout().is_terminal();
+    logging::start(args.log.as_deref(), headless)?;
+    let settings = settings(args, out)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
+        .enable_all()
+        .build()
+        .context("could not start the network's threads")?;
+    // Listeners first: a port in use must not leave an empty capture behind.
+    let (journal, receiver) = crate::sink::Journal::new();
+    let proxy = runtime.block_on(Proxy::bind(settings, journal.clone()))?;
+    let record = live::record(&args.recording, journal, receiver, true, out)?;
+    let addresses = proxy.addresses();
+    announce(&addresses, args.ready_file.as_deref(), out)?;
+    let (stop, stopped) = watch::channel(false);
+    let running = runtime.spawn(proxy.run(stopped));
+    let status = record.writer.status().clone();
+    let (seen, engine) = live::judge(record.feed, Engine::new(args.profile, Deadlines::default()))?;
+
+    let mut worst = None;
+    if headless {
+        runtime.spawn(async move {
+            interrupted().await;
+            let _ = stop.send(true);
+        });
+        // Ends when the engine has judged everything, after the proxy has stopped and the writer has ended.
+        let writer = record.writer;
+        let ending = std::thread::spawn(move || {
+            let _ = runtime.block_on(running);
+            drop(record.journal);
+            writer.finish()
+        });
+        for (observation, _) in seen {
+            worst = worst.max(observation.findings.iter().map(|f| f.level).max());
+            live::print(&observation, args.format, out);
+        }
+        let _ = engine.join();
+        if let Ok(recording) = ending.join() {
+            live::farewell(&recording, record.path.as_ref(), out);
+        }
+    }
+    let _ = status;
+    Ok(match args.fail_on {
+        FailOn::Error if worst >= Some(Level::Error) => Exit::Found,
+        FailOn::Warning if worst >= Some(Level::Warning) => Exit::Found,
+        FailOn::Error | FailOn::Warning | FailOn::Never => Exit::Good,
+    })
+}
+
+/// Ctrl-C, or being asked to end.
+pub(super) async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Forwarding is light; two threads serve a site.
+pub(super) fn workers() -> usize {
+    std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4))
+}
+
+pub(super) fn announce(addresses: &[String], ready_file: Option<&Path>, out: Output) -> Result<()> {
+    let lines: Vec<_> = addresses.iter().map(|address| format!("listening {address}")).collect();
+    lines.iter().for_each(|line| out.note(line));
+    if let Some(path) = ready_file {
+        // Renamed into place, so that who waits for it never reads half of it.
+        let part = path.with_extension("part");
+        std::fs::write(&part, lines.join("\n") + "\n")
+            .and_then(|()| std::fs::rename(&part, path))
+            .with_context(|| format!("could not write the ready file {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn settings(args: &ProxyArgs, out: Output) -> Result<Settings> {
+    let Some(upstream) = args.upstream.clone() else {
+        bail!(
+            "to which server? give its origin with --upstream, for instance --upstream https://mdm.internal.example"
+        );
+    };
+    if args.listen.is_empty() && args.listen_http.is_empty() {
+        bail!("where to listen? for instance --listen 0.0.0.0:443, or --listen 127.0.0.1:8443 to try it");
+    }
+    let mut listeners = Vec::new();
+    if !args.listen.is_empty() {
+        let served = served(args, &upstream, out)?;
+        listeners.extend(
+            args.listen
+                .iter()
+                .map(|address| ListenerSettings { address: *address, served: Some(served.clone()) }),
+        );
+    }
+    listeners
+        .extend(args.listen_http.iter().map(|address| ListenerSettings { address: *address, served: None }));
+    let trust = if upstream.secure {
+        Some(Trust::new(args.upstream_ca.clone(), args.upstream_insecure)?)
+    } else {
+        None
+    };
+    if args.upstream_insecure {
+        out.note("warning: the server's certificate is not verified (--upstream-insecure)");
+    }
+    if args.recording.redact == Redact::None {
+        out.note("warning: nothing is redacted (--redact none): captures will hold passwords and keys");
+    }
+    Ok(Settings {
+        listeners,
+        upstream,
+        upstream_address: args.upstream_connect,
+        trust,
+        rewrite: args.rewrite,
+        public: args.public_url.clone(),
+        limits: Limits::default(),
+    })
+}
+
+/// The given certificate, or one of the local authority's.
+fn served(args: &ProxyArgs, upstream: &Origin, out: Output) -> Result<Served> {
+    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        return Ok(Served::new(vec![load_identity(cert, key)?], true)?);
+    }
+    let mut hosts = args.host.clone();
+    if hosts.is_empty() {
+        hosts.extend([upstream.host.clone(), "localhost".to_owned()]);
+    }
+    let ca = LocalCa::open_or_make(&args.certs, &hosts, now())?;
+    out.note(&format!(
+        "certificate from the local authority {} for {}; devices must trust it: enrollscope certs install --certs {}",
+        ca.common_name(),
+        ca.hosts().join(", "),
+        args.certs.display()
+    ));
+    Ok(Served::new(ca.identities(now())?, false)?)
+}

@@ -1,0 +1,183 @@
+//! The configuration file: the flags' own names, in TOML. A flag or an ENROLLSCOPE_* variable wins over it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
+
+/// What is wrong with a configuration file.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("could not read {}; check the name and the permissions", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{} is not TOML: {message}", path.display())]
+    Syntax { path: PathBuf, message: String },
+    #[error("{}: [{table}] is no command that takes a configuration; there are: {known}", path.display())]
+    Table { path: PathBuf, table: String, known: String },
+    #[error("{}: [{table}] {key} is no option; `enrollscope {table} --help` lists them", path.display())]
+    Key { path: PathBuf, table: String, key: String },
+    #[error("{}: [{table}] {key}: a text, a number, true, false or a list of those is wanted", path.display())]
+    Value { path: PathBuf, table: String, key: String },
+}
+
+/// Commands whose options can stand in the file.
+const TABLES: &[&str] = &["proxy", "check"];
+
+/// A file that was read and whose names exist.
+#[derive(Debug)]
+pub struct Config {
+    tables: Vec<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    command: String,
+    /// Long names and their values.
+    options: Vec<(String, Vec<String>)>,
+}
+
+impl Config {
+    pub fn read(path: &Path, command: &Command) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text, command)
+    }
+
+    fn parse(path: &Path, text: &str, command: &Command) -> Result<Self, ConfigError> {
+        let document: toml::Table = text.parse().map_err(|e: toml::de::Error| ConfigError::Syntax {
+            path: path.to_owned(),
+            message: e.to_string(),
+        })?;
+        let mut tables = Vec::new();
+        for (table, entries) in document {
+            let sub = command.find_subcommand(&table).filter(|_| TABLES.contains(&table.as_str()));
+            let (Some(sub), toml::Value::Table(entries)) = (sub, entries) else {
+                return Err(ConfigError::Table { path: path.to_owned(), table, known: TABLES.join(", ") });
+            };
+            let mut options = Vec::new();
+            for (key, value) in entries {
+                if !sub.get_arguments().any(|a| a.get_long() == Some(key.as_str())) {
+                    return Err(ConfigError::Key { path: path.to_owned(), table, key });
+                }
+                let Some(values) = values(&value) else {
+                    return Err(ConfigError::Value { path: path.to_owned(), table, key });
+                };
+                options.push((key, values));
+            }
+            tables.push(Table { command: table, options });
+        }
+        Ok(Self { tables })
+    }
+
+    /// The command line with the file's options behind it, where neither flag nor variable says otherwise.
+    pub fn extend(&self, mut line: Vec<OsString>, command: &Command, matches: &ArgMatches) -> Vec<OsString> {
+        let Some((name, given)) = matches.subcommand() else { return line };
+        let Some(table) = self.tables.iter().find(|table| table.command == name) else { return line };
+        for (key, values) in &table.options {
+            let Some(argument) = command
+                .find_subcommand(name)
+                .and_then(|sub| sub.get_arguments().find(|a| a.get_long() == Some(key.as_str())))
+            else {
+                continue;
+            };
+            let source = given.value_source(argument.get_id().as_str());
+            if matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable)) {
+                continue;
+            }
+            for value in values {
+                if argument.get_action().takes_values() {
+                    line.push(format!("--{key}={value}").into());
+                } else if value == "true" {
+                    line.push(format!("--{key}").into());
+                }
+            }
+        }
+        line
+    }
+}
+
+fn values(value: &toml::Value) -> Option<Vec<String>> {
+    match value {
+        toml::Value::String(text) => Some(vec![text.clone()]),
+        toml::Value::Integer(number) => Some(vec![number.to_string()]),
+        toml::Value::Boolean(flag) => Some(vec![flag.to_string()]),
+        toml::Value::Array(items) => {
+            let all: Option<Vec<_>> = items.iter().map(values).collect();
+            Some(all?.into_iter().flatten().collect())
+        }
+        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+    }
+}
+
+/// Everything that can stand in the file, as a commented example.
+pub fn schema(command: &Command) -> String {
+    let mut out = String::from("# enrollscope.toml: every option of a command by its long name.\n");
+    for table in TABLES {
+        let Some(sub) = command.find_subcommand(table) else { continue };
+        out.push_str(&format!("\n[{table}]\n"));
+        for argument in sub.get_arguments().filter(|a| !a.is_global_set()) {
+            let Some(long) = argument.get_long().filter(|l| *l != "help" && *l != "version") else {
+                continue;
+            };
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            let default = argument.get_default_values().first().map(|d| d.to_string_lossy().into_owned());
+            let value = match (argument.get_action().takes_values(), default) {
+                (false, _) => "false".to_owned(),
+                (true, Some(default)) => format!("\"{default}\""),
+                (true, None) => "\"…\"".to_owned(),
+            };
+            out.push_str(&format!("# {help}\n# {long} = {value}\n"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn line(config: &str, words: &[&str]) -> Result<Vec<String>, ConfigError> {
+        let command = Cli::command();
+        let config = Config::parse(Path::new("f.toml"), config, &command)?;
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let matches = command.clone().get_matches_from(&words);
+        let line = config.extend(words, &command, &matches);
+        Ok(line.into_iter().map(|w| w.to_string_lossy().into_owned()).collect())
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let config = "[proxy]\nupstream = 'https://a.example'\nrewrite = true\nlisten = ['127.0.0.1:1', '127.0.0.1:2']\n";
+        let words = ["enrollscope", "proxy", "--upstream", "https://b.example"];
+        let expected = [&words[..], &["--rewrite", "--listen=127.0.0.1:1", "--listen=127.0.0.1:2"]].concat();
+        let mut found = line(config, &words).unwrap();
+        found.sort();
+        let mut expected: Vec<_> = expected.iter().map(|w| (*w).to_owned()).collect();
+        expected.sort();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        for (config, words) in [
+            ("[proxy]\nupstraem = 'x'", "[proxy] upstraem is no option"),
+            ("[prosy]\n", "[prosy] is no command"),
+            ("[proxy\n", "is not TOML"),
+            ("[proxy]\nlisten = 1.5", "a text, a number"),
+        ] {
+            let error = line(config, &["enrollscope", "check", "x"]).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_schema_names_every_option_and_can_be_read() {
+        let text = schema(&Cli::command());
+        assert!(text.contains("# upstream-ca = "));
+        Config::parse(Path::new("f.toml"), &text, &Cli::command()).unwrap();
+    }
+}
