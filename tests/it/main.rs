@@ -3,3 +3,4 @@
 
 mod architecture;
 mod messages;
+mod sim;
