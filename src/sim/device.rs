@@ -296,3 +296,65 @@ fn soap_request(to: &Address, at: Time, text: String) -> Request {
         ..Request::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The device of the published recording in tests/data/real.
+    fn real() -> Device {
+        let macs = "00-0C-29-51-60-9D 1A-77-20-52-41-53 1A-77-20-52-41-53 00-0C-29-51-60-A7 18-14-20-52-41-53 00-0C-29-51-60-93";
+        Device {
+            profile: Profile {
+                user: "demo@fleetdm.ngrok.io".to_owned(),
+                password: "demo".to_owned(),
+                device_id: "B5B954E81FBCB94EB79BD08BE625F4EE".to_owned(),
+                hardware_id: "3B3ED6D0EA88CBFCF37D36F90F22FE61172348C0162FC3840D6703149870CE76".to_owned(),
+                name: "DESKTOP-28FGAI6".to_owned(),
+                os_version: "10.0.19043.2364".to_owned(),
+                os_edition: 72,
+                request_version: "4.0".to_owned(),
+                macs: macs.split(' ').map(str::to_owned).collect(),
+                not_in_oobe: false,
+                ..Profile::numbered(0, 0, "", "")
+            },
+            key: Arc::clone(&Key::pool(1).unwrap()[0]),
+        }
+    }
+
+    fn check(request: &Request, recorded: &str) {
+        assert_eq!(std::str::from_utf8(&request.body.bytes).unwrap(), recorded.trim_end());
+    }
+
+    #[test]
+    fn messages_are_those_of_a_real_device_byte_for_byte() {
+        let at = |url| Address::parse(url).unwrap();
+        let mut device = real();
+        let discovery = at("https://enterpriseenrollment.fleetdm.ngrok.io/EnrollmentServer/Discovery.svc");
+        let recorded = include_str!("../../tests/data/real/discover-req.xml");
+        check(&device.discover(&discovery, Time(0)), recorded);
+
+        "demio".clone_into(&mut device.profile.user);
+        let policy = at("https://windows.fleetdm.ngrok.io/EnrollmentServer/Policy.svc");
+        let recorded = include_str!("../../tests/data/real/getpolicies-req.xml");
+        check(&device.get_policies(&policy, Time(0)), recorded);
+
+        let enrollment = at("https://windows.fleetdm.ngrok.io/EnrollmentServer/Enrollment.svc");
+        let made = device.request_token(&enrollment, Time(0)).unwrap();
+        let recorded = include_str!("../../tests/data/real/rst-req.xml");
+        // Only the key is another, and with it the request for a certificate.
+        let around = |text: &str| {
+            let (before, token) = text.split_once("#base64binary\">").unwrap();
+            format!("{before}{}", token.split_once('<').unwrap().1)
+        };
+        assert_eq!(around(std::str::from_utf8(&made.body.bytes).unwrap()), around(recorded.trim_end()));
+    }
+
+    #[test]
+    fn devices_of_a_fleet_differ_and_stay_the_same() {
+        let device = |number| Profile::numbered(3, number, "a@b.example", "p");
+        assert_eq!(device(1), device(1));
+        assert_ne!(device(1).device_id, device(2).device_id);
+        assert_eq!((device(1).device_id.len(), device(1).hardware_id.len()), (32, 64));
+    }
+}

@@ -1,5 +1,7 @@
 //! RSA keys: of the authority, of servers, of simulated devices.
 
+use std::sync::Arc;
+
 use rcgen::{KeyPair, PKCS_RSA_SHA256, PublicKeyData as _, RsaKeySize, SigningKey as _};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -8,6 +10,17 @@ use thiserror::Error;
 /// An RSA key pair. It signs with PKCS#1 v1.5 and SHA-256: the same bytes give the same signature.
 #[derive(Debug)]
 pub struct Key(KeyPair);
+
+const POOL: [&str; 8] = [
+    include_str!("../../captures/golden/keys/device.pem"),
+    include_str!("../../captures/golden/keys/device-2.pem"),
+    include_str!("../../captures/golden/keys/device-3.pem"),
+    include_str!("../../captures/golden/keys/device-4.pem"),
+    include_str!("../../captures/golden/keys/device-5.pem"),
+    include_str!("../../captures/golden/keys/device-6.pem"),
+    include_str!("../../captures/golden/keys/device-7.pem"),
+    include_str!("../../captures/golden/keys/device-8.pem"),
+];
 
 #[derive(Debug, Error)]
 pub enum KeyError {
@@ -28,6 +41,13 @@ impl Key {
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::NoKey)?;
         KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_RSA_SHA256).map(Self).map_err(KeyError::Unusable)
+    }
+
+    /// Keys for a fleet of devices: the committed test keys first, which cost nothing, then new ones.
+    pub fn pool(count: usize) -> Result<Vec<Arc<Self>>, KeyError> {
+        let committed = POOL.iter().map(|pem| Self::from_pem(pem));
+        let made = std::iter::repeat_with(Self::generate);
+        committed.chain(made).take(count).map(|key| key.map(Arc::new)).collect()
     }
 
     /// Its SubjectPublicKeyInfo, DER.

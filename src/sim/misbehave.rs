@@ -1,14 +1,18 @@
 //! `--break RULE`: the rule's own example, made on a live message by the side that sends it.
 
+use std::io::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use thiserror::Error;
 
 use super::text::headers;
-use crate::event::{Body, Exchange, Request, Response, Side};
+use crate::event::{Body, Exchange, Header, Request, Response, Side};
 use crate::message::{Characteristic, Kind, decode_base64};
-use crate::rules::{Change, Edit, Part, Rule, Step, apply_to_message};
+use crate::rules::{Change, Edit, Example, Part, Rule, Step, apply_to_message};
 use crate::xml::Document;
 
 #[derive(Debug, Error)]
@@ -21,33 +25,34 @@ pub enum MisbehaveError {
     Neither(&'static str),
 }
 
-/// The edit by which a server breaks the rule: its first example on an answer.
-pub fn for_server(rule: &'static Rule) -> Result<Edit, MisbehaveError> {
+/// The example by which a server breaks the rule: the first one on an answer, or on the server's own certificate.
+pub(super) fn for_server(rule: &'static Rule) -> Result<&'static Example, MisbehaveError> {
     match (find(rule, by_server), find(rule, by_device)) {
-        (Some(edit), _) => Ok(edit),
+        (Some(example), _) => Ok(example),
         (None, Some(_)) => Err(MisbehaveError::DeviceSide(rule.id)),
         (None, None) => Err(MisbehaveError::Neither(rule.id)),
     }
 }
 
-/// The edit by which a device breaks the rule: its first example on a request, or on the connection.
-pub fn for_device(rule: &'static Rule) -> Result<Edit, MisbehaveError> {
+/// The example by which a device breaks the rule: the first one on a request, or on the connection.
+pub(super) fn for_device(rule: &'static Rule) -> Result<&'static Example, MisbehaveError> {
     match (find(rule, by_device), find(rule, by_server)) {
-        (Some(edit), _) => Ok(edit),
+        (Some(example), _) => Ok(example),
         (None, Some(_)) => Err(MisbehaveError::ServerSide(rule.id)),
         (None, None) => Err(MisbehaveError::Neither(rule.id)),
     }
 }
 
-fn find(rule: &'static Rule, fits: fn(&Edit) -> bool) -> Option<Edit> {
-    rule.examples.iter().map(|example| example.edit).find(fits)
+fn find(rule: &'static Rule, fits: fn(&Edit) -> bool) -> Option<&'static Example> {
+    rule.examples.iter().find(|example| fits(&example.edit))
 }
 
 fn by_server(edit: &Edit) -> bool {
     match edit {
         Edit::Message { side, .. } => *side == Side::Response,
-        Edit::Own(what) => *what == "error-page",
-        Edit::Stop(_) | Edit::Drop(_) | Edit::Connection(_) => false,
+        Edit::Own(what) => ["error-page", "compressed", "cut"].contains(what),
+        Edit::Connection(what) => TlsFlaw::named(what).is_some(),
+        Edit::Stop(_) | Edit::Drop(_) => false,
     }
 }
 
@@ -63,6 +68,30 @@ fn by_device(edit: &Edit) -> bool {
 /// The connection fails because the device does not trust the certificate: that can be played for real.
 fn distrusts(what: &str) -> bool {
     matches!(what, "unknown_ca" | "bad_certificate" | "certificate_unknown")
+}
+
+/// What is wrong with the server's own certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TlsFlaw {
+    Expired,
+    OtherName,
+}
+
+impl TlsFlaw {
+    fn named(what: &str) -> Option<Self> {
+        match what {
+            "certificate_expired" | "late" => Some(Self::Expired),
+            name if name.starts_with("sni=") => Some(Self::OtherName),
+            _ => None,
+        }
+    }
+
+    pub(super) fn of(edit: &Edit) -> Option<Self> {
+        match edit {
+            Edit::Connection(what) => Self::named(what),
+            Edit::Message { .. } | Edit::Stop(_) | Edit::Drop(_) | Edit::Own(_) => None,
+        }
+    }
 }
 
 /// The step that an edit of a message is for; things that befall one exchange befall Discover.
@@ -94,12 +123,22 @@ pub(super) fn step_of(kind: Kind) -> Option<Step> {
 
 /// The answer with the edit made; unchanged where its place is not there (a fault instead of the answer).
 pub(super) fn edit_response(edit: &Edit, request: &Request, response: Response) -> Response {
-    if let Edit::Own(_) = edit {
-        return error_page(response);
+    match edit {
+        Edit::Own("error-page") => return error_page(response),
+        Edit::Own("compressed") => return compressed(response),
+        Edit::Own("cut") => return Response { body: Body { cut: true, ..response.body }, ..response },
+        _ => {}
     }
     let mut exchange = Exchange { request: request.clone(), response: Some(response), ..Exchange::default() };
     edit_exchange(edit, &mut exchange);
     exchange.response.unwrap_or_default()
+}
+
+/// The request with the edit made.
+pub(super) fn edit_request(edit: &Edit, request: Request) -> Request {
+    let mut exchange = Exchange { request, ..Exchange::default() };
+    edit_exchange(edit, &mut exchange);
+    exchange.request
 }
 
 /// False when the place is not there.
@@ -125,6 +164,24 @@ fn error_page(response: Response) -> Response {
     }
 }
 
+fn compressed(response: Response) -> Response {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing to memory does not fail.
+    let _ = encoder.write_all(&response.body.bytes);
+    let bytes = encoder.finish().unwrap_or_default();
+    let mut headers = response.headers.clone();
+    set_length(&mut headers, bytes.len());
+    headers.push(Header::new("Content-Encoding", "gzip"));
+    let body = Body { encoding: Some("gzip".to_owned()), ..Body::full(bytes) };
+    Response { headers, body, ..response }
+}
+
+fn set_length(headers: &mut [Header], length: usize) {
+    for header in headers.iter_mut().filter(|h| h.name.eq_ignore_ascii_case("Content-Length")) {
+        header.value = Bytes::from(length.to_string());
+    }
+}
+
 /// Breaks the client certificate's base64 into lines of 64, as PEM files have them.
 fn wrap_certificate(response: &mut Response) -> Option<()> {
     let text = response.body.bytes.clone();
@@ -144,9 +201,64 @@ fn wrap_certificate(response: &mut Response) -> Option<()> {
     let span = token.content();
     let encoded = STANDARD.encode(wrapped);
     let body = Bytes::from([text.get(..span.start)?, encoded.as_bytes(), text.get(span.end..)?].concat());
-    for header in response.headers.iter_mut().filter(|h| h.name.eq_ignore_ascii_case("Content-Length")) {
-        header.value = Bytes::from(body.len().to_string());
-    }
+    set_length(&mut response.headers, body.len());
     response.body = Body { length: body.len() as u64, bytes: body, ..response.body.clone() };
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::message::read_request;
+    use crate::rules::{Golden, all};
+    use crate::sim::{Authority, Key, Server, Settings, golden};
+
+    /// The golden's requests, answered by a server with these settings.
+    fn answers(settings: Settings) -> Vec<(Option<Step>, Response)> {
+        let key = Key::from_pem(include_str!("../../captures/golden/keys/root.pem")).unwrap();
+        let events = golden::on_premise(golden::SEED).unwrap();
+        let start = events.first().unwrap().at();
+        let server = Server::new(settings, Authority::new("Root", key, start).unwrap());
+        let requests = events.iter().filter_map(|event| match event {
+            Event::Exchange(exchange) => Some(&exchange.request),
+            _ => None,
+        });
+        requests.map(|r| (step_of(read_request(r).kind), server.answer(r, r.at))).collect()
+    }
+
+    #[test]
+    fn whatever_a_server_can_break_is_broken_in_its_answers() {
+        let settings = || Settings::new("https://mdm.contoso.example");
+        let healthy = answers(settings());
+        let declining = answers(Settings { device_cap: 0, ..settings() });
+        for rule in all() {
+            let Ok(example) = for_server(rule) else { continue };
+            if TlsFlaw::of(&example.edit).is_some() {
+                continue;
+            }
+            let base = if example.golden == Golden::Refused { &declining } else { &healthy };
+            let broken = answers(settings().breaking(rule).unwrap());
+            for ((at, answer), (_, good)) in broken.iter().zip(base) {
+                let meant = *at == step(&example.edit);
+                assert_eq!(answer != good, meant, "{} at {at:?}", rule.id);
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_cannot_break_a_rule_names_who_can() {
+        for rule in all() {
+            let own = rule
+                .examples
+                .iter()
+                .all(|e| matches!(e.edit, Edit::Own(_) | Edit::Drop(_) | Edit::Connection(_)));
+            match (for_server(rule), for_device(rule)) {
+                (Ok(_), Err(error)) => assert!(matches!(error, MisbehaveError::ServerSide(_)), "{error}"),
+                (Err(error), Ok(_)) => assert!(matches!(error, MisbehaveError::DeviceSide(_)), "{error}"),
+                (Ok(_), Ok(_)) => {}
+                (Err(_), Err(_)) => assert!(own, "{} can be broken by nobody", rule.id),
+            }
+        }
+    }
 }

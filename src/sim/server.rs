@@ -5,12 +5,12 @@ use std::sync::{Mutex, PoisonError};
 
 use super::answers::{self, Provisioned, Refusal};
 use super::ca::{Authority, Flaw};
-use super::misbehave;
+use super::misbehave::{self, MisbehaveError};
 use super::text::{SOAP_TYPE, SYNC_TYPE, headers, uuid};
 use crate::event::{Body, Header, Request, Response, Time};
 use crate::message::certificate::Csr;
-use crate::message::{Content, Credential, Kind, Message, TokenRequest, read_request};
-use crate::rules::{Change, Edit, Part, Step};
+use crate::message::{Content, Credential, Kind, Message, TokenRequest, names, read_request};
+use crate::rules::{Change, Edit, Golden, Part, Rule};
 
 /// Newer versions than this bring attestation, which the reference server does not ask for.
 const NEWEST: f64 = 4.0;
@@ -27,7 +27,7 @@ pub struct Settings {
     pub provider: String,
     /// Decides the secrets and trace ids; the same seed gives the same answers.
     pub seed: u64,
-    /// An edit to make on the answers of its step: see [`misbehave::for_server`].
+    /// An edit to make on the answers of its step: see [`Settings::breaking`].
     pub misbehave: Option<Edit>,
 }
 
@@ -41,6 +41,17 @@ impl Settings {
             seed: 0,
             misbehave: None,
         }
+    }
+
+    /// The server breaks the rule whenever it can: its first example that is a server's to make.
+    pub fn breaking(self, rule: &'static Rule) -> Result<Self, MisbehaveError> {
+        let example = misbehave::for_server(rule)?;
+        let device_cap = match example.golden {
+            Golden::OnPremise => self.device_cap,
+            // What is wrong with a fault needs one.
+            Golden::Refused => 0,
+        };
+        Ok(Self { misbehave: Some(example.edit), device_cap, ..self })
     }
 }
 
@@ -126,7 +137,7 @@ impl Server {
             now,
         };
         match &message.content {
-            _ if message.kind == Kind::DiscoveryProbe => {
+            _ if message.kind == Kind::DiscoveryProbe && is_discovery(&request.target) => {
                 respond(now, 200, headers([("Content-Length", "0".to_owned())]), "")
             }
             _ if message.kind == Kind::ManagementSync => self.sync(request, message, now),
@@ -261,21 +272,14 @@ fn respond(at: Time, status: u16, headers: Vec<Header>, text: &str) -> Response 
     }
 }
 
+fn is_discovery(target: &str) -> bool {
+    target.split('?').next().is_some_and(|path| path.eq_ignore_ascii_case(names::DISCOVERY_PATH))
+}
+
 /// The lower of what the client asks for and what the server supports; 3.0 is the least that there is.
 fn enrollment_version(asked: &str) -> &'static str {
     match asked.parse::<f64>() {
         Ok(version) if version < NEWEST => "3.0",
         _ => "4.0",
-    }
-}
-
-/// The exchange of an enrollment that has this step's name.
-pub fn step_name(step: Step) -> &'static str {
-    match step {
-        Step::Probe => "probe",
-        Step::Discover => "discover",
-        Step::Policies => "policies",
-        Step::Token => "token",
-        Step::Sync => "sync",
     }
 }

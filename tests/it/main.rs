@@ -14,4 +14,5 @@ mod messages;
 mod proxy;
 mod redaction;
 mod rewriting;
+mod sim;
 mod wire;

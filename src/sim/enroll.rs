@@ -1,0 +1,299 @@
+//! One simulated device enrolls over real connections, step by step, as far as it gets.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::Address;
+use super::client::{Client, ClientError, Trust};
+use super::device::Device;
+use super::judge::{self, GivesUp, Provision};
+use super::misbehave::{self, MisbehaveError};
+use crate::event::{Request, Response, Time};
+use crate::message::certificate::sha256_hex;
+use crate::message::names;
+use crate::rules::{Edit, Rule, Step};
+
+/// How a device goes about it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The server's origin, or the whole URL of its discovery service.
+    pub server: Address,
+    /// Where every connection goes, whatever the URL's host is: SNI and Host stay the URL's.
+    pub connect: Option<SocketAddr>,
+    pub trust: Trust,
+    /// The device goes away after this step.
+    pub stop_after: Option<Step>,
+    /// An edit to make on the request of its step: see [`Options::breaking`].
+    pub misbehave: Option<Edit>,
+    /// What the device waits for before each step.
+    pub pace: Option<Pace>,
+    /// Whether the first management session follows.
+    pub sync: bool,
+    /// How long the device waits for an answer.
+    pub patience: Duration,
+    pub clock: fn() -> Time,
+}
+
+impl Options {
+    /// A healthy device.
+    pub fn new(server: Address, trust: Trust, clock: fn() -> Time) -> Self {
+        Self {
+            server,
+            connect: None,
+            trust,
+            stop_after: None,
+            misbehave: None,
+            pace: None,
+            sync: false,
+            patience: Duration::from_secs(60),
+            clock,
+        }
+    }
+
+    /// The device breaks the rule: its first example that is a device's to make.
+    pub fn breaking(self, rule: &'static Rule) -> Result<Self, MisbehaveError> {
+        let example = misbehave::for_device(rule)?;
+        Ok(Self { misbehave: Some(example.edit), ..self })
+    }
+}
+
+/// What a device waits for before a step: time passing, or its turn in a fleet.
+#[derive(Clone)]
+pub struct Pace(Arc<dyn Fn(Step) -> Waiting + Send + Sync>);
+
+type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Pace {
+    pub fn new<F>(wait: impl Fn(Step) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self(Arc::new(move |step| Box::pin(wait(step))))
+    }
+}
+
+impl fmt::Debug for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pace")
+    }
+}
+
+/// How one step went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepReport {
+    pub step: Step,
+    /// Where the request went.
+    pub url: String,
+    /// Absent when there was no answer.
+    pub status: Option<u16>,
+    pub millis: i64,
+    pub outcome: Outcome,
+}
+
+impl StepReport {
+    /// What people call the step.
+    pub fn name(&self) -> &'static str {
+        match self.step {
+            Step::Probe => "probe",
+            Step::Discover => "discovery",
+            Step::Policies => "policy",
+            Step::Token => "certificate",
+            Step::Sync => "first sync",
+        }
+    }
+}
+
+impl fmt::Display for StepReport {
+    /// `discovery: 200 in 12 ms: …`, the URL left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        write!(f, "{}: {status} in {} ms: {}", self.name(), self.millis, self.outcome)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// What came of it, in words.
+    Done(String),
+    GaveUp(GivesUp),
+}
+
+/// How an enrollment ended.
+#[derive(Clone, Debug)]
+pub struct Enrollment {
+    pub steps: Vec<StepReport>,
+    /// What the device got; absent when it did not get that far.
+    pub provision: Option<Provision>,
+}
+
+impl Enrollment {
+    /// The device has what it needs, and no step failed.
+    pub fn succeeded(&self) -> bool {
+        self.provision.is_some() && self.failure().is_none()
+    }
+
+    /// The step at which the device gave up, and why.
+    pub fn failure(&self) -> Option<(Step, &GivesUp)> {
+        self.steps.iter().find_map(|report| match &report.outcome {
+            Outcome::GaveUp(why) => Some((report.step, why)),
+            Outcome::Done(_) => None,
+        })
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(what) => f.write_str(what),
+            Self::GaveUp(GivesUp { reason, hresult: Some(code) }) => write!(f, "{reason} (0x{code:08X})"),
+            Self::GaveUp(GivesUp { reason, hresult: None }) => f.write_str(reason),
+        }
+    }
+}
+
+/// Enrolls the device; `seen` hears of every step as it ends. An error is a trust that cannot be used at all: what
+/// servers and networks do is in the reports.
+pub async fn enroll(
+    device: &Device,
+    options: &Options,
+    seen: impl FnMut(&StepReport),
+) -> Result<Enrollment, ClientError> {
+    let trust = match options.misbehave {
+        Some(Edit::Connection(_)) => &Trust::Nobody,
+        _ => &options.trust,
+    };
+    let client = Client::new(trust, options.connect, options.patience, options.clock)?;
+    let mut attempt = Attempt { device, options, client, seen, steps: Vec::new(), provision: None };
+    // A step that fails has been reported: there is nothing more to say about it.
+    let _ = attempt.run().await;
+    Ok(Enrollment { steps: attempt.steps, provision: attempt.provision })
+}
+
+/// The device does not go on.
+struct Ended;
+
+struct Attempt<'a, S> {
+    device: &'a Device,
+    options: &'a Options,
+    client: Client,
+    seen: S,
+    steps: Vec<StepReport>,
+    provision: Option<Provision>,
+}
+
+impl<S: FnMut(&StepReport)> Attempt<'_, S> {
+    async fn run(&mut self) -> Result<(), Ended> {
+        let (device, over_tls) = (self.device, self.options.server.secure);
+        let discovery = match self.options.server.target.as_str() {
+            "" | "/" => self.options.server.at(names::DISCOVERY_PATH),
+            _ => self.options.server.clone(),
+        };
+        let request = device.probe(&discovery, self.now());
+        self.step(Step::Probe, &discovery, request, |response| {
+            judge::probed(response).map(|()| ((), "the server is there".to_owned()))
+        })
+        .await?;
+
+        let request = device.discover(&discovery, self.now());
+        let services = self
+            .step(Step::Discover, &discovery, request, |response| {
+                judge::discovered(response, over_tls).map(|services| {
+                    let told = format!("on-premise, enrolls at {}", services.enrollment);
+                    (services, told)
+                })
+            })
+            .await?;
+
+        if let Some(policy) = &services.policy {
+            let request = device.get_policies(policy, self.now());
+            self.step(Step::Policies, policy, request, |response| {
+                judge::policy_given(response).map(|told| ((), told.to_owned()))
+            })
+            .await?;
+        }
+
+        let key_hash = sha256_hex(&device.key.public());
+        let Ok(request) = device.request_token(&services.enrollment, self.now()) else {
+            let why = GivesUp::because(0x8018_0027, "the device's key cannot sign");
+            self.report(Step::Token, &services.enrollment, None, Outcome::GaveUp(why), self.now());
+            return Err(Ended);
+        };
+        let provision = self
+            .step(Step::Token, &services.enrollment, request, |response| {
+                judge::provisioned(response, &key_hash, over_tls).map(|provision| {
+                    let told = format!("enrolled with {}", provision.provider);
+                    (provision, told)
+                })
+            })
+            .await;
+        // The device has its certificate even when it goes away now.
+        self.provision = provision.as_ref().ok().cloned();
+        let management = provision?.management;
+
+        if self.options.sync {
+            let request = device.sync(&management, self.now());
+            self.step(Step::Sync, &management, request, |response| {
+                judge::synced(response).map(|()| ((), "the first sync is done".to_owned()))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// One exchange, judged and reported.
+    async fn step<T>(
+        &mut self,
+        step: Step,
+        to: &Address,
+        request: Request,
+        judge: impl FnOnce(&Response) -> Result<(T, String), GivesUp>,
+    ) -> Result<T, Ended> {
+        if self.options.stop_after.is_some_and(|last| last < step) {
+            return Err(Ended);
+        }
+        if let Some(Edit::Stop(at)) = self.options.misbehave
+            && at <= step
+        {
+            return Err(Ended);
+        }
+        if let Some(pace) = &self.options.pace {
+            (pace.0)(step).await;
+        }
+        let request = match self.options.misbehave {
+            Some(edit) if misbehave::step(&edit) == Some(step) => misbehave::edit_request(&edit, request),
+            _ => request,
+        };
+        let started = self.now();
+        let (status, judged) = match self.client.exchange(to, &request).await {
+            Ok(response) => (Some(response.status), judge(&response)),
+            Err(error) => {
+                let why = GivesUp { reason: error.to_string(), hresult: error.hresult() };
+                (None, Err(why))
+            }
+        };
+        match judged {
+            Ok((found, told)) => {
+                self.report(step, to, status, Outcome::Done(told), started);
+                Ok(found)
+            }
+            Err(why) => {
+                self.report(step, to, status, Outcome::GaveUp(why), started);
+                Err(Ended)
+            }
+        }
+    }
+
+    fn report(&mut self, step: Step, to: &Address, status: Option<u16>, outcome: Outcome, started: Time) {
+        let millis = self.now().since(started);
+        let report = StepReport { step, url: to.to_string(), status, millis, outcome };
+        (self.seen)(&report);
+        self.steps.push(report);
+    }
+
+    fn now(&self) -> Time {
+        (self.options.clock)()
+    }
+}

@@ -1,0 +1,216 @@
+//! The reference server on a socket: HTTPS with its own certificate, or plain HTTP behind something that ends TLS.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::ext::ReasonPhrase;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::default_provider;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::ca::CaError;
+use super::key::{Key, KeyError};
+use super::misbehave::TlsFlaw;
+use super::server::Server;
+use crate::event::{Body, Framing, Header, Request, Response, Time, Version};
+
+/// More than any enrollment request has.
+const MAX_BODY: usize = 4 << 20;
+
+/// How long a handshake or a request's head may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long open requests may take once the server is to stop.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Error)]
+pub enum ListenError {
+    #[error("the reference server's TLS key: {0}")]
+    Key(#[from] KeyError),
+    #[error("the reference server's TLS certificate: {0}")]
+    Certificate(#[from] CaError),
+    #[error("the reference server's TLS certificate cannot be used: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// What hears of every exchange of a live server.
+type Seen = dyn Fn(SocketAddr, &Request, &Response) + Send + Sync;
+
+/// A server on a socket.
+pub struct Live {
+    server: Server,
+    tls: Option<Arc<ServerConfig>>,
+    clock: fn() -> Time,
+    seen: Box<Seen>,
+}
+
+impl Live {
+    /// Plain HTTP. `seen` hears of every exchange as it is answered.
+    pub fn new(
+        server: Server,
+        clock: fn() -> Time,
+        seen: impl Fn(SocketAddr, &Request, &Response) + Send + Sync + 'static,
+    ) -> Self {
+        Self { server, tls: None, clock, seen: Box::new(seen) }
+    }
+
+    /// HTTPS with a certificate for these names (IP addresses, too) that the server's authority issues.
+    pub fn with_tls(mut self, names: &[String], key: &Key) -> Result<Self, ListenError> {
+        let now = (self.clock)();
+        let elsewhere = ["elsewhere.example".to_owned()];
+        let flaw = self.server.settings().misbehave.as_ref().and_then(TlsFlaw::of);
+        let (names, from) = match flaw {
+            None => (names, now),
+            Some(TlsFlaw::OtherName) => (&elsewhere[..], now),
+            // Server certificates are made for a year.
+            Some(TlsFlaw::Expired) => (names, now.plus_millis(-400 * 86_400_000)),
+        };
+        let authority = self.server.authority();
+        let leaf = authority.server_certificate(names, key, from)?;
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(authority.chain(&leaf), key.private())?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        self.tls = Some(Arc::new(config));
+        Ok(self)
+    }
+}
+
+/// Answers until `stop` is ready; then what is open may end.
+pub async fn serve(live: Arc<Live>, listener: TcpListener, stop: impl Future<Output = ()>) {
+    let graceful = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let _ = stream.set_nodelay(true);
+                    tokio::spawn(connection(Arc::clone(&live), stream, peer, graceful.watcher()));
+                }
+                // Out of descriptors, or a peer that was gone already: others still come.
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            },
+        }
+    }
+    let _ = tokio::time::timeout(LAST_ANSWERS, graceful.shutdown()).await;
+}
+
+async fn connection(live: Arc<Live>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+    match live.tls.clone() {
+        None => exchanges(live, stream, peer, watcher).await,
+        Some(tls) => {
+            let handshake = TlsAcceptor::from(tls).accept(stream);
+            // A handshake that fails is the device's decision: it says why, and the server has nothing to add.
+            if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, handshake).await {
+                exchanges(live, stream, peer, watcher).await;
+            }
+        }
+    }
+}
+
+async fn exchanges<S>(live: Arc<Live>, stream: S, peer: SocketAddr, watcher: Watcher)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| answer(Arc::clone(&live), peer, request));
+    let connection = http1::Builder::new()
+        .title_case_headers(true)
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .serve_connection(TokioIo::new(stream), service);
+    // It ends when the device goes away, in whatever way.
+    let _ = watcher.watch(connection).await;
+}
+
+/// A body that does not arrive whole ends the connection: there is nobody to answer.
+async fn answer(
+    live: Arc<Live>,
+    peer: SocketAddr,
+    incoming: hyper::Request<Incoming>,
+) -> Result<hyper::Response<Parts>, Box<dyn std::error::Error + Send + Sync>> {
+    let at = (live.clock)();
+    let (head, body) = incoming.into_parts();
+    let body = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
+    let headers = head
+        .headers
+        .iter()
+        .map(|(name, value)| Header::new(name.as_str(), Bytes::copy_from_slice(value.as_bytes())))
+        .collect();
+    let request = Request {
+        at,
+        method: head.method.to_string(),
+        target: head.uri.to_string(),
+        version: if head.version == hyper::Version::HTTP_10 { Version::Http10 } else { Version::Http11 },
+        headers,
+        body: Body::full(body),
+        ..Request::default()
+    };
+    let response = live.server.answer(&request, (live.clock)());
+    (live.seen)(peer, &request, &response);
+    Ok(outgoing(&response)?)
+}
+
+fn outgoing(response: &Response) -> Result<hyper::Response<Parts>, hyper::http::Error> {
+    let mut out = hyper::Response::builder().status(response.status);
+    // Its framing is hyper's to write; the length only for a body that has one.
+    let framed = ["transfer-encoding", "content-length"];
+    for header in &response.headers {
+        if !framed.contains(&header.name.to_ascii_lowercase().as_str()) {
+            out = out.header(&header.name, header.value.as_ref());
+        }
+    }
+    if let Ok(reason) = ReasonPhrase::try_from(response.reason.as_bytes()) {
+        out = out.extension(reason);
+    }
+    let bytes = response.body.bytes.clone();
+    out.body(match response.body.framing {
+        // In two chunks, as servers that stream do.
+        Framing::Chunked => {
+            let half = bytes.len() / 2;
+            Parts { announced: None, left: vec![bytes.slice(half..), bytes.slice(..half)] }
+        }
+        Framing::Length | Framing::Close | Framing::H2 | Framing::None => {
+            let announced = Some(bytes.len() as u64);
+            let sent = if response.body.cut { bytes.slice(..bytes.len() / 2) } else { bytes };
+            Parts { announced, left: vec![sent] }
+        }
+    })
+}
+
+/// A body in parts, the last one first. hyper sends chunks when no length is announced, and ends the connection when
+/// less comes than was announced.
+struct Parts {
+    announced: Option<u64>,
+    left: Vec<Bytes>,
+}
+
+impl hyper::body::Body for Parts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.left.pop().map(|part| Ok(Frame::data(part))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.announced.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
