@@ -11,7 +11,7 @@ use super::csr;
 use super::key::{Key, KeyError};
 use super::text::{SOAP_TYPE, SYNC_TYPE, escape, headers, hex};
 use crate::event::{Body, Request, Time};
-use crate::message::names;
+use crate::message::{DiscoverRequest, TokenRequest, names};
 
 /// What tells one device from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +81,41 @@ impl Profile {
             user_logged_in: true,
             ux_initiated: true,
             not_in_oobe: true,
+        }
+    }
+
+    /// A device like one that was recorded: what its token request (and its Discover, if that is there) tell.
+    pub fn like(
+        discover: Option<&DiscoverRequest>,
+        token: &TokenRequest,
+        user: &str,
+        password: &str,
+    ) -> Self {
+        let blank = Self::numbered(0, 0, user, password);
+        let item = |name, otherwise: String| token.item(name).map_or(otherwise, |f| f.value.clone());
+        let is =
+            |name, otherwise| token.item(name).map_or(otherwise, |f| f.value.eq_ignore_ascii_case("true"));
+        let macs = token.items.iter().filter(|item| item.name == "MAC");
+        let subject = token.csr.as_ref().and_then(|csr| csr.subject.common_name());
+        let container =
+            subject.and_then(|name| name.split_once('!')).map(|(container, _)| container.to_owned());
+        let version = discover.and_then(|d| d.version.as_ref()).map(|v| v.value.clone());
+        Self {
+            device_id: item("DeviceID", blank.device_id),
+            hardware_id: item("HWDevID", blank.hardware_id),
+            container: container.unwrap_or(blank.container),
+            name: item("DeviceName", blank.name),
+            os_version: item("OSVersion", blank.os_version),
+            os_edition: item("OSEdition", String::new()).parse().unwrap_or(blank.os_edition),
+            request_version: version.unwrap_or(blank.request_version),
+            enrollment_type: item("EnrollmentType", blank.enrollment_type),
+            macs: macs.filter_map(|item| item.value.as_ref()).map(|f| f.value.clone()).collect(),
+            locale: item("Locale", blank.locale),
+            user_logged_in: is("TargetedUserLoggedIn", blank.user_logged_in),
+            ux_initiated: is("UXInitiated", blank.ux_initiated),
+            not_in_oobe: is("NotInOobe", blank.not_in_oobe),
+            user: blank.user,
+            password: blank.password,
         }
     }
 }
@@ -300,30 +335,27 @@ fn soap_request(to: &Address, at: Time, text: String) -> Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::{Content, read_request};
 
-    /// The device of the published recording in tests/data/real.
-    fn real() -> Device {
-        let macs = "00-0C-29-51-60-9D 1A-77-20-52-41-53 1A-77-20-52-41-53 00-0C-29-51-60-A7 18-14-20-52-41-53 00-0C-29-51-60-93";
-        Device {
-            profile: Profile {
-                user: "demo@fleetdm.ngrok.io".to_owned(),
-                password: "demo".to_owned(),
-                device_id: "B5B954E81FBCB94EB79BD08BE625F4EE".to_owned(),
-                hardware_id: "3B3ED6D0EA88CBFCF37D36F90F22FE61172348C0162FC3840D6703149870CE76".to_owned(),
-                name: "DESKTOP-28FGAI6".to_owned(),
-                os_version: "10.0.19043.2364".to_owned(),
-                os_edition: 72,
-                request_version: "4.0".to_owned(),
-                macs: macs.split(' ').map(str::to_owned).collect(),
-                not_in_oobe: false,
-                ..Profile::numbered(0, 0, "", "")
-            },
-            key: Arc::clone(&Key::pool(1).unwrap()[0]),
-        }
+    fn recorded(name: &str) -> Request {
+        let path = format!("{}/tests/data/real/{name}.xml", env!("CARGO_MANIFEST_DIR"));
+        Request { body: Body::full(std::fs::read(path).unwrap()), ..Request::default() }
     }
 
-    fn check(request: &Request, recorded: &str) {
-        assert_eq!(std::str::from_utf8(&request.body.bytes).unwrap(), recorded.trim_end());
+    /// The device of the published recording.
+    fn real() -> Device {
+        let (discover, token) =
+            (read_request(&recorded("discover-req")).content, read_request(&recorded("rst-req")).content);
+        let (Content::DiscoverRequest(discover), Content::TokenRequest(token)) = (discover, token) else {
+            panic!()
+        };
+        let profile = Profile::like(Some(&discover), &token, "demo@fleetdm.ngrok.io", "demo");
+        assert_eq!(profile.container, "562A7F9A-6CD8-40B0-9E7E-0DBDD8");
+        Device { profile, key: Arc::clone(&Key::pool(1).unwrap()[0]) }
+    }
+
+    fn text(request: &Request) -> &str {
+        std::str::from_utf8(&request.body.bytes).unwrap().trim_end()
     }
 
     #[test]
@@ -331,23 +363,20 @@ mod tests {
         let at = |url| Address::parse(url).unwrap();
         let mut device = real();
         let discovery = at("https://enterpriseenrollment.fleetdm.ngrok.io/EnrollmentServer/Discovery.svc");
-        let recorded = include_str!("../../tests/data/real/discover-req.xml");
-        check(&device.discover(&discovery, Time(0)), recorded);
+        assert_eq!(text(&device.discover(&discovery, Time(0))), text(&recorded("discover-req")));
 
         "demio".clone_into(&mut device.profile.user);
         let policy = at("https://windows.fleetdm.ngrok.io/EnrollmentServer/Policy.svc");
-        let recorded = include_str!("../../tests/data/real/getpolicies-req.xml");
-        check(&device.get_policies(&policy, Time(0)), recorded);
+        assert_eq!(text(&device.get_policies(&policy, Time(0))), text(&recorded("getpolicies-req")));
 
         let enrollment = at("https://windows.fleetdm.ngrok.io/EnrollmentServer/Enrollment.svc");
         let made = device.request_token(&enrollment, Time(0)).unwrap();
-        let recorded = include_str!("../../tests/data/real/rst-req.xml");
         // Only the key is another, and with it the request for a certificate.
         let around = |text: &str| {
             let (before, token) = text.split_once("#base64binary\">").unwrap();
             format!("{before}{}", token.split_once('<').unwrap().1)
         };
-        assert_eq!(around(std::str::from_utf8(&made.body.bytes).unwrap()), around(recorded.trim_end()));
+        assert_eq!(around(text(&made)), around(text(&recorded("rst-req"))));
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub const SEED: u64 = 1;
 /// 2026-03-02T09:00:00Z.
 const START: Time = Time(1_772_442_000_000);
 
+/// How many devices the user may have, where that is not the point.
+const CAP: usize = 20;
+
 /// Where the device looks first.
 const DISCOVERY: &str = "https://enterpriseenrollment.contoso.example/EnrollmentServer/Discovery.svc";
 const PUBLIC: &str = "https://mdm.contoso.example";
@@ -36,7 +39,7 @@ const DEVICE_KEY: &str = include_str!("../../captures/golden/keys/device.pem");
 
 /// Only a committed key that is broken, or one of the goldens' own messages, can be the reason.
 #[derive(Debug, Error)]
-pub enum GoldenError {
+enum GoldenError {
     #[error("a test key in captures/golden/keys: {0}")]
     Key(#[from] KeyError),
     #[error("a golden's certificate: {0}")]
@@ -46,51 +49,56 @@ pub enum GoldenError {
 }
 
 /// An enrollment that breaks no rule: probe, discovery, policy, token, first sync. The seed decides ids and pace.
-pub fn on_premise(seed: u64) -> Result<Vec<Event>, GoldenError> {
-    Scene::new(seed, 20, None)?.play()
+pub fn on_premise(seed: u64) -> Vec<Event> {
+    play(Scene::new(seed, CAP, None))
 }
 
 /// The server declines the token request: the user has too many devices.
-pub fn refused(seed: u64) -> Result<Vec<Event>, GoldenError> {
-    Scene::new(seed, 0, None)?.play()
+pub fn refused() -> Vec<Event> {
+    play(Scene::new(SEED, 0, None))
 }
 
 /// The user typed a wrong password: the server declines at the policy already.
-pub fn wrong_password(seed: u64) -> Result<Vec<Event>, GoldenError> {
-    let mut scene = Scene::new(seed, 20, None)?;
-    "Placeholder-2".clone_into(&mut scene.device.profile.password);
-    scene.play()
+pub fn wrong_password() -> Vec<Event> {
+    play(Scene::new(SEED, CAP, None).map(|mut scene| {
+        "Placeholder-2".clone_into(&mut scene.device.profile.password);
+        scene
+    }))
 }
 
 /// The golden of that name, as committed.
-pub fn of(golden: Golden) -> Result<Vec<Event>, GoldenError> {
+pub fn of(golden: Golden) -> Vec<Event> {
     match golden {
         Golden::OnPremise => on_premise(SEED),
-        Golden::Refused => refused(SEED),
+        Golden::Refused => refused(),
     }
 }
 
 /// The golden with a rule's example made on it. `None` when the edit's place is not there.
-pub fn with_edit(golden: Golden, edit: &Edit) -> Result<Option<Vec<Event>>, GoldenError> {
+pub fn with_edit(golden: Golden, edit: &Edit) -> Option<Vec<Event>> {
     match *edit {
         Edit::Message { part: Part::Certificate, change: Change::Variant(_), .. } => {
             // Who issues the certificate makes it so: everything that depends on it fits.
-            let cap = if golden == Golden::Refused { 0 } else { 20 };
-            let made = Scene::new(SEED, cap, Some(*edit))?.play()?;
-            Ok((made != of(golden)?).then_some(made))
+            let cap = if golden == Golden::Refused { 0 } else { CAP };
+            Some(play(Scene::new(SEED, cap, Some(*edit)))).filter(|made| *made != of(golden))
         }
         Edit::Message { part: Part::Provisioning, change: Change::Variant(_), step, .. } => {
-            let mut events = of(golden)?;
+            let mut events = of(golden);
             let made = events.iter_mut().any(|event| match event {
                 Event::Exchange(e) if misbehave::step_of(read_request(&e.request).kind) == Some(step) => {
                     misbehave::edit_exchange(edit, Arc::make_mut(e))
                 }
                 _ => false,
             });
-            Ok(made.then_some(events))
+            made.then_some(events)
         }
-        _ => Ok(apply(edit, &of(golden)?)),
+        _ => apply(edit, &of(golden)),
     }
+}
+
+#[expect(clippy::expect_used, reason = "nothing but committed keys and our own messages goes in")]
+fn play(scene: Result<Scene, GoldenError>) -> Vec<Event> {
+    scene.and_then(Scene::play).expect("the committed keys are sound and the device gets its answers")
 }
 
 /// The events as the bytes of a capture.

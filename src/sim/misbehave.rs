@@ -217,7 +217,7 @@ mod tests {
     /// The golden's requests, answered by a server with these settings.
     fn answers(settings: Settings) -> Vec<(Option<Step>, Response)> {
         let key = Key::from_pem(include_str!("../../captures/golden/keys/root.pem")).unwrap();
-        let events = golden::on_premise(golden::SEED).unwrap();
+        let events = golden::on_premise(golden::SEED);
         let start = events.first().unwrap().at();
         let server = Server::new(settings, Authority::new("Root", key, start).unwrap());
         let requests = events.iter().filter_map(|event| match event {
