@@ -252,7 +252,7 @@ pub enum ServerAuth {
 pub struct EnrollArgs {
     /// The origin, or the discovery service's URL
     #[arg(long, value_name = "URL")]
-    pub server: Origin,
+    pub server: String,
     #[arg(long, value_name = "USER", default_value = "anna@contoso.example")]
     pub user: String,
     /// The environment variable that holds the password

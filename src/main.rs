@@ -36,9 +36,12 @@ fn with_config(
 
 fn run(cli: &Cli, out: Output) -> anyhow::Result<Exit> {
     match &cli.command {
+        Command::Demo(args) => commands::demo(args, out),
         Command::Proxy(args) => commands::proxy(args, out),
         Command::Check(args) => commands::check(args, out),
         Command::Rules(args) => commands::rules(args, out),
+        Command::Server(args) => commands::server(args, out),
+        Command::Enroll(args) => commands::enroll(args, out),
         Command::Certs(certs) => commands::certs(certs, out),
         Command::Repair(args) => commands::repair(args, out),
         Command::Config(ConfigCommand::Check { file }) => {

@@ -13,6 +13,7 @@ use super::state::redaction_key;
 use crate::capture::{Place, Redaction};
 use crate::cli::{Bodies, Format, RecordingArgs, Redact};
 use crate::engine::{Engine, Observation};
+use crate::event::Event;
 use crate::net;
 use crate::redact::{Level, Redactor};
 use crate::report;
@@ -73,8 +74,13 @@ fn open(args: &RecordingArgs, redactor: &Redactor) -> Result<CaptureFile> {
 /// An observation, and where its exchange can be read again.
 pub(super) type Judged = (Observation, Option<Place>);
 
-/// Runs the engine on its own thread; the receiver ends when everything was judged.
-pub(super) fn judge(mut feed: Feed, mut engine: Engine) -> Result<(Receiver<Judged>, JoinHandle<()>)> {
+/// Runs the engine on its own thread; the receiver ends when everything was judged. With `patience`, so many
+/// milliseconds pass for the engine at the end: a run that does not wait for the silent to be called stalled.
+pub(super) fn judge(
+    mut feed: Feed,
+    mut engine: Engine,
+    patience: Option<i64>,
+) -> Result<(Receiver<Judged>, JoinHandle<()>)> {
     let (sender, receiver): (Sender<Judged>, _) = channel();
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
@@ -84,8 +90,12 @@ pub(super) fn judge(mut feed: Feed, mut engine: Engine) -> Result<(Receiver<Judg
                     // Nobody may listen any more: the feed is emptied all the same, so that the writer can end.
                     Next::Event { event, place } => drop(sender.send((engine.observe(event), place))),
                     Next::Idle => {}
-                    Next::Closed => return,
+                    Next::Closed => break,
                 }
+            }
+            if let Some(patience) = patience {
+                let tick = Event::Tick(net::now().plus_millis(patience));
+                drop(sender.send((engine.observe(tick), None)));
             }
         })
         .context("could not start the engine's thread")?;

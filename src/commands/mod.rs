@@ -2,17 +2,24 @@
 
 mod certs;
 mod check;
+mod demo;
+mod enroll;
+mod fleet;
 mod live;
 mod logging;
 mod output;
 mod proxy;
 mod repair;
 mod rules;
+mod server;
 mod state;
 
 pub use certs::certs;
 pub use check::check;
+pub use demo::demo;
+pub use enroll::enroll;
 pub use output::{Exit, Output};
 pub use proxy::proxy;
 pub use repair::repair;
 pub use rules::rules;
+pub use server::server;

@@ -34,7 +34,7 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
     let (stop, stopped) = watch::channel(false);
     let running = runtime.spawn(proxy.run(stopped));
     let status = record.writer.status().clone();
-    let (seen, engine) = live::judge(record.feed, Engine::new(args.profile, Deadlines::default()))?;
+    let (seen, engine) = live::judge(record.feed, Engine::new(args.profile, Deadlines::default()), None)?;
 
     let mut worst = None;
     if headless {

@@ -29,6 +29,8 @@ pub struct Settings {
     pub seed: u64,
     /// An edit to make on the answers of its step: see [`Settings::breaking`].
     pub misbehave: Option<Edit>,
+    /// The same for single users only (lower case).
+    pub misbehave_for: BTreeMap<String, Edit>,
 }
 
 impl Settings {
@@ -40,6 +42,7 @@ impl Settings {
             provider: "EnrollscopeReference".to_owned(),
             seed: 0,
             misbehave: None,
+            misbehave_for: BTreeMap::new(),
         }
     }
 
@@ -103,7 +106,7 @@ impl Server {
     /// The answer to any request; `now` becomes the answer's time and the certificates' beginning.
     pub fn answer(&self, request: &Request, now: Time) -> Response {
         let message = read_request(request);
-        let (flaw, finished) = match self.settings.misbehave {
+        let (flaw, finished) = match self.settings.misbehave.or_else(|| self.misbehaviour(&message)) {
             Some(edit) if misbehave::step_of(message.kind) == misbehave::step(&edit) => match edit {
                 Edit::Message { part: Part::Certificate, change: Change::Variant(name), .. } => {
                     (Flaw::named(name), None)
@@ -169,6 +172,15 @@ impl Server {
                 respond(now, 404, headers([kind, ("Content-Length", text.len().to_string())]), text)
             }
         }
+    }
+
+    /// What is in store for this message's user.
+    fn misbehaviour(&self, message: &Message) -> Option<Edit> {
+        let user = match &message.content {
+            Content::DiscoverRequest(discover) => discover.email.as_ref(),
+            _ => message.soap.as_ref().and_then(|soap| soap.credential.user()),
+        };
+        self.settings.misbehave_for.get(&user?.value.to_lowercase()).copied()
     }
 
     /// The user whom the message's credential proves.

@@ -1,0 +1,65 @@
+//! `enroll`: one simulated device, step by step.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+
+use super::output::{Exit, Output};
+use crate::cli::{EnrollArgs, Format};
+use crate::net::now;
+use crate::rules::by_id;
+use crate::sim::{Address, Device, Key, Options, Outcome, Profile, StepReport, Trust};
+
+pub fn enroll(args: &EnrollArgs, out: Output) -> Result<Exit> {
+    let Some(server) = Address::parse(&args.server) else {
+        bail!("--server {}: an absolute URL is wanted, for instance https://mdm.contoso.com", args.server);
+    };
+    let password = std::env::var(&args.password_env).unwrap_or_else(|_| "password".to_owned());
+    let trust = match &args.ca {
+        Some(path) => {
+            let pem = std::fs::read_to_string(path)
+                .with_context(|| format!("could not read {}", path.display()))?;
+            Trust::from_pem(&pem).with_context(|| format!("{}", path.display()))?
+        }
+        None => Trust::System,
+    };
+    let mut options = Options { connect: args.connect, sync: true, ..Options::new(server, trust, now) };
+    if let Some(id) = &args.break_rule {
+        let Some(rule) = by_id(id) else {
+            bail!("there is no rule {id}; `enrollscope rules` lists them all")
+        };
+        options = options.breaking(rule)?;
+    }
+    // Every run is another device.
+    let seed = u64::try_from(now().0).unwrap_or_default();
+    let profile = Profile::numbered(seed, 0, &args.user, &password);
+    out.note(&format!("{} ({}), Windows {}", profile.name, profile.device_id, profile.os_version));
+    let device = Device { profile, key: Arc::new(Key::generate()?) };
+    let runtime = tokio::runtime::Runtime::new().context("could not start the network's threads")?;
+    let ended = runtime
+        .block_on(crate::sim::enroll(&device, &options, |step| out.print(&line(step, args.format))))?;
+    if args.format == Format::Human {
+        out.print(if ended.succeeded() { "enrolled\n" } else { "not enrolled\n" });
+    }
+    Ok(if ended.succeeded() { Exit::Good } else { Exit::Found })
+}
+
+fn line(step: &StepReport, format: Format) -> String {
+    match format {
+        Format::Human => format!("{step}\n"),
+        Format::Json => {
+            let (done, reason, code) = match &step.outcome {
+                Outcome::Done(what) => (true, what.clone(), None),
+                Outcome::GaveUp(why) => {
+                    (false, why.reason.clone(), why.hresult.map(|c| format!("0x{c:08X}")))
+                }
+            };
+            let value = json!({
+                "step": step.name(), "url": step.url, "status": step.status, "ms": step.millis,
+                "done": done, "what": reason, "hresult": code,
+            });
+            format!("{value}\n")
+        }
+    }
+}
