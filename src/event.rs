@@ -396,3 +396,23 @@ pub enum Reason {
     /// We closed it: end of keep-alive, shutdown, or the server's answer had to end with it.
     ClosedByUs,
 }
+
+impl fmt::Display for Reason {
+    /// As people read it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alert(alert) => write!(f, "the device sent the alert {alert}"),
+            Self::SilentAfterCertificate => {
+                f.write_str("the device closed without a word after our certificate")
+            }
+            Self::ClosedInHandshake => f.write_str("the device closed during the handshake"),
+            Self::Refused(why) | Self::Timeout(why) => f.write_str(why),
+            Self::PlainHttp => f.write_str("HTTP without TLS"),
+            Self::Garbage => f.write_str("neither TLS nor HTTP"),
+            Self::BadHead(why) => write!(f, "a head that must not be passed on: {why}"),
+            Self::ClosedByDevice => f.write_str("closed by the device"),
+            Self::Reset => f.write_str("reset by the device"),
+            Self::ClosedByUs => f.write_str("closed by enrollscope"),
+        }
+    }
+}

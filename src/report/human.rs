@@ -48,24 +48,24 @@ pub fn human(judged: &Judged, colour: bool) -> String {
         let stage = e.stage.map_or("Connection", |s| s.title());
         let _ = writeln!(
             out,
-            "  {:<12} {}{} · {stage} · {} exchanges",
+            "  {:<12} {}{} · {stage} · {}",
             e.outcome.word(),
             clean(who),
             clean(&device),
-            e.exchanges
+            plural(usize::try_from(e.exchanges).unwrap_or(usize::MAX), "exchange")
         );
         let owner = e.owner.map(|o| format!(" [{} has to act]", o.word())).unwrap_or_default();
         let _ = writeln!(out, "  {:<12} {}{owner}", "", clean(&e.verdict));
     }
     let mut last = None;
     for found in &judged.findings {
-        if last != Some(found.exchange) {
-            last = Some(found.exchange);
-            let _ = writeln!(out, "\n{}", paint.strong(&heading(judged.exchange_of(found))));
+        let about = (found.exchange, found.connection.as_deref());
+        if last != Some(about) {
+            last = Some(about);
+            let _ = writeln!(out, "\n{}", paint.strong(&heading(judged.exchange_of(found), about.1)));
         }
         finding(&mut out, found, paint);
     }
-    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let _ = writeln!(
         out,
         "\n{} in {}: {}, {}, {} (profile {})",
@@ -79,8 +79,13 @@ pub fn human(judged: &Judged, colour: bool) -> String {
     out.trim_start().to_owned()
 }
 
-fn heading(seen: Option<&Seen>) -> String {
-    let Some(seen) = seen else { return "Connections".to_owned() };
+/// `1 finding`, `2 findings`.
+fn plural(n: usize, word: &str) -> String {
+    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
+}
+
+fn heading(seen: Option<&Seen>, connection: Option<&str>) -> String {
+    let Some(seen) = seen else { return format!("Connection {}", clean(connection.unwrap_or_default())) };
     let place = match &seen.source {
         Some(source) => clean(source),
         None => format!("#{} {}", seen.seq, seen.started),

@@ -102,6 +102,7 @@ fn finding(judged: &Judged, number: usize, found: &Found) -> Value {
         "severity": f.level.word(),
         "subject": f.rule.subject.word(),
         "exchange": seen.map(id),
+        "connection": found.connection,
         "enrollment": seen.and_then(|s| s.enrollment).map(|e| e.to_string()),
         "side": f.side.map(|s| match s { Side::Request => "request", Side::Response => "response" }),
         "in": f.within.word(),

@@ -55,6 +55,8 @@ pub struct Found {
     pub finding: Finding,
     /// Index into the exchanges; absent for connections.
     pub exchange: Option<usize>,
+    /// The connection that it is about, when it is not about an exchange: when, who, and the name asked for.
+    pub connection: Option<String>,
 }
 
 impl Judged {
@@ -64,7 +66,7 @@ impl Judged {
 
     /// `source` names the message file that the exchange was read from.
     pub fn add(&mut self, seen: Observation, source: Option<&str>) {
-        let mut index = None;
+        let (mut index, mut connected) = (None, None);
         match &seen.event {
             Event::Exchange(exchange) => {
                 index = Some(self.exchanges.len());
@@ -86,6 +88,8 @@ impl Judged {
                 });
             }
             Event::Connection(connection) => {
+                let name = connection.sni.as_ref().map(|sni| format!(" for {sni}")).unwrap_or_default();
+                connected = Some(format!("{} {}{name}", connection.at, connection.peer));
                 self.connections += u64::from(connection.event != crate::event::ConnectionEvent::Closed);
             }
             Event::End(_) | Event::Session { .. } | Event::Gap { .. } | Event::Tick(_) => {}
@@ -104,7 +108,11 @@ impl Judged {
         for enrollment in seen.changed {
             self.enrollments.insert(enrollment.id, enrollment);
         }
-        self.findings.extend(seen.findings.into_iter().map(|finding| Found { finding, exchange: index }));
+        self.findings.extend(seen.findings.into_iter().map(|finding| Found {
+            finding,
+            exchange: index,
+            connection: connected.clone(),
+        }));
     }
 
     pub fn count(&self, level: Level) -> usize {

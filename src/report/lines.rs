@@ -29,7 +29,7 @@ pub fn line(seen: &Observation) -> String {
         }
         Event::Connection(c) if c.event == ConnectionEvent::Failed => {
             let sni = c.sni.as_deref().unwrap_or("no name");
-            let why = c.reason.as_ref().map(|r| format!("{r:?}")).unwrap_or_default();
+            let why = c.reason.as_ref().map(ToString::to_string).unwrap_or_default();
             let _ = writeln!(out, "{} {} refused: {} {}", c.at, clean(&c.peer), clean(sni), clean(&why));
         }
         Event::Gap { at, lost } => {
@@ -81,7 +81,7 @@ pub fn line_json(seen: &Observation) -> String {
             Some(exchange.id.to_string())
         }
         Event::Connection(c) if c.event == ConnectionEvent::Failed => {
-            let reason = c.reason.as_ref().map(|r| format!("{r:?}"));
+            let reason = c.reason.as_ref().map(ToString::to_string);
             values.push(json!({
                 "type": "status", "what": "refused", "at": c.at.to_string(), "peer": c.peer, "sni": c.sni, "reason": reason,
             }));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::golden::{SEED, on_premise, refused, with_edit, wrong_password};
 use super::misbehave;
-use crate::event::{Connection, ConnectionEvent, Event, Reason};
+use crate::event::{Connection, ConnectionEvent, ConnectionId, Event, Reason, Time};
 use crate::message::read_request;
 use crate::rules::{Edit, Golden, Step, by_id};
 
@@ -57,7 +57,26 @@ fn stopped(mut events: Vec<Event>, before: Step) -> Vec<Event> {
             ..Connection::default()
         }))
     }));
+    events.extend(later(last.plus_millis(360_000)));
     events
+}
+
+/// A health check from elsewhere: the record goes on, and shows that the device does not.
+fn later(at: Time) -> [Event; 2] {
+    let opened = Connection {
+        id: ConnectionId("c9".into()),
+        at,
+        peer: "192.0.2.99:40404".to_owned(),
+        listener: "http://0.0.0.0:80".to_owned(),
+        ..Connection::default()
+    };
+    let closed = Connection {
+        at: at.plus_millis(15),
+        event: ConnectionEvent::Closed,
+        reason: Some(Reason::ClosedByDevice),
+        ..opened.clone()
+    };
+    [opened, closed].map(|connection| Event::Connection(Arc::new(connection)))
 }
 
 fn is(event: &Event, what: ConnectionEvent) -> bool {
