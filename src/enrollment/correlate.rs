@@ -76,6 +76,8 @@ pub struct Placement {
 pub struct Ending<'a> {
     pub response: Option<Kind>,
     pub status: Option<u16>,
+    /// Nobody knows whether there was an answer: the request was read from a file.
+    pub unanswered: bool,
     /// The answer is ours, with the reason.
     pub ours: Option<Option<String>>,
     pub auth: Option<AuthPolicy>,
@@ -475,7 +477,7 @@ impl Correlator {
         let synced = row.threads.get(placement.thread).is_some_and(|t| t.step == Some(Kind::ManagementSync));
         (enrollment.last, enrollment.cause) = match (&ending.ours, &ending.fault, bad_status, worst) {
             (Some(why), ..) => (Last::NoAnswer, Cause::NoAnswer(why.clone())),
-            _ if ending.status.is_none() && !synced => (Last::NoAnswer, Cause::NoAnswer(None)),
+            _ if ending.unanswered && !synced => (Last::NoAnswer, Cause::NoAnswer(None)),
             _ if synced && enrollment.issued.is_some() => (Last::Issued, Cause::None),
             (_, Some(fault), ..) => (Last::Bad, fault.clone()),
             // A probe that is not answered with 200 stops only autodiscovery.

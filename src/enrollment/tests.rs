@@ -77,6 +77,7 @@ impl Played {
                 _ => Kind::None,
             }),
             status: Some(200),
+            unanswered: false,
             ours: None,
             auth: (kind == Kind::DiscoverRequest).then_some(AuthPolicy::OnPremise),
             fault: None,
@@ -210,6 +211,7 @@ fn silence_stalls_and_a_missing_answer_fails() {
     let none = Ending {
         response: None,
         status: None,
+        unanswered: true,
         ours: None,
         auth: None,
         fault: None,
@@ -226,7 +228,8 @@ fn silence_stalls_and_a_missing_answer_fails() {
     let again =
         correlator.place(&traits("b", Kind::DiscoverRequest, 61_000, Some("anna@contoso.example"))).unwrap();
     assert_eq!(again.enrollment, placement.enrollment, "a retry is the same enrollment");
-    let good = Ending { response: Some(Kind::DiscoverResponse), status: Some(200), ..none };
+    let good =
+        Ending { response: Some(Kind::DiscoverResponse), status: Some(200), unanswered: false, ..none };
     correlator.finish(&again, &good, Time(61_000), &deadlines);
     assert_eq!(outcome(&correlator), Outcome::InProgress);
     correlator.tick(Time(61_000 + deadlines.discovery), &deadlines);

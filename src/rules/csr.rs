@@ -24,7 +24,9 @@ pub(super) static RULES: &[Rule] = &[
         check: Check::TokenRequest(|m, cx| {
             let Some(token) = &m.token else { return Verdict::Skip };
             let issue = m.request_type.as_ref().is_none_or(|t| t.value.ends_with("/Issue"));
-            if !issue || token.value.is_empty() {
+            let pkcs7 =
+                token.value_type.as_ref().is_some_and(|t| t.value.to_ascii_lowercase().ends_with("#pkcs7"));
+            if !issue || pkcs7 || token.value.is_empty() {
                 return Verdict::Skip;
             }
             Verdict::check(m.csr.is_some(), || {

@@ -414,6 +414,36 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
     Rule {
+        id: "PROV-W7-020",
+        name: "ampersand-escaped-twice",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "The & between Subject and Stores is escaped once in the XML.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "2.2.9.5",
+            "The supported names are Subject and Stores; wildcard certificate search is not supported.",
+        )],
+        consequence: "The search sees a name amp;Stores, which it does not know.",
+        remedy: "Write &amp; once: some published samples escape it twice.",
+        hresult: None,
+        check: Check::Provisioning(|doc, cx| {
+            match doc.application().and_then(|a| a.parm("SSLCLIENTCERTSEARCHCRITERIA")) {
+                None => Verdict::Skip,
+                Some(criteria) => Verdict::check(!criteria.value.contains("&amp;"), || {
+                    cx.fail_provisioned(&criteria.spot, "&amp; in the XML", "&amp;amp;")
+                }),
+            }
+        }),
+        needs: &[],
+        examples: &[Example::provisioning(
+            app!("parm[SSLCLIENTCERTSEARCHCRITERIA]/@value"),
+            Change::Set("Subject=CN%3Dsomebody&amp;amp;Stores=My%5CUser"),
+        )
+        .also(&["PROV-W7-019"])],
+        since: "0.1.0",
+    },
+    Rule {
         id: "PROV-DM-003",
         name: "no-device-id-for-renewal",
         severity: Severity::INFO,
