@@ -2,7 +2,7 @@
 //! the same events give the same observations, everywhere, on every run.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -12,14 +12,18 @@ use crate::enrollment::{
     Cause, Correlator, Deadlines, Ending, Enrollment, EnrollmentId, Link, Placement, Traits,
 };
 use crate::event::{
-    Connection, ConnectionEvent, ConnectionId, Event, Exchange, ExchangeId, From, Side, Time, header,
+    Body, Connection, ConnectionEvent, ConnectionId, Delivery, Event, Exchange, ExchangeId, From, Side, Time,
+    header,
 };
 use crate::message::certificate::Certificate;
-use crate::message::{AuthPolicy, Content, Kind, Message, Within, read_request, read_response};
+use crate::message::{AuthPolicy, Content, Kind, Message, Within, read_body, read_request, read_response};
 use crate::rules::{self, Context, Evidence, Finding, PANIC, Profile, Rule, Verdict};
 
 /// Device connections whose facts are kept; beyond it the oldest are forgotten.
 const MAX_CONNECTIONS: usize = 20_000;
+
+/// Exchanges whose delivery is awaited; the word comes within seconds.
+const MAX_DELIVERING: usize = 4096;
 
 /// Judges events in their order. One thread owns it.
 #[derive(Debug, Default)]
@@ -28,7 +32,9 @@ pub struct Engine {
     deadlines: Deadlines,
     correlator: Correlator,
     connections: HashMap<ConnectionId, Arc<Connection>>,
-    connection_order: std::collections::VecDeque<ConnectionId>,
+    connection_order: VecDeque<ConnectionId>,
+    /// The latest exchanges by `seq`, for the word on how their delivery ended.
+    delivering: VecDeque<(u64, EnrollmentId)>,
     now: Time,
 }
 
@@ -103,7 +109,25 @@ impl Engine {
                 }
                 seen
             }
-            Event::End(_) => Observation::of(event),
+            Event::End(ref end) => {
+                let (of, delivery) = (end.of, end.delivery);
+                let mut seen = Observation::of(event);
+                seen.changed.extend(self.delivered(of, delivery));
+                seen
+            }
+        }
+    }
+
+    /// An answer that the device did not get in full is none.
+    fn delivered(&mut self, seq: u64, delivery: Delivery) -> Option<Enrollment> {
+        let place = self.delivering.iter().position(|(of, _)| *of == seq)?;
+        let (_, enrollment) = self.delivering.remove(place)?;
+        match delivery {
+            Delivery::Cut | Delivery::Reset => {
+                self.correlator.undelivered(enrollment, self.now, &self.deadlines);
+                self.settled(enrollment)
+            }
+            Delivery::Complete | Delivery::Pending => None,
         }
     }
 
@@ -194,7 +218,12 @@ impl Engine {
         if let Some(dialogue) = self.correlator.dialogue(placement) {
             dialogue.join(request);
             if let Some(response) = response {
-                dialogue.join(response);
+                // Where we changed the answer, the device goes by what it got.
+                let sent = exchange.response.as_ref().and_then(|r| r.sent.as_deref()?.body.clone());
+                match sent {
+                    Some(body) => dialogue.join(&read_body(&Body::full(body), &[], Side::Response)),
+                    None => dialogue.join(response),
+                }
             }
         }
         let answered = exchange.response.as_ref();
@@ -214,6 +243,12 @@ impl Engine {
         };
         let at = answered.map_or(exchange.request.at, |r| r.at).max(self.now);
         self.correlator.finish(placement, &ending, at, &self.deadlines);
+        if exchange.seq != 0 {
+            self.delivering.push_back((exchange.seq, placement.enrollment));
+            while self.delivering.len() > MAX_DELIVERING {
+                self.delivering.pop_front();
+            }
+        }
         seen.enrollment = Some(placement.enrollment);
         seen.link = Some(placement.link);
         seen.moved.clone_from(&placement.moved);

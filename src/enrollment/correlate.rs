@@ -512,6 +512,16 @@ impl Correlator {
         }
     }
 
+    /// The latest answer did not reach the device after all.
+    pub fn undelivered(&mut self, id: EnrollmentId, now: Time, deadlines: &Deadlines) {
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        if matches!(row.enrollment.last, Last::Good | Last::Flawed | Last::Issued) {
+            row.enrollment.last = Last::NoAnswer;
+            row.enrollment.cause = Cause::NoAnswer(None);
+            row.enrollment.settle(now, deadlines);
+        }
+    }
+
     /// Time passed: enrollments stall or fail, and the oldest are forgotten. Returns those whose outcome changed.
     pub fn tick(&mut self, now: Time, deadlines: &Deadlines) -> Vec<EnrollmentId> {
         let mut changed = Vec::new();

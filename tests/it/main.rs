@@ -10,6 +10,7 @@
 
 mod architecture;
 mod catalogue;
+mod engine;
 mod messages;
 mod proxy;
 mod redaction;

@@ -1,0 +1,106 @@
+//! The engine over whole recordings: outcomes, verdicts, deliveries, what it refuses to invent.
+
+use std::sync::Arc;
+
+use enrollscope::capture::{Ticker, recorded_at};
+use enrollscope::engine::Engine;
+use enrollscope::enrollment::{Deadlines, Enrollment, Outcome, Stage};
+use enrollscope::event::{Delivery, End, Event, Sent};
+use enrollscope::rules::{Golden, Profile};
+use enrollscope::sim::{classics, golden};
+
+fn last(events: Vec<Event>) -> Enrollment {
+    let mut engine = Engine::new(Profile::Field, Deadlines::default());
+    // Time passes as it does when a capture is read.
+    let mut ticker = Ticker::default();
+    for event in events {
+        for tick in ticker.due(recorded_at(&event)) {
+            engine.observe(Event::Tick(tick));
+        }
+        engine.observe(event);
+    }
+    engine.enrollments().last().unwrap().clone()
+}
+
+#[test]
+fn a_golden_enrollment_ends_enrolled_after_its_first_sync() {
+    let enrollment = last(golden::of(Golden::OnPremise));
+    assert_eq!((enrollment.outcome, enrollment.stage), (Outcome::Enrolled, Some(Stage::FirstSync)));
+    assert_eq!((enrollment.exchanges, enrollment.errors, enrollment.warnings), (5, 0, 0));
+    assert_eq!(enrollment.user.as_deref(), Some("anna@contoso.example"));
+}
+
+#[test]
+fn classic_failures_have_their_outcome_owner_and_code() {
+    let expected = [
+        ("chunked-answer", Outcome::Failed, "HTTP-001", None),
+        ("wrong-thumbprint", Outcome::Failed, "PROV-CS-003", Some(0x8018_0024)),
+        ("provider-id-differs", Outcome::Failed, "PROV-DM-001", Some(0x8018_0020)),
+        ("certificate-for-another-key", Outcome::Failed, "PROV-CS-004", Some(0x8018_0024)),
+        ("wrong-password", Outcome::Failed, "Authentication", Some(0x8018_0002)),
+        ("device-cap-reached", Outcome::Failed, "DeviceCapReached", Some(0x8018_0013)),
+        ("stops-after-discovery", Outcome::Stalled, "no policy request", None),
+    ];
+    for (name, events) in classics::all() {
+        let Some((_, outcome, word, code)) = expected.iter().find(|(known, ..)| *known == name) else {
+            assert_eq!(name, "certificate-distrusted");
+            continue;
+        };
+        let enrollment = last(events);
+        assert_eq!((enrollment.outcome, enrollment.hresult), (*outcome, *code), "{name}: {enrollment:?}");
+        assert!(enrollment.verdict.contains(word), "{name}: {}", enrollment.verdict);
+        assert!(enrollment.verdict.chars().count() <= 160 && enrollment.owner.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn a_token_response_that_did_not_arrive_enrolls_nobody() {
+    let mut events = golden::of(Golden::OnPremise);
+    let token = events
+        .iter()
+        .rposition(|e| matches!(e, Event::Exchange(x) if x.request.target.contains("Enrollment.svc")));
+    events.truncate(token.unwrap() + 1);
+    let Some(Event::Exchange(exchange)) = events.last() else { panic!() };
+    let (seq, at) = (exchange.seq, exchange.request.at);
+    assert_eq!(last(events.clone()).outcome, Outcome::Enrolled);
+    events.push(Event::End(End { of: seq, delivery: Delivery::Reset, sent: 100, at: at.plus_millis(100) }));
+    assert_eq!(last(events.clone()).outcome, Outcome::InProgress);
+    events.push(Event::Tick(at.plus_millis(61_000)));
+    assert_eq!(last(events).outcome, Outcome::Failed);
+}
+
+#[test]
+fn a_rewritten_answer_leads_the_device_where_it_says() {
+    let mut events = golden::of(Golden::OnPremise);
+    let swap = |text: &[u8]| {
+        String::from_utf8_lossy(text).replace("mdm.contoso.example", "proxy.example").into_bytes()
+    };
+    for event in &mut events {
+        let Event::Exchange(exchange) = event else { continue };
+        let exchange = Arc::make_mut(exchange);
+        if exchange.request.target.contains("Discovery") && exchange.request.method == "POST" {
+            let response = exchange.response.as_mut().unwrap();
+            let body = swap(&response.body.bytes).into();
+            response.sent = Some(Box::new(Sent { body: Some(body), ..Sent::default() }));
+        } else if exchange.request.method == "POST" {
+            exchange.request.body.bytes = swap(&exchange.request.body.bytes).into();
+            for header in exchange.request.headers.iter_mut().filter(|h| h.name == "Host") {
+                header.value = "proxy.example".into();
+            }
+        }
+    }
+    let mut engine = Engine::new(Profile::Strict, Deadlines::default());
+    let found: Vec<_> =
+        events.into_iter().flat_map(|e| engine.observe(e).findings).map(|f| f.rule.id).collect();
+    assert_eq!(found, Vec::<&str>::new());
+}
+
+#[test]
+fn the_same_events_give_the_same_observations() {
+    let run = || {
+        let mut engine = Engine::new(Profile::Field, Deadlines::default());
+        let all = classics::all().into_iter().flat_map(|(_, events)| events);
+        all.map(|e| format!("{:?}", engine.observe(e))).collect::<Vec<_>>()
+    };
+    assert_eq!(run(), run());
+}
