@@ -4,6 +4,7 @@ use super::check::{Check, Verdict};
 use super::rule::{Edit, Example, Rule, Severity, Subject};
 use super::spec::{Cite, Spec};
 use crate::event::{From, Side};
+use crate::message::Spot;
 
 pub(super) static RULES: &[Rule] = &[
     Rule {
@@ -50,7 +51,11 @@ pub(super) static RULES: &[Rule] = &[
             let rewritten =
                 cx.exchange.changes.iter().find(|c| c.what == "rewrite" && c.side == Side::Response);
             rewritten.map_or(Verdict::Pass, |change| {
-                cx.fail_head("body", "the server's own text", change.detail.clone())
+                let root = cx.message.document.as_ref().and_then(|d| d.root()).map(|r| Spot::tag(&r));
+                match root {
+                    Some(root) => cx.fail(&root, "the server's own text", change.detail.clone()),
+                    None => cx.fail_head("Location", "the server's own text", change.detail.clone()),
+                }
             })
         }),
         needs: &[],
