@@ -164,6 +164,8 @@ impl Engine {
     }
 
     fn exchange(&mut self, mut seen: Observation, exchange: &Arc<Exchange>) -> Observation {
+        #[cfg(test)]
+        assert_ne!(exchange.request.target, tests::PANICS, "a fault, injected");
         let request = read_request(&exchange.request);
         let response = exchange.response.as_ref().map(read_response);
         seen.request = Some(request.kind);
@@ -404,4 +406,28 @@ fn fault_of(response: &Message) -> Option<Cause> {
         reason: fault.reason.as_ref().map(|f| f.value.clone()).unwrap_or_default(),
         hresult: fault.hresult(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Request;
+
+    /// An exchange with this target makes the engine panic, in tests.
+    pub(super) const PANICS: &str = "/panics";
+
+    fn exchange(target: &str) -> Event {
+        let request = Request { method: "GET".to_owned(), target: target.to_owned(), ..Request::default() };
+        Event::Exchange(Arc::new(Exchange { request, ..Exchange::default() }))
+    }
+
+    #[test]
+    fn a_panic_becomes_a_finding_about_the_tool_and_judging_goes_on() {
+        let mut engine = Engine::new(Profile::Field, Deadlines::default());
+        let seen = engine.observe(exchange(PANICS));
+        let [finding] = &seen.findings[..] else { panic!("{:?}", seen.findings) };
+        assert_eq!((finding.rule.id, finding.rule.subject.word()), ("OWN-000", "enrollscope"));
+        let next = engine.observe(exchange("/EnrollmentServer/Discovery.svc"));
+        assert_eq!(next.request, Some(Kind::DiscoveryProbe));
+    }
 }
