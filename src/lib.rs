@@ -23,6 +23,8 @@ pub mod engine;
 // Presentation, pure.
 pub mod report;
 
+pub mod dashboard;
+
 // The world: files, sockets, clocks.
 pub mod sink;
 
