@@ -32,6 +32,8 @@ pub mod net;
 
 pub mod proxy;
 
+pub mod terminal;
+
 // Wiring.
 pub mod cli;
 

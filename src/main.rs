@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     let out = Output::new(cli.color);
     let ended = match &cli.command {
         Command::Check(args) => commands::check(args, out),
+        Command::Open(args) => commands::open(args, out),
         Command::Rules(args) => commands::rules(args, out),
         Command::Repair(args) => commands::repair(args, out),
         _ => Ok(Exit::Failed),

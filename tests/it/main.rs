@@ -12,4 +12,5 @@ mod architecture;
 mod messages;
 mod proxy;
 mod rewriting;
+mod screen;
 mod wire;
