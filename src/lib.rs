@@ -25,6 +25,8 @@ pub mod engine;
 // Presentation, pure.
 pub mod report;
 
+pub mod dashboard;
+
 // The world: files, sockets, clocks.
 pub mod sink;
 
@@ -34,9 +36,11 @@ pub mod proxy;
 
 pub mod sim;
 
-// Wiring.
-pub mod config;
+pub mod terminal;
 
+// Wiring.
 pub mod cli;
+
+pub mod config;
 
 pub mod commands;

@@ -38,6 +38,7 @@ fn run(cli: &Cli, out: Output) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Demo(args) => commands::demo(args, out),
         Command::Proxy(args) => commands::proxy(args, out),
+        Command::Open(args) => commands::open(args, out),
         Command::Check(args) => commands::check(args, out),
         Command::Rules(args) => commands::rules(args, out),
         Command::Server(args) => commands::server(args, out),
@@ -65,6 +66,5 @@ fn run(cli: &Cli, out: Output) -> anyhow::Result<Exit> {
             out.print(&String::from_utf8_lossy(&text));
             Ok(Exit::Good)
         }
-        _ => Ok(Exit::Failed),
     }
 }

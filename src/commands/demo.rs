@@ -1,8 +1,10 @@
 //! `demo`: everything on this machine: the reference server, a fleet of devices, the proxy between, the dashboard.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -14,14 +16,16 @@ use tokio::task::JoinSet;
 use super::fleet::{Ending, Member, Story, fleet};
 use super::live::{self, Judged};
 use super::output::{Exit, Output};
-use super::proxy::{announce, interrupted, workers};
+use super::proxy::{Wire, announce, interrupted, workers};
 use crate::cli::{Bodies, DemoArgs, RecordingArgs, Redact};
+use crate::dashboard::Status;
 use crate::engine::Engine;
 use crate::enrollment::{Deadlines, Enrollment, EnrollmentId};
 use crate::net::{self, Identity, Origin, Served, now};
 use crate::proxy::{Limits, ListenerSettings, Proxy, Settings};
 use crate::rules::{Finding, Profile, Step};
 use crate::sim::{self, Accounts, Address, Authority, Device, Key, Live, Options, Pace, Server, Trust};
+use crate::terminal;
 
 const DISCOVERY_HOST: &str = "enterpriseenrollment.contoso.example";
 const SERVER_HOST: &str = "mdm.contoso.example";
@@ -51,36 +55,64 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     let record = live::record(&recording, journal, receiver, args.capture.is_some(), out)?;
     let Stage { proxy, trust, port } = stage;
     let addresses = proxy.addresses();
-    announce(&addresses, None, out)?;
+    let headless = args.headless || !std::io::stdout().is_terminal();
     let running = runtime.spawn(proxy.run(stopped));
     let engine = Engine::new(Profile::Field, DEADLINES);
-    let (seen, engine) = live::judge(record.feed, engine, Some(600_000))?;
-
-    let cast = Cast { members: members.clone(), keys, trust, port, seed: args.seed, paced: !args.headless };
+    let cast = Cast { members: members.clone(), keys, trust, port, seed: args.seed, paced: !headless };
     let playing = runtime.spawn(cast.play());
-    let writer = record.writer;
-    let journal = record.journal;
+    let live::Record { journal, writer, feed, path } = record;
+    let recorder = Arc::clone(writer.status());
     let limit = args.duration;
-    // Ends everything in its order: devices, proxy, writer; then the engine has judged all there is.
-    let ending = std::thread::spawn(move || {
-        runtime.block_on(async {
-            tokio::select! {
-                _ = playing => {}
-                () = interrupted() => {}
-                () = after(limit) => {}
-            }
-            let _ = stop.send(true);
-            let _ = running.await;
+    let wire = Wire { runtime, running, stop, journal, writer };
+    if headless {
+        announce(&addresses, None, out)?;
+        let (seen, judging) = live::judge(feed, engine, Some(600_000))?;
+        let ending = std::thread::spawn(move || {
+            wire.end_when(async {
+                tokio::select! {
+                    _ = playing => {}
+                    () = interrupted() => {}
+                    () = after(limit) => {}
+                }
+            })
         });
-        drop(journal);
-        writer.finish()
-    });
-    let result = Judgement::collect(seen);
-    let _ = engine.join();
-    if let Ok(recording) = ending.join() {
-        live::farewell(&recording, record.path.as_ref(), out);
+        let judgement = Judgement::collect(seen);
+        let _ = judging.join();
+        if let Ok(recording) = ending.join() {
+            live::farewell(&recording, path.as_ref(), out);
+        }
+        return Ok(summary(&members, &judgement, out));
     }
-    Ok(summary(&members, &result, out))
+    let (updates, judging) = terminal::follow(feed, engine).context("could not start the engine's thread")?;
+    let asked = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&asked);
+    wire.runtime.spawn(async move {
+        tokio::select! {
+            () = interrupted() => {}
+            () = after(limit) => {}
+        }
+        flag.store(true, Ordering::Relaxed);
+    });
+    let about = Status {
+        title: "demo".to_owned(),
+        subject: format!("a fleet of {} simulated devices and a reference server", members.len()),
+        listeners: addresses,
+        recording: None,
+        redaction: "secrets".to_owned(),
+        warnings: Vec::new(),
+        live: true,
+    };
+    let status = move || Status { recording: Some(terminal::recording(recorder.read())), ..about.clone() };
+    let options =
+        terminal::Options { theme: terminal::theme(out.colour()), capture: path.clone(), stop: asked };
+    let shown = terminal::run(&updates, status, &options);
+    drop(updates);
+    playing.abort();
+    let recording = wire.end_when(std::future::ready(()));
+    let _ = judging.join();
+    shown.context("the terminal failed")?;
+    live::farewell(&recording, path.as_ref(), out);
+    Ok(Exit::Good)
 }
 
 /// Never, without a limit.

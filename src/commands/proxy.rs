@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::sync::watch;
@@ -9,12 +11,15 @@ use tokio::sync::watch;
 use super::live;
 use super::logging;
 use super::output::{Exit, Output};
-use crate::cli::{FailOn, ProxyArgs, Redact};
+use crate::cli::{Bodies, FailOn, ProxyArgs, Redact};
+use crate::dashboard::Status;
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
 use crate::net::{LocalCa, Origin, Served, Trust, load_identity, now};
 use crate::proxy::{Limits, ListenerSettings, Proxy, Settings};
 use crate::rules::Level;
+use crate::sink::Recording;
+use crate::terminal;
 
 pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
     let headless = args.headless || !std::io::stdout().is_terminal();
@@ -33,37 +38,103 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
     announce(&addresses, args.ready_file.as_deref(), out)?;
     let (stop, stopped) = watch::channel(false);
     let running = runtime.spawn(proxy.run(stopped));
-    let status = record.writer.status().clone();
-    let (seen, engine) = live::judge(record.feed, Engine::new(args.profile, Deadlines::default()), None)?;
+    let engine = Engine::new(args.profile, Deadlines::default());
+    let live::Record { journal, writer, feed, path } = record;
+    let recorder = Arc::clone(writer.status());
+    let wire = Wire { runtime, running, stop, journal, writer };
 
     let mut worst = None;
-    if headless {
-        runtime.spawn(async move {
-            interrupted().await;
-            let _ = stop.send(true);
-        });
+    let recording = if headless {
+        let (seen, judging) = live::judge(feed, engine, None)?;
         // Ends when the engine has judged everything, after the proxy has stopped and the writer has ended.
-        let writer = record.writer;
-        let ending = std::thread::spawn(move || {
-            let _ = runtime.block_on(running);
-            drop(record.journal);
-            writer.finish()
-        });
+        let ending = std::thread::spawn(move || wire.end_when(interrupted()));
         for (observation, _) in seen {
             worst = worst.max(observation.findings.iter().map(|f| f.level).max());
             live::print(&observation, args.format, out);
         }
-        let _ = engine.join();
-        if let Ok(recording) = ending.join() {
-            live::farewell(&recording, record.path.as_ref(), out);
-        }
+        let _ = judging.join();
+        ending.join().ok()
+    } else {
+        let (updates, judging) =
+            terminal::follow(feed, engine).context("could not start the engine's thread")?;
+        let asked = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&asked);
+        wire.runtime.spawn(async move {
+            interrupted().await;
+            flag.store(true, Ordering::Relaxed);
+        });
+        let about = about(args, addresses);
+        let status =
+            move || Status { recording: Some(terminal::recording(recorder.read())), ..about.clone() };
+        let options =
+            terminal::Options { theme: terminal::theme(out.colour()), capture: path.clone(), stop: asked };
+        let shown = terminal::run(&updates, status, &options);
+        drop(updates);
+        let recording = wire.end_when(std::future::ready(()));
+        let _ = judging.join();
+        shown.context("the terminal failed")?;
+        Some(recording)
+    };
+    if let Some(recording) = recording {
+        live::farewell(&recording, path.as_ref(), out);
     }
-    let _ = status;
     Ok(match args.fail_on {
         FailOn::Error if worst >= Some(Level::Error) => Exit::Found,
         FailOn::Warning if worst >= Some(Level::Warning) => Exit::Found,
         FailOn::Error | FailOn::Warning | FailOn::Never => Exit::Good,
     })
+}
+
+/// Everything that runs, to be ended in its order.
+pub(super) struct Wire {
+    pub(super) runtime: tokio::runtime::Runtime,
+    pub(super) running: tokio::task::JoinHandle<()>,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) journal: crate::sink::Journal,
+    pub(super) writer: crate::sink::Writer,
+}
+
+impl Wire {
+    /// Waits, then stops the proxy (open exchanges may end), then the writer: what they did is on file.
+    pub(super) fn end_when(self, asked: impl Future<Output = ()>) -> Recording {
+        self.runtime.block_on(async {
+            asked.await;
+            let _ = self.stop.send(true);
+            let _ = self.running.await;
+        });
+        drop(self.journal);
+        self.writer.finish()
+    }
+}
+
+/// What the dashboard says of this run.
+fn about(args: &ProxyArgs, listeners: Vec<String>) -> Status {
+    let mut warnings = Vec::new();
+    if args.upstream_insecure {
+        warnings.push("the server's certificate is not verified".to_owned());
+    }
+    if args.recording.redact == Redact::None {
+        warnings.push("nothing is redacted".to_owned());
+    }
+    if args.recording.record_bodies == Bodies::All {
+        warnings.push("bodies of every kind are recorded".to_owned());
+    }
+    if args.recording.no_capture {
+        warnings.push("nothing is recorded".to_owned());
+    }
+    Status {
+        title: "proxy".to_owned(),
+        subject: args.upstream.as_ref().map(ToString::to_string).unwrap_or_default(),
+        listeners,
+        recording: None,
+        redaction: match args.recording.redact {
+            Redact::Secrets => "secrets",
+            Redact::None => "none",
+        }
+        .to_owned(),
+        warnings,
+        live: true,
+    }
 }
 
 /// Ctrl-C, or being asked to end.

@@ -15,5 +15,6 @@ mod messages;
 mod proxy;
 mod redaction;
 mod rewriting;
+mod screen;
 mod sim;
 mod wire;

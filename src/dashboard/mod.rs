@@ -1,0 +1,29 @@
+//! The dashboard, pure: observations and keys in, cells and effects out. `terminal` owns the screen and the clock.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod exchanges;
+mod keys;
+mod layout;
+mod line;
+mod model;
+mod page;
+mod refused;
+mod rows;
+mod screen;
+mod sheet;
+mod status;
+#[cfg(test)]
+mod tests;
+mod text;
+mod theme;
+mod update;
+mod view;
+
+pub use exchanges::Serial;
+pub use layout::Size;
+pub use model::Model;
+pub use status::{Health, Recording, Status};
+pub use text::clean;
+pub use theme::Theme;
+pub use update::{Effect, update};
+pub use view::draw;

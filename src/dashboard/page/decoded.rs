@@ -1,0 +1,313 @@
+//! What is inside the messages: fields, credentials, certificate requests, certificates, the provisioning document.
+
+use std::borrow::Cow;
+
+use super::message::{text_range, touches};
+use super::summary;
+use crate::dashboard::line::{Line, Page, Role};
+use crate::dashboard::screen::Target;
+use crate::dashboard::text::{fit, span};
+use crate::event::{Exchange, Side};
+use crate::message::certificate::{Certificate, Csr, algorithm_name, digest_of};
+use crate::message::{
+    Content, Credential, Field, GetPoliciesResponse, Message, Policy, Provisioning, Soap, TokenRequest,
+    Within, read_request, read_response,
+};
+use crate::xml::Element;
+
+/// The longest value on a line of the provisioning tree, in columns.
+const MAX_VALUE: usize = 200;
+
+/// Passwords and the keys of management sessions, whatever the level of redaction.
+const HIDDEN: &str = "present (never shown)";
+const SECRETS: &[&str] = &["AAUTHSECRET", "AAUTHDATA"];
+
+pub(super) fn page(exchange: &Exchange, target: Option<Target>, width: usize) -> Page {
+    let mut page = Page::default();
+    let request = read_request(&exchange.request);
+    let response = exchange.response.as_ref().map(read_response);
+    let messages = [Some((Side::Request, request)), response.map(|r| (Side::Response, r))];
+    for (side, message) in messages.into_iter().flatten() {
+        let target = target.filter(|t| t.side == Some(side));
+        Decoder { page: &mut page, width, target }.message(side, &message);
+    }
+    if page.lines.is_empty() {
+        page.push(Line::new(Role::Dim, "  There is nothing to decode in this exchange."));
+    }
+    page
+}
+
+struct Decoder<'p> {
+    page: &'p mut Page,
+    width: usize,
+    target: Option<Target>,
+}
+
+impl Decoder<'_> {
+    fn message(&mut self, side: Side, message: &Message) {
+        if message.soap.is_none() && message.provisioning().is_none() {
+            return;
+        }
+        let side = match side {
+            Side::Request => "Request",
+            Side::Response => "Response",
+        };
+        self.page.heading(&format!("{side}: {}", message.kind.word()));
+        if let Some(soap) = &message.soap {
+            self.soap(soap);
+        }
+        match &message.content {
+            Content::DiscoverRequest(d) => {
+                self.field("e-mail", d.email.as_ref());
+                self.field("version", d.version.as_ref());
+                self.field("device type", d.device_type.as_ref());
+                self.field("Windows", d.application_version.as_ref());
+                self.field("edition", d.os_edition.as_ref());
+                let offered: Vec<_> = d.offered.iter().map(|f| f.value.as_str()).collect();
+                self.value("offers", &offered.join(", "));
+            }
+            Content::DiscoverResponse(d) => {
+                self.field("auth policy", d.auth_policy.as_ref());
+                self.field("version", d.version.as_ref());
+                self.field("policy URL", d.policy_url.as_ref());
+                self.field("enroll URL", d.enrollment_url.as_ref());
+                self.field("sign-in URL", d.authentication_url.as_ref());
+            }
+            Content::GetPoliciesRequest(p) => {
+                self.field("last update", p.last_update.as_ref());
+                self.field("language", p.preferred_language.as_ref());
+                self.field("filter", p.request_filter.as_ref());
+            }
+            Content::GetPoliciesResponse(p) => self.policies(p),
+            Content::TokenRequest(t) => self.token_request(t),
+            Content::TokenResponse(t) => {
+                self.field("token type", t.token_type.as_ref());
+                self.field("disposition", t.disposition.as_ref());
+                self.field("request id", t.request_id.as_ref());
+                match &t.provisioning {
+                    Some(provisioning) => self.provisioning(provisioning),
+                    None => self.trouble("the token holds no readable provisioning document"),
+                }
+            }
+            Content::Provisioning(provisioning) => self.provisioning(provisioning),
+            Content::Fault(f) => {
+                self.field("code", f.code.as_ref());
+                self.field("subcode", f.subcode.as_ref());
+                self.field("reason", f.reason.as_ref());
+                self.field("error type", f.error_type.as_ref());
+                self.field("message", f.message.as_ref());
+                self.field("trace id", f.trace_id.as_ref());
+                if let Some(code) = f.hresult() {
+                    self.value("user sees", &format!("0x{code:08X}"));
+                }
+            }
+            Content::Unread => {}
+        }
+    }
+
+    fn soap(&mut self, soap: &Soap) {
+        self.field("action", soap.action.as_ref());
+        self.field("message id", soap.message_id.as_ref());
+        self.field("relates to", soap.relates_to.as_ref());
+        self.field("to", soap.to.as_ref());
+        self.field("activity id", soap.activity_id.as_ref());
+        if matches!(soap.credential, Credential::None) {
+            return;
+        }
+        self.focus(Within::Credential);
+        self.value("credential", soap.credential.describe());
+        match &soap.credential {
+            Credential::UsernameToken(token) => {
+                self.field("user", token.username.as_ref());
+                let password = match &token.password {
+                    None => "absent",
+                    Some(field) if field.is_empty() => "empty",
+                    Some(_) => HIDDEN,
+                };
+                self.value("password", password);
+            }
+            Credential::Token(token) | Credential::Certificate(token) => {
+                self.field("token type", token.value_type.as_ref());
+                self.value("token", &format!("{} characters (never shown)", token.value.value.len()));
+            }
+            Credential::None => {}
+        }
+    }
+
+    fn policies(&mut self, response: &GetPoliciesResponse) {
+        for policy in &response.policies {
+            self.policy(policy, response);
+        }
+        for oid in &response.oids {
+            let text = |f: &Option<Field>| f.as_ref().map(|f| f.value.clone()).unwrap_or_default();
+            let label = format!("oid {}", text(&oid.reference));
+            self.value(&label, format!("{} {}", text(&oid.value), text(&oid.name)).trim_end());
+        }
+    }
+
+    fn policy(&mut self, policy: &Policy, response: &GetPoliciesResponse) {
+        self.field("schema", policy.schema.as_ref());
+        self.field("key length", policy.minimal_key_length.as_ref());
+        if let Some(reference) = policy.hash_oid_reference.as_ref().filter(|f| !f.nil) {
+            let oid = response.oid(&reference.value).and_then(|o| o.value.as_ref()).map(|f| f.value.as_str());
+            let name = oid.and_then(digest_of).map(|d| d.name()).unwrap_or("not understood");
+            let oid = oid.unwrap_or("dangling");
+            self.value("hash", &format!("{name} ({oid}, reference {})", reference.value));
+        }
+        for provider in &policy.providers {
+            self.value("provider", &provider.value);
+        }
+        for (label, field) in [("validity", &policy.validity), ("renewal", &policy.renewal)] {
+            if let Some(field) = field {
+                let days = field.value.parse::<i64>().map(|s| span(s.saturating_mul(1_000)));
+                self.value(label, &days.map_or(field.value.clone(), |d| format!("{d} ({} s)", field.value)));
+            }
+        }
+    }
+
+    fn token_request(&mut self, request: &TokenRequest) {
+        self.field("token type", request.token_type.as_ref());
+        self.field("type", request.request_type.as_ref());
+        self.page.heading("  Certificate request (PKCS#10)");
+        self.focus(Within::Csr);
+        match &request.csr {
+            Some(csr) => self.csr(csr),
+            None if request.der.is_some() => self.trouble("the token is no PKCS#10"),
+            None => self.trouble("the token is absent or no base64"),
+        }
+        if !request.items.is_empty() {
+            self.page.heading("  Context items");
+        }
+        for item in &request.items {
+            let value = item.value.as_ref().map_or("(no value)", |f| f.value.as_str());
+            let line = Line::new(Role::Dim, &format!("  {:<24} ", item.name)).and(Role::Plain, value);
+            for part in line.folded(self.width, 27) {
+                self.page.push(part);
+            }
+        }
+    }
+
+    fn csr(&mut self, csr: &Csr) {
+        self.value("subject", &csr.subject.to_string());
+        self.value("key", &csr.key.describe());
+        self.value("key hash", &csr.key_hash);
+        self.value("signed with", algorithm_name(&csr.signature_algorithm));
+        let valid = match csr.signature_valid {
+            Some(true) => "valid",
+            Some(false) => "NOT valid",
+            None => "not checked: the algorithm is not understood",
+        };
+        self.value("signature", valid);
+        if let Some(id) = csr.device_id() {
+            self.value("device id", &id);
+        }
+        for purpose in csr.key_purposes() {
+            self.value("purpose", purpose_name(&purpose));
+        }
+        if csr.trailing > 0 {
+            self.trouble(&format!("{} bytes follow the request", csr.trailing));
+        }
+    }
+
+    fn provisioning(&mut self, provisioning: &Provisioning) {
+        for entry in &provisioning.certificates {
+            self.page.heading(&format!("  Certificate for {}/{}", entry.store, entry.location));
+            self.focus(Within::Certificate);
+            match &entry.certificate {
+                Some(certificate) => self.certificate(certificate),
+                None => self.trouble("it is no certificate"),
+            }
+        }
+        self.page.heading("  Provisioning document");
+        let mark = self
+            .target
+            .filter(|t| t.within == Within::Provisioning)
+            .map(|t| text_range(provisioning.document.source(), t.offset, t.length));
+        if let Some(root) = provisioning.root() {
+            self.branch(&root, 1, mark.as_ref());
+        }
+    }
+
+    /// A characteristic with what is below it, or a parm.
+    fn branch(&mut self, element: &Element<'_>, depth: usize, mark: Option<&std::ops::Range<usize>>) {
+        let start = element.start();
+        let here = mark.is_some_and(|m| touches(&start, m));
+        let attribute = |name: &str| element.attribute(name).map(|a| a.value().into_owned());
+        let mut line = Line::plain(&"  ".repeat(depth.min(12)));
+        let role = |role: Role| if here { Role::Mark } else { role };
+        match element.local() {
+            "characteristic" => {
+                let kind = attribute("type").unwrap_or_else(|| "(no type)".to_owned());
+                line.push(role(Role::Strong), &kind);
+            }
+            "parm" => {
+                let name = attribute("name").unwrap_or_else(|| "(no name)".to_owned());
+                line.push(role(Role::Tag), &name);
+                if let Some(value) = attribute("value") {
+                    line.push(Role::Dim, " = ");
+                    let secret = SECRETS.contains(&name.as_str()) && !value.is_empty();
+                    let value = if secret { Cow::Borrowed(HIDDEN) } else { fit(&value, MAX_VALUE, "…") };
+                    line.push(role(Role::Plain), &value);
+                }
+                if let Some(datatype) = attribute("datatype") {
+                    line.push(Role::Dim, &format!(" ({datatype})"));
+                }
+            }
+            other => line.push(role(Role::Dim), &format!("<{other}>")),
+        }
+        if here && self.page.focus.is_none() {
+            self.page.focus = Some(self.page.lines.len());
+        }
+        for part in line.folded(self.width, 2 * depth.min(12) + 2) {
+            self.page.push(part);
+        }
+        for child in element.children() {
+            self.branch(&child, depth + 1, mark);
+        }
+    }
+
+    fn certificate(&mut self, certificate: &Certificate) {
+        self.value("certificate", &summary::certificate(certificate));
+        self.value("thumbprint", &certificate.thumbprint);
+        self.value("serial", &certificate.serial);
+        let time = |t: Option<crate::event::Time>| t.map_or("unreadable".to_owned(), |t| t.to_string());
+        self.value("from", &time(certificate.not_before));
+        self.value("until", &time(certificate.not_after));
+        self.value("signed with", algorithm_name(&certificate.signature_algorithm));
+        for purpose in certificate.key_purposes() {
+            self.value("purpose", purpose_name(&purpose));
+        }
+        if certificate.is_authority() {
+            self.value("", "an authority");
+        }
+    }
+
+    /// The findings about this part want it in view.
+    fn focus(&mut self, within: Within) {
+        if self.page.focus.is_none() && self.target.is_some_and(|t| t.within == within) {
+            self.page.focus = Some(self.page.lines.len().saturating_sub(1));
+        }
+    }
+
+    fn field(&mut self, label: &str, field: Option<&Field>) {
+        if let Some(field) = field {
+            self.value(label, if field.nil { "nil" } else { &field.value });
+        }
+    }
+
+    fn value(&mut self, label: &str, value: &str) {
+        self.page.field(label, Role::Plain, value, self.width);
+    }
+
+    fn trouble(&mut self, text: &str) {
+        self.page.field("", Role::Warning, text, self.width);
+    }
+}
+
+fn purpose_name(oid: &str) -> &str {
+    match oid {
+        "1.3.6.1.5.5.7.3.1" => "server authentication",
+        "1.3.6.1.5.5.7.3.2" => "client authentication",
+        other => other,
+    }
+}

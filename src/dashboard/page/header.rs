@@ -1,0 +1,139 @@
+//! The lines at the top: what is looked at, how recording goes, what must not be forgotten.
+
+use crate::dashboard::line::{Line, Role};
+use crate::dashboard::model::Model;
+use crate::dashboard::screen::{Overlay, Screen};
+use crate::dashboard::status::{Health, Status};
+use crate::dashboard::text::{bytes, grouped, plural, wrap};
+
+use super::device;
+
+/// Alarms take at most so many lines.
+const MAX_ALARMS: usize = 4;
+
+pub(crate) fn lines(model: &Model) -> Vec<Line> {
+    let mut lines = match model.ui.screen {
+        Screen::Overview => vec![subject(&model.status), recording(model), totals(model)],
+        Screen::Device => vec![subject(&model.status)],
+    };
+    let alarms = model.status.alarms().join(" · ");
+    if !alarms.is_empty() {
+        let room = usize::from(model.size.width).saturating_sub(3);
+        let wrapped = wrap(&alarms, room);
+        let more = wrapped.len().saturating_sub(MAX_ALARMS);
+        for (index, text) in wrapped.iter().take(MAX_ALARMS).enumerate() {
+            let mark = if index == 0 { " ! " } else { "   " };
+            let tail = if more > 0 && index + 1 == MAX_ALARMS { " …" } else { "" };
+            lines.push(Line::new(Role::Error, mark).and(Role::Error, text).and(Role::Error, tail));
+        }
+    }
+    match model.ui.screen {
+        Screen::Overview => lines.extend(filter(model)),
+        Screen::Device => lines.extend(device::identity(model)),
+    }
+    lines
+}
+
+fn subject(status: &Status) -> Line {
+    let mut line = Line::new(Role::Strong, " enrollscope ").and(Role::Info, &status.title);
+    if !status.subject.is_empty() {
+        let to = if status.live { " → " } else { " " };
+        line.push(Role::Dim, to);
+        line.push(Role::Plain, &status.subject);
+    }
+    if !status.listeners.is_empty() {
+        line.push(Role::Dim, " · devices at ");
+        line.push(Role::Plain, &status.listeners.join(", "));
+    }
+    line
+}
+
+fn recording(model: &Model) -> Line {
+    let status = &model.status;
+    let mut line = Line::plain(" ");
+    match &status.recording {
+        Some(recording) if recording.path.is_some() => {
+            line.push(Role::Dim, "recording ");
+            let role = if recording.health == Health::Good { Role::Good } else { Role::Error };
+            line.push(role, recording.health.word());
+            line.push(Role::Dim, &format!(" · {}", bytes(recording.size)));
+            if recording.deferred > 0 {
+                line.push(Role::Dim, &format!(" · {} judged late", grouped(recording.deferred)));
+            }
+        }
+        Some(_) => line.push(Role::Warning, "not recording"),
+        None if !model.ended => line.push(Role::Dim, "reading …"),
+        None => line.push(Role::Dim, "a recording, read to its end"),
+    }
+    match status.redaction.as_str() {
+        "" => {}
+        "none" => {
+            line.push(Role::Dim, " · ");
+            line.push(Role::Error, "redaction off");
+        }
+        level => {
+            line.push(Role::Dim, " · redaction ");
+            line.push(Role::Plain, level);
+        }
+    }
+    if model.recorded_late > 0 {
+        line.push(Role::Dim, &format!(" · {} answered before on file", grouped(model.recorded_late)));
+    }
+    if model.damaged > 0 {
+        line.push(Role::Dim, " · ");
+        let text = format!("{} could not be read", plural(model.damaged, "damaged place"));
+        line.push(Role::Warning, &text);
+    }
+    if status.live {
+        line.push(Role::Dim, &format!(" · {:.1} exchanges/s", model.rate()));
+    }
+    if let Some(path) = status.recording.as_ref().and_then(|recording| recording.path.as_ref()) {
+        line.push(Role::Dim, " · to ");
+        line.push(Role::Plain, path);
+    }
+    line
+}
+
+fn totals(model: &Model) -> Line {
+    let totals = model.totals;
+    let mut line = Line::plain(" ").and(Role::Strong, &plural(totals.devices, "device"));
+    let mut count = |n: u64, role: Role, word: &str| {
+        if n > 0 {
+            line.push(Role::Dim, " · ");
+            line.push(role, &format!("{} {word}", grouped(n)));
+        }
+    };
+    // The most telling first: a narrow screen cuts the end off.
+    count(totals.failed, Role::Error, "failed");
+    count(totals.stalled, Role::Warning, "stuck");
+    count(model.refused.total, Role::Error, "refused");
+    count(model.missing, Role::Error, "missing, not judged");
+    count(totals.in_progress, Role::Info, "in progress");
+    count(totals.enrolled, Role::Good, "enrolled");
+    count(model.exchanges.total(), Role::Plain, "exchanges");
+    line
+}
+
+/// What the list leaves out, and why.
+fn filter(model: &Model) -> Option<Line> {
+    let ui = &model.ui;
+    let writing = ui.overlay == Overlay::Filter;
+    if !writing && ui.filter.value().is_empty() && !ui.only_failed {
+        return None;
+    }
+    let mut line = Line::plain(" ");
+    if ui.only_failed {
+        line.push(Role::Warning, "only failed");
+        line.push(Role::Dim, if writing || !ui.filter.value().is_empty() { " and " } else { "" });
+    }
+    if writing || !ui.filter.value().is_empty() {
+        line.push(Role::Strong, "/");
+        line.push(Role::Strong, ui.filter.value());
+    }
+    if writing {
+        line.push(Role::Mark, " ");
+    }
+    let hidden = plural(model.totals.hidden, "row");
+    line.push(Role::Dim, &format!("  {hidden} hidden"));
+    Some(line)
+}

@@ -1,0 +1,43 @@
+//! The help: every key, from the table of keys, and what the marks mean.
+
+use crate::dashboard::keys::{BINDINGS, Context};
+use crate::dashboard::line::{Line, Page, Role};
+use crate::dashboard::model::Model;
+use crate::dashboard::page::device::stage_letter;
+use crate::enrollment::Stage;
+
+pub(crate) fn page(model: &Model) -> Page {
+    let mut page = Page::default();
+    let sections = [
+        ("Everywhere", None),
+        ("In the overview", Some(Context::Overview)),
+        ("On a device", Some(Context::Exchanges)),
+    ];
+    for (title, wanted) in sections {
+        page.heading(title);
+        for binding in BINDINGS {
+            let both = binding.contexts.contains(&Context::Overview)
+                && binding.contexts.contains(&Context::Exchanges);
+            let fits = match wanted {
+                None => both,
+                Some(context) => !both && binding.contexts.contains(&context),
+            };
+            if fits {
+                let line = Line::new(Role::Info, &format!("  {:<12}", binding.label));
+                page.push(line.and(Role::Plain, binding.help));
+            }
+        }
+    }
+    page.heading("Stages");
+    for stage in Stage::ON_PREMISE {
+        let line = Line::new(Role::Info, &format!("  {:<12}", stage_letter(*stage)));
+        page.push(line.and(Role::Plain, stage.title()));
+    }
+    page.heading("What this is");
+    let live = if model.status.live { "it goes on while you look" } else { "a recording" };
+    page.push(Line::plain(&format!(
+        "  enrollscope {}, {live}; the newest 20,000 exchanges are kept.",
+        model.status.title
+    )));
+    page
+}

@@ -1,0 +1,73 @@
+//! What is read on the screen, as lines whose pieces say what they are.
+
+mod decoded;
+pub(super) mod device;
+pub(super) mod findings;
+pub(super) mod header;
+pub(super) mod help;
+mod message;
+mod refused;
+pub(super) mod summary;
+mod xml;
+
+use super::line::{Line, Page, Role};
+use super::model::Model;
+use super::rows::RowId;
+use super::screen::{Screen, Tab};
+use crate::event::Side;
+
+/// The page of the sheet, for so many columns.
+pub(super) fn build(model: &Model, width: usize) -> Page {
+    if model.ui.screen == Screen::Overview {
+        return match model.selected_row() {
+            Some(row) => match row.id {
+                RowId::Refused(id) => refused::page(model, id, width),
+                _ => device::timeline(model, row, width),
+            },
+            None => Page::default(),
+        };
+    }
+    if let Some(RowId::Refused(id)) = model.ui.opened {
+        return refused::page(model, id, width);
+    }
+    let Some(seen) = model.selected_exchange() else {
+        let mut page = Page::default();
+        page.push(Line::new(Role::Dim, "Nothing of it is remembered any more."));
+        return page;
+    };
+    let whole = model.whole(seen.serial);
+    match (model.ui.tab, whole) {
+        (Tab::Findings, _) => findings::page(&seen.findings, Some(model.ui.finding), width),
+        (Tab::Summary, whole) => summary::page(model, seen, whole.as_deref(), width),
+        (_, None) => absent(model, width),
+        (Tab::Request, Some(exchange)) => message::page(&exchange, Side::Request, &model.ui, width),
+        (Tab::Response, Some(exchange)) => message::page(&exchange, Side::Response, &model.ui, width),
+        (Tab::Decoded, Some(exchange)) => decoded::page(&exchange, model.ui.target, width),
+    }
+}
+
+/// The message that is shown, as received rather than as laid out; none where no message is shown.
+pub(super) fn message_text(model: &Model) -> Option<String> {
+    let side = match model.ui.tab {
+        Tab::Request => Side::Request,
+        Tab::Response => Side::Response,
+        Tab::Summary | Tab::Findings | Tab::Decoded => return None,
+    };
+    Some(message::text(&*model.whole(model.selected_exchange()?.serial)?, side))
+}
+
+/// The bodies are gone from memory.
+fn absent(model: &Model, width: usize) -> Page {
+    let text = match &model.read_back {
+        Some((of, Err(why))) if Some(*of) == model.ui.exchange => {
+            format!("It could not be read again from the capture: {why}")
+        }
+        _ if model.selected_exchange().is_some_and(|seen| seen.place.is_some()) => "Reading it …".to_owned(),
+        _ => "Its bodies are no longer in memory, and it was not recorded.".to_owned(),
+    };
+    let mut page = Page::default();
+    for line in super::text::wrap(&text, width) {
+        page.push(Line::new(Role::Dim, &line));
+    }
+    page
+}

@@ -1,0 +1,172 @@
+//! Where the user is: which screen, what is selected, how far it is scrolled.
+
+use std::collections::BTreeSet;
+
+use tui_input::Input as TextInput;
+
+use super::exchanges::Serial;
+use super::rows::RowId;
+use crate::enrollment::EnrollmentId;
+use crate::event::Side;
+use crate::message::Within;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Screen {
+    #[default]
+    Overview,
+    /// One device (or one kind of refused connection, or what belongs to nobody).
+    Device,
+}
+
+/// Which pane the keys go to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Focus {
+    #[default]
+    List,
+    Sheet,
+}
+
+/// What lies over the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Overlay {
+    #[default]
+    None,
+    Help,
+    /// The filter is being written.
+    Filter,
+}
+
+/// What is shown of an exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tab {
+    #[default]
+    Summary,
+    Findings,
+    Request,
+    Response,
+    Decoded,
+}
+
+impl Tab {
+    pub const ALL: &'static [Self] =
+        &[Self::Summary, Self::Findings, Self::Request, Self::Response, Self::Decoded];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Summary => "Summary",
+            Self::Findings => "Findings",
+            Self::Request => "Request",
+            Self::Response => "Response",
+            Self::Decoded => "Decoded",
+        }
+    }
+
+    /// The tab so many places on, around the end.
+    #[must_use]
+    pub fn step(self, by: isize) -> Self {
+        let at = Self::ALL.iter().position(|tab| *tab == self).unwrap_or(0);
+        let count = Self::ALL.len().cast_signed();
+        let next = (at.cast_signed() + by).rem_euclid(count).cast_unsigned();
+        Self::ALL.get(next).copied().unwrap_or(self)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Sort {
+    #[default]
+    Newest,
+    Oldest,
+    Trouble,
+    Active,
+}
+
+impl Sort {
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Newest => "newest first",
+            Self::Oldest => "oldest first",
+            Self::Trouble => "trouble first",
+            Self::Active => "latest activity first",
+        }
+    }
+
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Newest => Self::Trouble,
+            Self::Trouble => Self::Active,
+            Self::Active => Self::Oldest,
+            Self::Oldest => Self::Newest,
+        }
+    }
+}
+
+/// A place to show, come from a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    pub side: Option<Side>,
+    pub within: Within,
+    pub offset: u64,
+    pub length: u64,
+    pub line: u32,
+    /// Where the base64 token that holds the text starts in the body.
+    pub outer: Option<u64>,
+}
+
+/// What the rows depend on, besides what is known.
+pub(super) type ViewKey = (String, [bool; 2], Sort, BTreeSet<EnrollmentId>);
+
+#[derive(Clone, Debug, Default)]
+pub struct Ui {
+    pub screen: Screen,
+    pub focus: Focus,
+    pub overlay: Overlay,
+    pub tab: Tab,
+    /// The overview's selection.
+    pub row: Option<RowId>,
+    pub row_index: usize,
+    /// The user has chosen a row; until then it is the first, whatever comes.
+    pub chosen: bool,
+    pub row_top: usize,
+    pub expanded: BTreeSet<EnrollmentId>,
+    pub filter: TextInput,
+    pub only_failed: bool,
+    /// The selection goes to what is newest.
+    pub follow: bool,
+    pub sort: Sort,
+    /// What the device screen is about.
+    pub opened: Option<RowId>,
+    pub exchange: Option<Serial>,
+    pub exchange_top: usize,
+    /// The sheet's first line in view.
+    pub scroll: usize,
+    /// The finding that is selected in its tab.
+    pub finding: usize,
+    pub target: Option<Target>,
+    /// Bodies as received rather than laid out.
+    pub raw: bool,
+    pub help_scroll: usize,
+    /// A word about the last key, until the next.
+    pub notice: Option<String>,
+    pub(super) rows_of: Option<(u64, ViewKey)>,
+}
+
+impl Ui {
+    pub(super) fn view_key(&self) -> ViewKey {
+        let marks = [self.only_failed, self.follow];
+        (self.filter.value().to_owned(), marks, self.sort, self.expanded.clone())
+    }
+
+    /// Two enrollments turned out to be one.
+    pub(super) fn merged(&mut self, gone: EnrollmentId, into: EnrollmentId) {
+        for row in [&mut self.row, &mut self.opened].into_iter().flatten() {
+            match row {
+                RowId::Device(id) | RowId::Attempt(id) if *id == gone => *id = into,
+                _ => {}
+            }
+        }
+        if self.expanded.remove(&gone) {
+            self.expanded.insert(into);
+        }
+    }
+}

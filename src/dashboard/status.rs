@@ -1,0 +1,90 @@
+//! What the tool says about itself: what it stands between, how recording goes, what the user should know.
+
+/// Given anew by the caller every now and then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// `proxy`, `demo`, `open`.
+    pub title: String,
+    /// The server's origin, or the file that is read.
+    pub subject: String,
+    /// URLs that devices can use.
+    pub listeners: Vec<String>,
+    /// Absent where nothing could be recorded: a capture is only read.
+    pub recording: Option<Recording>,
+    /// `secrets`, `identities`, `none`; empty when it is not known.
+    pub redaction: String,
+    /// What must not be forgotten while this runs, in words; shown red all the time.
+    pub warnings: Vec<String>,
+    /// Time goes on by itself, and devices may come.
+    pub live: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// Absent when the user said that nothing is to be recorded.
+    pub path: Option<String>,
+    pub health: Health,
+    /// Why the health is not good, as the disk said it.
+    pub trouble: Option<String>,
+    /// Bytes in the file.
+    pub size: u64,
+    /// Exchanges in no record.
+    pub lost: u64,
+    /// Exchanges whose answer went out before they were on file.
+    pub late: u64,
+    /// Exchanges judged late, because judging had fallen behind.
+    pub deferred: u64,
+    /// Records that wait for room on the disk.
+    pub waiting: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    #[default]
+    Off,
+    Good,
+    /// The disk takes nothing at the moment.
+    Waiting,
+    /// Written, and the disk may not keep it.
+    Doubtful,
+    /// Good now, and something was lost before.
+    Lossy,
+}
+
+impl Health {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Good => "good",
+            Self::Waiting => "waiting for the disk",
+            Self::Doubtful => "doubtful",
+            Self::Lossy => "lossy",
+        }
+    }
+
+    pub fn is_bad(self) -> bool {
+        matches!(self, Self::Waiting | Self::Doubtful | Self::Lossy)
+    }
+}
+
+impl Status {
+    /// Everything to be shown red, the recording's troubles included.
+    pub fn alarms(&self) -> Vec<String> {
+        let mut alarms = self.warnings.clone();
+        if let Some(recording) = &self.recording {
+            let mut count = |n: u64, text: &str| {
+                if n > 0 {
+                    alarms.push(format!("{} {text}", super::text::grouped(n)));
+                }
+            };
+            count(recording.lost, "exchanges lost: they are in no record");
+            count(recording.late, "answered before they were on file");
+            count(recording.waiting, "records wait for the disk");
+            if recording.health.is_bad() {
+                let why = recording.trouble.as_deref().map(|t| format!(": {t}")).unwrap_or_default();
+                alarms.push(format!("recording is {}{why}", recording.health.word()));
+            }
+        }
+        alarms
+    }
+}

@@ -1,0 +1,260 @@
+//! Keys and the mouse: what they do to the model, and what they ask for.
+
+use crossterm::event::{KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+
+use super::*;
+use crate::capture::Place;
+use crate::dashboard::layout::panes;
+use crate::dashboard::screen::{Focus, Overlay, Screen, Tab};
+
+/// Where the user is, in a line.
+fn place(model: &Model) -> String {
+    let ui = &model.ui;
+    let who = model.opened.as_ref().or(model.selected_row()).and_then(|row| row.latest());
+    let user = who.and_then(|id| model.enrollment(id)).and_then(|e| e.user.clone()).unwrap_or_default();
+    let user = user.split('@').next().unwrap_or_default().chars().take(6).collect::<String>();
+    match (ui.overlay, ui.screen) {
+        (Overlay::Help, _) => "help".to_owned(),
+        (Overlay::Filter, _) => format!("filter {:?}", ui.filter.value()),
+        (_, Screen::Overview) => format!("row {} {user}", ui.row_index),
+        (_, Screen::Device) => {
+            let at = crate::dashboard::sheet::exchange_index(model);
+            let pane = if ui.focus == Focus::List { "list" } else { "sheet" };
+            format!("{user} exchange {at} {:?} in {pane}", ui.tab)
+        }
+    }
+}
+
+#[test]
+fn keys_lead_where_they_say() {
+    let cases = [
+        ("", "row 0 田中"),
+        ("j", "row 1 eve\u{1b}[2"),
+        ("Down Down Up", "row 1 eve\u{1b}[2"),
+        ("G", "row 7 "),
+        ("End k", "row 6 anna"),
+        ("G g", "row 0 田中"),
+        ("PageDown", "row 7 "),
+        ("k k k", "row 0 田中"),
+        ("?", "help"),
+        ("? j j ?", "row 0 田中"),
+        ("? Esc", "row 0 田中"),
+        ("/ b e", "filter \"be\""),
+        ("/ b e Backspace", "filter \"b\""),
+        ("/ b e C-u", "filter \"\""),
+        ("/ q Esc", "row 0 田中"),
+        ("/ b e r t Enter", "row 0 bert"),
+        ("/ b e r t Enter Esc", "row 4 bert"),
+        ("/ B E R T Space c a p Enter", "row 0 bert"),
+        ("n", "row 1 eve\u{1b}[2"),
+        ("N", "row 5 "),
+        ("n n n n n n", "row 0 田中"),
+        ("/ b e r t Enter Enter", "bert exchange 7 Findings in list"),
+        ("/ b e r t Enter Enter Esc", "row 0 bert"),
+        ("/ b e r t Enter Enter Enter", "bert exchange 7 Findings in sheet"),
+        ("/ b e r t Enter Enter Enter Esc Esc", "row 0 bert"),
+        ("/ b e r t Enter Enter k", "bert exchange 6 Findings in list"),
+        ("/ b e r t Enter Enter g", "bert exchange 0 Findings in list"),
+        ("/ b e r t Enter Enter Enter [ [", "bert exchange 5 Findings in sheet"),
+        ("/ b e r t Enter Enter Tab", "bert exchange 7 Request in list"),
+        ("/ b e r t Enter Enter BackTab", "bert exchange 7 Summary in list"),
+        ("/ b e r t Enter Enter 5", "bert exchange 7 Decoded in list"),
+        ("/ b e r t Enter Enter 5 Tab", "bert exchange 7 Summary in list"),
+        ("/ b e r t Enter Enter n n", "bert exchange 2 Findings in list"),
+        ("/ b e r t Enter Enter N", "bert exchange 6 Findings in list"),
+        ("/ b e r t Enter Enter Enter Enter", "bert exchange 7 Decoded in sheet"),
+        ("/ b e r t Enter Enter Enter Enter Esc", "bert exchange 7 Findings in sheet"),
+        ("/ 2 0 3 . 0 Enter Enter", " exchange 0 Summary in sheet"),
+        ("/ 2 0 3 . 0 Enter Enter Esc", "row 0 "),
+    ];
+    for (keys, expected) in cases {
+        let mut model = model(recorded());
+        press(&mut model, keys);
+        assert_eq!(place(&model), expected, "{keys}");
+    }
+}
+
+#[test]
+fn the_filter_looks_at_everything_that_names_a_device() {
+    let cases = [
+        ("anna", 1),
+        ("DESKTOP-28", 1),
+        ("0a0b0c0d", 1),
+        ("devicecapreached", 1),
+        ("0x80180013", 1),
+        ("POL-RSP-001", 2),
+        ("policy-not-well-formed contoso", 2),
+        ("198.51.100.2", 6),
+        ("203.0.113.9", 1),
+        ("unknown_ca", 1),
+        ("failed", 1),
+        ("stalled", 2),
+        ("株式会社", 1),
+        ("enterpriseenrollment.contoso", 7),
+        ("nobody", 0),
+        ("anna bert", 0),
+    ];
+    for (filter, rows) in cases {
+        let mut model = model(recorded());
+        model.ui.filter = filter.into();
+        model.refresh();
+        assert_eq!(model.rows.len(), rows, "{filter}");
+    }
+}
+
+#[test]
+fn the_selection_stays_on_its_device_while_others_come() {
+    let mut engine = Engine::new(Profile::Field, Deadlines::default());
+    let mut model = Model::new(recorded(), jiff::tz::TimeZone::UTC);
+    let mut events = Fleet::of_all_fates().events.into_iter();
+    for event in events.by_ref().take(5) {
+        model.apply(engine.observe(event), None);
+    }
+    model.refresh();
+    press(&mut model, "j");
+    assert_eq!(place(&model), "row 0 anna");
+    for event in events {
+        model.apply(engine.observe(event), None);
+        model.refresh();
+    }
+    assert_eq!(place(&model), "row 6 anna");
+}
+
+#[test]
+fn following_stays_on_the_newest_until_a_row_is_chosen() {
+    let mut model = model(live());
+    assert_eq!(place(&model), "row 0 田中");
+    assert!(model.ui.follow);
+    press(&mut model, "s");
+    assert_eq!(place(&model), "row 4 田中", "trouble first");
+    press(&mut model, "j");
+    assert!(!model.ui.follow);
+    press(&mut model, "f");
+    assert_eq!(place(&model), "row 4 田中");
+}
+
+#[test]
+fn attempts_of_one_device_share_a_row() {
+    let mut model = model(recorded());
+    let bert =
+        model.enrollments.values().find(|t| t.enrollment.user.as_deref() == Some("bert@contoso.example"));
+    let mut again = bert.unwrap().enrollment.clone();
+    let first = again.id;
+    again.id = crate::enrollment::EnrollmentId(99);
+    again.outcome = crate::enrollment::Outcome::Enrolled;
+    let tick = event::Event::Tick(model.now);
+    let mut seen = Engine::new(Profile::Field, Deadlines::default()).observe(tick);
+    seen.changed.push(again);
+    let before = model.totals;
+    model.apply(seen, None);
+    model.refresh();
+    assert_eq!((model.totals.devices, model.totals.enrolled), (before.devices, before.enrolled + 1));
+    press(&mut model, "/ b e r t Enter Right");
+    assert_eq!(model.rows.len(), 3);
+    assert_eq!(model.rows[0].attempts.len(), 2);
+    press(&mut model, "j Enter");
+    assert_eq!(model.opened.as_ref().unwrap().attempts, [first]);
+    press(&mut model, "Esc Left");
+    assert_eq!((model.rows.len(), place(&model)), (1, "row 0 bert".to_owned()));
+}
+
+#[test]
+fn effects_are_asked_for() {
+    let quit = vec![Effect::Quit];
+    for keys in ["q", "C-c", "? q", "/ C-c", "Enter q"] {
+        assert_eq!(press(&mut model(recorded()), keys), quit, "{keys}");
+    }
+    assert_eq!(press(&mut model(recorded()), "C-z"), [Effect::Suspend]);
+    let mut proxy = model(live());
+    assert_eq!(press(&mut proxy, "C-z"), []);
+    assert!(proxy.ui.notice.unwrap().contains("traffic"));
+    let copied = press(&mut model(recorded()), "/ b e r t Enter y");
+    let [Effect::Copy(text)] = &copied[..] else { panic!("{copied:?}") };
+    assert!(text.contains("bert@contoso.example") && text.contains("0x80180013"), "{text}");
+    let copied = press(&mut model(recorded()), "/ e v e Enter y");
+    let [Effect::Copy(text)] = &copied[..] else { panic!("{copied:?}") };
+    assert!(!text.trim_end().chars().any(char::is_control), "{text:?}");
+    assert_eq!(press(&mut model(recorded()), "/ z z z Enter y"), []);
+}
+
+#[test]
+fn bodies_out_of_memory_are_read_again() {
+    let mut engine = Engine::new(Profile::Field, Deadlines::default());
+    let mut model = Model::new(recorded(), jiff::tz::TimeZone::UTC);
+    let place = Place { offset: 7, length: 9 };
+    let large = |event| match event {
+        event::Event::Exchange(exchange) => {
+            let mut exchange = (*exchange).clone();
+            exchange.request.headers.push(event::Header::new("X", "y"));
+            exchange.response.as_mut().unwrap().body = event::Body::full(vec![b'x'; 2 << 20]);
+            event::Event::Exchange(exchange.into())
+        }
+        other => other,
+    };
+    for event in Fleet::of_all_fates().events.into_iter().map(large) {
+        model.apply(engine.observe(event), Some(place));
+    }
+    let effects = press(&mut model, "G k Enter g");
+    assert_eq!(effects.last(), Some(&Effect::ReadBody(0, place)));
+    press(&mut model, "1");
+    assert!(model.sheet.page.text().contains("number"));
+    press(&mut model, "4");
+    assert_eq!(model.sheet.page.text(), "Reading it …\n");
+    model.read_back = Some((0, Err("the file is gone".to_owned())));
+    model.refresh();
+    assert!(model.sheet.page.text().contains("the file is gone"));
+    let exchange =
+        event::Exchange { response: Some(event::Response::default()), ..event::Exchange::default() };
+    model.read_back = Some((0, Ok(exchange.into())));
+    model.refresh();
+    assert!(model.sheet.page.text().starts_with("HTTP/1.1 0"));
+}
+
+#[test]
+fn the_mouse_selects_opens_and_scrolls() {
+    let mouse =
+        |kind, column, row| Terminal::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE });
+    let click = MouseEventKind::Down(MouseButton::Left);
+    let mut model = model(recorded());
+    let list = panes(&model).list;
+    update(&mut model, &mouse(click, 10, list.y + 1 + 4));
+    assert_eq!(place(&model), "row 4 bert");
+    update(&mut model, &mouse(MouseEventKind::ScrollUp, 10, list.y + 1));
+    assert_eq!(place(&model), "row 1 eve\u{1b}[2");
+    update(&mut model, &mouse(click, 10, list.y + 1 + 4));
+    update(&mut model, &mouse(click, 10, list.y + 1 + 4));
+    assert_eq!(place(&model), "bert exchange 7 Findings in list");
+    let sheet = panes(&model).sheet;
+    update(&mut model, &mouse(MouseEventKind::ScrollDown, 10, sheet.y + 2));
+    assert_eq!(model.ui.scroll, 3);
+    update(&mut model, &mouse(click, 10, sheet.y + 2));
+    assert_eq!(model.ui.focus, Focus::Sheet);
+    assert_eq!(model.ui.tab, Tab::Findings);
+}
+
+#[test]
+fn a_released_key_does_nothing() {
+    let mut model = model(recorded());
+    let mut key = KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE);
+    key.kind = KeyEventKind::Release;
+    assert_eq!(update(&mut model, &Terminal::Key(key)), []);
+}
+
+/// Any keys in any order, at changing sizes: no panic, and always something to draw.
+#[test]
+fn random_keys_break_nothing() {
+    let keys = "j k g G Enter Enter Esc Tab BackTab 1 2 3 4 5 n N e f s r ] [ Left Right PageDown Home ? / a Down Backspace";
+    let keys: Vec<_> = keys.split(' ').collect();
+    let mut model = model(recorded());
+    let mut state = 42_u64;
+    for _ in 0..3_000 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let pick = (state >> 33) as usize;
+        press(&mut model, keys[pick % keys.len()]);
+        if pick.is_multiple_of(97) {
+            resize(&mut model, 1 + (pick % 210) as u16, 1 + (pick % 70) as u16);
+        }
+        assert!(model.ui.scroll <= model.sheet.page.lines.len());
+        assert!(model.rows.is_empty() || model.ui.row_index < model.rows.len());
+    }
+}

@@ -1,0 +1,160 @@
+//! What the screen shows, as pictures of it.
+
+use insta::assert_snapshot;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::Color;
+
+use super::*;
+use crate::dashboard::{Theme, draw};
+
+fn buffer(model: &Model, theme: Theme) -> Buffer {
+    let Size { width, height } = model.size;
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw(frame, model, theme)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &Buffer) -> String {
+    let mut out = String::new();
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        let mut skip = 0;
+        for x in 0..buffer.area.width {
+            let symbol = buffer[(x, y)].symbol();
+            if skip == 0 {
+                line.push_str(symbol);
+                skip = crate::dashboard::text::width(symbol).saturating_sub(1);
+            } else {
+                skip -= 1;
+            }
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn picture(model: &Model) -> String {
+    text(&buffer(model, Theme::default()))
+}
+
+/// A picture at both sizes, after these keys. `name` names the file.
+fn check(name: &str, status: Status, keys: &str) {
+    for (width, height) in [(80, 24), (200, 60)] {
+        let mut model = model(status.clone());
+        resize(&mut model, width, height);
+        press(&mut model, keys);
+        assert_snapshot!(format!("{name}-{width}x{height}"), picture(&model));
+    }
+}
+
+macro_rules! pictures {
+    ($($name:ident: $status:expr, $keys:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../snapshots", omit_expression => true }, {
+                check(stringify!($name), $status, $keys);
+            });
+        })*
+    };
+}
+
+pictures! {
+    overview: recorded(), "";
+    overview_live: live(), "";
+    overview_with_alarms: alarmed(), "j j j";
+    overview_only_failed: recorded(), "e";
+    overview_filtered: recorded(), "/ b e r t";
+    overview_filtered_to_nothing: recorded(), "/ z z z Enter";
+    help: recorded(), "?";
+    device_summary: recorded(), "j j j j Enter 1";
+    device_findings: recorded(), "/ b e r t Enter Enter Enter 2";
+    device_request: recorded(), "/ b e r t Enter Enter Enter 3";
+    device_response_with_place: recorded(), "/ b e r t Enter Enter g j j Enter 2 Enter";
+    device_response_raw: recorded(), "/ b e r t Enter Enter Enter 4 r";
+    device_decoded_token: recorded(), "/ a n n a Enter Enter G k Enter 5 PageDown";
+    device_decoded_provisioning: recorded(), "/ a n n a Enter Enter G k 2 Enter Enter";
+    device_fault_decoded: recorded(), "/ b e r t Enter Enter G Enter 5";
+    device_withheld_sync: recorded(), "/ a n n a Enter Enter G Enter 3";
+    refused: recorded(), "/ 2 0 3 . 0 Enter Enter";
+    strays: recorded(), "G Enter";
+}
+
+fn alarmed() -> Status {
+    let mut status = live();
+    status.redaction = "none".to_owned();
+    status.warnings = vec![
+        "the server's certificate is not verified".to_owned(),
+        "bodies of everything are recorded".to_owned(),
+        "redaction is off: the capture holds passwords".to_owned(),
+    ];
+    status.recording = Some(Recording {
+        path: Some("captures/2023-01-29.jsonl".to_owned()),
+        health: Health::Waiting,
+        trouble: Some("No space left on device".to_owned()),
+        size: 35_000_000,
+        lost: 3,
+        late: 12,
+        waiting: 40,
+        deferred: 7,
+    });
+    status
+}
+
+#[test]
+fn nothing_yet() {
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../snapshots", omit_expression => true }, {
+        let mut model = Model::new(live(), jiff::tz::TimeZone::UTC);
+        model.refresh();
+        assert_snapshot!("nothing_yet-80x24", picture(&model));
+    });
+}
+
+#[test]
+fn marks_that_every_font_has_and_no_colour() {
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../snapshots", omit_expression => true }, {
+        let mut model = model(recorded());
+        let theme = Theme { colour: false, ascii: true };
+        let overview = buffer(&model, theme);
+        assert_snapshot!("ascii_overview-80x24", text(&overview));
+        press(&mut model, "/ b e r t Enter Enter");
+        let device = buffer(&model, theme);
+        assert_snapshot!("ascii_device-80x24", text(&device));
+        for cell in overview.content.iter().chain(&device.content) {
+            assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset));
+        }
+        // What others wrote stays as they wrote it; all that is ours is ASCII.
+        let ours: String = text(&overview).replace("田中@株式会社", "");
+        assert!(ours.is_ascii(), "{ours}");
+    });
+}
+
+#[test]
+fn failures_are_red_and_the_background_is_the_terminals_own() {
+    let model = model(recorded());
+    let buffer = buffer(&model, Theme::default());
+    assert!(buffer.content.iter().any(|cell| cell.fg == Color::Red && cell.symbol() == "✖"));
+    assert!(buffer.content.iter().all(|cell| cell.bg == Color::Reset));
+}
+
+/// Every screen, at every size, with every tab: nothing of what strangers wrote steers the terminal.
+#[test]
+fn nothing_hostile_reaches_the_terminal() {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}')
+    };
+    for (width, height) in [(80, 24), (120, 30), (200, 60), (40, 10), (39, 9), (1, 1)] {
+        let mut model = model(recorded());
+        resize(&mut model, width, height);
+        for keys in ["j", "/ e v e Enter", "Enter", "Enter", "1", "2", "3", "r", "4", "5", "G", "?"] {
+            press(&mut model, keys);
+            for cell in &buffer(&model, Theme::default()).content {
+                assert!(!cell.symbol().chars().any(steers), "{keys}: {:?}", cell.symbol());
+            }
+        }
+        assert!(width < 80 || model.opened.is_some());
+    }
+}

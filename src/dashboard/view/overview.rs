@@ -1,0 +1,267 @@
+//! The table of devices, and beside or below it what the selected one did.
+
+use super::paint::{Painter, cell};
+use crate::dashboard::layout::{Area, Panes};
+use crate::dashboard::line::{Line, Role};
+use crate::dashboard::model::Model;
+use crate::dashboard::page::device::{device, outcome_role, stage_letter, stage_name, who};
+use crate::dashboard::rows::{Row, RowId};
+use crate::dashboard::text::{fit, span, wrap};
+use crate::dashboard::theme::Theme;
+use crate::enrollment::{Enrollment, Outcome, Stage};
+
+pub(super) fn draw(painter: &mut Painter<'_>, model: &Model, panes: Panes) {
+    if model.rows.is_empty() {
+        return empty(painter, model, panes.list);
+    }
+    let columns = Columns::of(model, usize::from(panes.list.width));
+    painter.line(panes.list.x, panes.list.y, panes.list.width, &columns.titles());
+    let list = panes.list.below_title();
+    let shown = model.rows.iter().enumerate().skip(model.ui.row_top);
+    for ((index, row), y) in shown.zip(list.y..list.y.saturating_add(list.height)) {
+        let line = columns.row(model, row, painter.theme);
+        painter.line(list.x, y, list.width, &line);
+        if index == model.ui.row_index {
+            painter.style(list.x, y, list.width, painter.theme.selected(true));
+        }
+    }
+    if panes.sheet.height == 0 {
+        return;
+    }
+    if panes.beside {
+        painter.divide(panes.sheet.x.saturating_sub(1), panes.sheet);
+    }
+    let title = match model.selected_row() {
+        Some(row) => title(model, row),
+        None => Line::default(),
+    };
+    painter.title(panes.sheet, title);
+    sheet(painter, model, panes.sheet.below_title());
+}
+
+/// The page, from where it is scrolled to.
+pub(super) fn sheet(painter: &mut Painter<'_>, model: &Model, area: Area) {
+    let lines = model.sheet.page.lines.get(model.ui.scroll..).unwrap_or_default();
+    painter.lines(area, lines);
+}
+
+fn title(model: &Model, row: &Row) -> Line {
+    let line = Line::plain(" ");
+    match (&row.id, row.latest().and_then(|id| model.enrollment(id))) {
+        (RowId::Refused(_), _) => line.and(Role::Strong, "Refused handshakes"),
+        (_, Some(e)) => {
+            let device = device(e);
+            let known = device != who(e) && !device.is_empty();
+            let on = if known { format!(" on {device}") } else { String::new() };
+            line.and(Role::Strong, &format!("{}{on}", who(e)))
+        }
+        _ => line.and(Role::Strong, "Exchanges outside any enrollment"),
+    }
+}
+
+fn empty(painter: &mut Painter<'_>, model: &Model, area: Area) {
+    let status = &model.status;
+    let mut lines = Vec::new();
+    if model.totals.hidden > 0 {
+        lines.push("No device fits the filter. Esc clears it; / changes it.".to_owned());
+    } else if status.live {
+        let at = status.listeners.join(" or ");
+        lines.push(format!("Waiting for devices at {at}"));
+        lines.push(String::new());
+        lines.push(
+            "Point a device's enrollment at it: the host name that devices use must lead here, and they \
+             must trust its certificate. Connections that end before HTTP are shown, too."
+                .to_owned(),
+        );
+        lines.push("`enrollscope enroll` sends one simulated device.".to_owned());
+    } else if model.ended {
+        lines.push("There is no enrollment in this recording.".to_owned());
+    } else {
+        lines.push("Reading …".to_owned());
+    }
+    let room = usize::from(area.width).saturating_sub(8).min(76);
+    let lines: Vec<_> = lines
+        .iter()
+        .flat_map(|text| wrap(text, room))
+        .map(|text| Line::plain("    ").and(Role::Plain, &text))
+        .collect();
+    let top = area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(0)) / 3;
+    let area = Area { y: area.y + top, height: area.height.saturating_sub(top), ..area };
+    painter.lines(area, &lines);
+}
+
+/// How wide each column is; 0: not shown.
+struct Columns {
+    who: usize,
+    device: usize,
+    /// Columns per stage: 1 for a mark, more for a mark and a name.
+    stage: usize,
+    since: usize,
+    took: usize,
+    exchanges: usize,
+    findings: usize,
+    code: usize,
+    owner: usize,
+    verdict: usize,
+}
+
+impl Columns {
+    fn of(model: &Model, width: usize) -> Self {
+        let enrollments = || model.enrollments.values().map(|tracked| &tracked.enrollment);
+        let longest = |text: fn(&Enrollment) -> String| {
+            let sizes = enrollments().rev().take(200).map(|e| crate::dashboard::text::width(&text(e)));
+            sizes.max().unwrap_or(0)
+        };
+        let from = |at: usize, columns: usize| if width >= at { columns } else { 0 };
+        let who = longest(who).clamp(10, if width >= 120 { 36 } else { 22 });
+        let device =
+            if width >= 100 { longest(device).clamp(6, if width >= 150 { 34 } else { 16 }) } else { 0 };
+        let mut columns = Self {
+            who,
+            device,
+            stage: if width >= 150 { 8 } else { 1 },
+            since: 6,
+            took: from(130, 6),
+            exchanges: from(110, 4),
+            findings: from(70, 6),
+            code: from(160, 10),
+            owner: from(90, 11),
+            verdict: 0,
+        };
+        columns.verdict = width.saturating_sub(columns.before_verdict());
+        columns
+    }
+
+    fn stages(&self) -> usize {
+        self.stage * Stage::ON_PREMISE.len()
+    }
+
+    fn before_verdict(&self) -> usize {
+        let others = [self.device, self.took, self.exchanges, self.findings, self.code, self.owner];
+        let gaps = others.iter().filter(|width| **width > 0).count();
+        3 + self.who + 1 + self.stages() + 1 + self.since + 1 + others.iter().sum::<usize>() + gaps
+    }
+
+    fn titles(&self) -> Line {
+        let mut line = Line::plain("   ");
+        let mut title = |text: &str, room: usize| {
+            if room > 0 {
+                cell(&mut line, Role::Dim, text, room, "");
+                line.push(Role::Plain, " ");
+            }
+        };
+        title(if self.device > 0 { "user" } else { "user or device" }, self.who);
+        title("device", self.device);
+        let stages: String = if self.stage == 1 {
+            Stage::ON_PREMISE.iter().map(|stage| stage_letter(*stage)).collect()
+        } else {
+            let names = Stage::ON_PREMISE.iter().map(|s| format!("{:<1$}", stage_name(*s), self.stage));
+            names.collect()
+        };
+        title(&stages, self.stages());
+        title("since", self.since);
+        title("took", self.took);
+        title("exch", self.exchanges);
+        title("found", self.findings);
+        title("code", self.code);
+        title("owner", self.owner);
+        line.and(Role::Dim, "verdict")
+    }
+
+    fn row(&self, model: &Model, row: &Row, theme: Theme) -> Line {
+        match (&row.id, row.latest().and_then(|id| model.enrollments.get(&id))) {
+            (RowId::Refused(id), _) => self.refused(model, *id, theme),
+            (_, Some(tracked)) => self.device(model, row, &tracked.enrollment, tracked.since, theme),
+            _ => self.strays(model, theme),
+        }
+    }
+
+    fn device(
+        &self,
+        model: &Model,
+        row: &Row,
+        e: &Enrollment,
+        since: crate::event::Time,
+        theme: Theme,
+    ) -> Line {
+        let dots = theme.dots();
+        let (mark, role) = theme.outcome(e.outcome);
+        let mut line = Line::plain(" ").and(role, mark).and(Role::Plain, " ");
+        let name = match row.number {
+            Some(number) => format!("  attempt {number}"),
+            None if row.attempts.len() > 1 => format!("{} x{}", who(e), row.attempts.len()),
+            None => who(e),
+        };
+        let put = |line: &mut Line, role: Role, text: &str, room: usize| {
+            if room > 0 {
+                cell(line, role, text, room, dots);
+                line.push(Role::Plain, " ");
+            }
+        };
+        let name_role = if row.number.is_some() { Role::Dim } else { Role::Plain };
+        put(&mut line, name_role, &name, self.who);
+        let device = device(e);
+        put(&mut line, Role::Plain, if device == name { "" } else { &device }, self.device);
+        for stage in Stage::ON_PREMISE {
+            let (mark, role) = theme.step(e.step(*stage));
+            cell(&mut line, role, mark, self.stage, "");
+        }
+        line.push(Role::Plain, " ");
+        let stands = model.now.since(since);
+        let late = matches!(e.outcome, Outcome::Stalled);
+        let right = |text: String, room: usize| format!("{text:>room$}");
+        let role = if late { Role::Warning } else { Role::Plain };
+        put(&mut line, role, &right(span(stands), self.since), self.since);
+        let took = e.ended.unwrap_or(e.latest).since(e.started);
+        put(&mut line, Role::Dim, &right(span(took), self.took), self.took);
+        let exchanges: u64 =
+            row.attempts.iter().filter_map(|id| model.enrollment(*id)).map(|e| e.exchanges).sum();
+        put(&mut line, Role::Plain, &right(exchanges.to_string(), self.exchanges), self.exchanges);
+        let count = |n: u64, letter: &str| if n > 0 { format!("{n}{letter}") } else { String::new() };
+        let (errors, warnings) = (count(e.errors, "E"), count(e.warnings, "W"));
+        if self.findings > 0 {
+            let room = self.findings - 3;
+            cell(&mut line, Role::Error, &errors, room, "");
+            cell(&mut line, Role::Warning, &warnings, 3, "");
+            line.push(Role::Plain, " ");
+        }
+        let code = e.hresult.map(|code| format!("0x{code:08X}")).unwrap_or_default();
+        put(&mut line, Role::Strong, &code, self.code);
+        put(&mut line, Role::Plain, e.owner.map_or("", |owner| owner.word()), self.owner);
+        let role = match e.outcome {
+            Outcome::Failed | Outcome::Stalled => outcome_role(e.outcome),
+            Outcome::Enrolled | Outcome::InProgress => Role::Dim,
+        };
+        let verdict = fit(&e.verdict, self.verdict, dots).into_owned();
+        line.push(role, &verdict);
+        line
+    }
+
+    fn refused(&self, model: &Model, id: u64, theme: Theme) -> Line {
+        let Some(group) = model.refused.get(id) else { return Line::default() };
+        let (mark, role) = theme.outcome(Outcome::Failed);
+        let mut line = Line::plain(" ").and(role, mark).and(Role::Plain, " ");
+        cell(&mut line, Role::Plain, &group.address, self.who, theme.dots());
+        line.push(Role::Plain, " ");
+        if self.device > 0 {
+            cell(&mut line, Role::Dim, "refused", self.device, theme.dots());
+            line.push(Role::Plain, " ");
+        }
+        cell(&mut line, Role::Dim, "TLS", self.stages(), "");
+        line.push(Role::Plain, &format!(" {:>1$} ", span(model.now.since(group.last)), self.since));
+        let times = format!("{}x", group.count);
+        let left = self.before_verdict().saturating_sub(line.width());
+        cell(&mut line, Role::Error, &format!("{times:>left$}", left = left.saturating_sub(1)), left, "");
+        let host = group.sni.as_ref().map(|sni| format!(", {sni}")).unwrap_or_default();
+        line.and(Role::Error, &format!("{}{host}", group.reason))
+    }
+
+    fn strays(&self, model: &Model, theme: Theme) -> Line {
+        let count = model.exchanges.strays().count() as u64;
+        let text = crate::dashboard::text::plural(count, "exchange");
+        Line::new(
+            Role::Dim,
+            &format!(" {} {text} outside any enrollment", theme.step(crate::enrollment::StepState::Ahead).0),
+        )
+    }
+}

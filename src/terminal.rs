@@ -1,0 +1,373 @@
+//! Owns the screen: reads keys, takes in observations, draws at most thirty times a second, and leaves the terminal as
+//! it was, whatever happens.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::panic::PanicHookInfo;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossterm::clipboard::CopyToClipboard;
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture, poll, read};
+use crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use crate::capture::{Closed, Damage, Place, Play, Played, Record};
+use crate::dashboard::{self, Effect, Health, Model, Recording, Size, Status, Theme};
+use crate::engine::{Engine, Observation};
+use crate::event::{Exchange, Time};
+use crate::sink::{self, Feed, Next};
+
+/// Updates that wait for the screen. When it is full the engine waits, its own queue grows into the file, and nothing
+/// is lost; traffic does not notice.
+const QUEUE: usize = 1_024;
+/// Between two drawings.
+const FRAME: Duration = Duration::from_millis(33);
+/// Between two looks at the recording's state.
+const STATUS: Duration = Duration::from_millis(500);
+/// Taking in updates is interrupted after so long, so that keys are answered.
+const BATCH: Duration = Duration::from_millis(25);
+
+/// What the engine's thread sends to the screen.
+#[derive(Debug)]
+pub enum Update {
+    Seen(Box<Observation>, Option<Place>),
+    /// A stretch of the capture could not be read.
+    Damaged(Damage),
+    /// A recorded run ended in order; its counts.
+    Closed(Closed),
+    /// Nothing more will come; why, if that is a trouble.
+    Ended(Option<String>),
+}
+
+/// How it is drawn, and from where bodies are read again.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub theme: Theme,
+    /// The capture that places are in.
+    pub capture: Option<PathBuf>,
+    /// Set by the caller's signal handler: leave.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Why the dashboard was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Quit,
+    Stopped,
+}
+
+/// Whether there is a screen to draw on.
+pub fn available() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// The theme that the environment asks for; `colour` as the command line decided.
+pub fn theme(colour: bool) -> Theme {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    // Without UTF-8 the fine marks would be noise.
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    let utf8 = locale.is_none_or(|l| {
+        let l = l.to_ascii_lowercase();
+        l.contains("utf-8") || l.contains("utf8")
+    });
+    Theme { colour: colour && !set("NO_COLOR"), ascii: set("ENROLLSCOPE_ASCII") || !utf8 }
+}
+
+/// Runs the dashboard on the calling thread until the user quits or `options.stop` is set.
+///
+/// # Errors
+/// The terminal cannot be read or written.
+pub fn run(updates: &Receiver<Update>, status: impl Fn() -> Status, options: &Options) -> io::Result<Ended> {
+    let screen = Screen::enter()?;
+    let mut session = Session {
+        model: Model::new(status(), jiff::tz::TimeZone::system()),
+        terminal: Terminal::new(CrosstermBackend::new(io::stdout()))?,
+        options,
+        dirty: true,
+        open: true,
+    };
+    let ended = session.run(updates, status);
+    drop(screen);
+    ended
+}
+
+struct Session<'o> {
+    model: Model,
+    terminal: Terminal<CrosstermBackend<io::Stdout>>,
+    options: &'o Options,
+    dirty: bool,
+    /// Updates can still come.
+    open: bool,
+}
+
+impl Session<'_> {
+    fn run(&mut self, updates: &Receiver<Update>, status: impl Fn() -> Status) -> io::Result<Ended> {
+        let size = self.terminal.size()?;
+        self.model.size = Size { width: size.width, height: size.height };
+        let (mut drawn, mut asked, mut second) = (None::<Instant>, Instant::now(), 0);
+        loop {
+            if self.options.stop.load(Ordering::Relaxed) {
+                return Ok(Ended::Stopped);
+            }
+            let busy = self.take_in(updates);
+            if asked.elapsed() >= STATUS {
+                asked = Instant::now();
+                let status = status();
+                self.dirty |= status != self.model.status;
+                self.model.status = status;
+            }
+            let now = wall_clock();
+            if now.0 / 1_000 != second {
+                second = now.0 / 1_000;
+                self.model.tick(now);
+                self.dirty |= self.model.status.live;
+            }
+            if self.dirty && drawn.is_none_or(|at| at.elapsed() >= FRAME) {
+                self.draw()?;
+                drawn = Some(Instant::now());
+            }
+            // Keys are answered at once; observations when the next frame is due.
+            let mut wait = if busy { Duration::ZERO } else { FRAME };
+            while poll(wait)? {
+                wait = Duration::ZERO;
+                let input = read()?;
+                self.dirty = true;
+                let effects = dashboard::update(&mut self.model, &input);
+                if effects.contains(&Effect::Quit) {
+                    return Ok(Ended::Quit);
+                }
+                for effect in effects {
+                    self.perform(effect)?;
+                }
+            }
+        }
+    }
+
+    /// Takes in what came; true when more is waiting.
+    fn take_in(&mut self, updates: &Receiver<Update>) -> bool {
+        let began = Instant::now();
+        while self.open && began.elapsed() < BATCH {
+            match updates.try_recv() {
+                Ok(update) => self.take(update),
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => {
+                    self.open = false;
+                    self.model.ended = true;
+                    self.dirty = true;
+                }
+            }
+        }
+        self.open
+    }
+
+    fn take(&mut self, update: Update) {
+        self.dirty = true;
+        match update {
+            Update::Seen(seen, place) => self.model.apply(*seen, place),
+            Update::Damaged(_) => self.model.damaged += 1,
+            Update::Closed(closed) => self.model.recorded_late += closed.late,
+            Update::Ended(why) => {
+                self.model.ended = true;
+                if let Some(why) = why {
+                    self.model.notify(why);
+                }
+            }
+        }
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        self.dirty = false;
+        self.model.refresh();
+        let (model, theme) = (&self.model, self.options.theme);
+        self.terminal.draw(|frame| dashboard::draw(frame, model, theme))?;
+        Ok(())
+    }
+
+    fn perform(&mut self, effect: Effect) -> io::Result<()> {
+        match effect {
+            Effect::Quit => {}
+            Effect::ReadBody(serial, place) => {
+                let read = match &self.options.capture {
+                    Some(path) => read_back(path, place),
+                    None => Err("there is no capture".to_owned()),
+                };
+                self.model.read_back = Some((serial, read));
+            }
+            Effect::Copy(text) => execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))?,
+            Effect::Suspend => {
+                leave();
+                suspend()?;
+                enter()?;
+                // A new one draws everything; `clear` would ask the terminal where its cursor is, and not all answer.
+                self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_back(path: &Path, place: Place) -> Result<Arc<Exchange>, String> {
+    match sink::read_at(path, place) {
+        Ok(Record::Exchange(exchange)) => Ok(Arc::new(*exchange)),
+        Ok(_) => Err("another record is in its place".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn wall_clock() -> Time {
+    Time(jiff::Timestamp::now().as_millisecond())
+}
+
+/// The alternate screen, for as long as it lives; a panic of its thread restores the terminal before it speaks.
+struct Screen {
+    before: Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>,
+}
+
+impl Screen {
+    fn enter() -> io::Result<Self> {
+        let before: Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync> = Arc::from(std::panic::take_hook());
+        let (owner, inner) = (std::thread::current().id(), Arc::clone(&before));
+        std::panic::set_hook(Box::new(move |info| {
+            // Other threads' panics are caught where they belong (the engine turns a rule's into a finding), and
+            // words on stderr would be written across the screen.
+            if std::thread::current().id() == owner {
+                leave();
+                inner(info);
+            } else {
+                tracing::error!(thread = std::thread::current().name(), "{info}");
+            }
+        }));
+        let screen = Self { before };
+        enter()?;
+        Ok(screen)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        leave();
+        // The hook cannot be changed while the thread panics.
+        if !std::thread::panicking() {
+            let before = Arc::clone(&self.before);
+            std::panic::set_hook(Box::new(move |info| before(info)));
+        }
+    }
+}
+
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    execute!(io::stdout(), EnterAlternateScreen, Clear(ClearType::All), EnableMouseCapture, cursor::Hide)
+}
+
+/// Every step is tried, whatever became of the one before.
+fn leave() {
+    let mut out = io::stdout();
+    let _ = execute!(out, DisableMouseCapture);
+    let _ = execute!(out, LeaveAlternateScreen);
+    let _ = execute!(out, cursor::Show);
+    let _ = disable_raw_mode();
+    let _ = out.flush();
+}
+
+/// Stops this process until the shell continues it.
+#[cfg(unix)]
+fn suspend() -> io::Result<()> {
+    let id = std::process::id().to_string();
+    std::process::Command::new("kill").args(["-TSTP", &id]).status().map(|_| ())
+}
+
+#[cfg(not(unix))]
+fn suspend() -> io::Result<()> {
+    Ok(())
+}
+
+/// Judges live events on a thread of its own.
+///
+/// # Errors
+/// No thread could be started.
+pub fn follow(mut feed: Feed, mut engine: Engine) -> io::Result<(Receiver<Update>, JoinHandle<()>)> {
+    engine_thread(move |updates| {
+        loop {
+            match feed.recv(Duration::from_secs(1)) {
+                Next::Event { event, place } => {
+                    // A screen that was left takes nothing more: the feed is drained all the same, for the counts.
+                    let _ = updates.send(Update::Seen(Box::new(engine.observe(event)), place));
+                }
+                Next::Idle => {}
+                Next::Closed => {
+                    let _ = updates.send(Update::Ended(None));
+                    return;
+                }
+            }
+        }
+    })
+}
+
+/// Judges a recording on a thread of its own.
+///
+/// # Errors
+/// No thread could be started.
+pub fn play<R: io::BufRead + Send + 'static>(
+    play: Play<R>,
+    mut engine: Engine,
+) -> io::Result<(Receiver<Update>, JoinHandle<()>)> {
+    engine_thread(move |updates| {
+        let mut trouble = None;
+        for played in play {
+            let update = match played {
+                Ok(Played::Event { event, place, .. }) => {
+                    Update::Seen(Box::new(engine.observe(event)), place)
+                }
+                Ok(Played::Damage(damage)) => Update::Damaged(damage),
+                Ok(Played::Closed(closed)) => Update::Closed(closed),
+                Err(error) => {
+                    trouble = Some(format!("could not read on: {error}"));
+                    break;
+                }
+            };
+            if updates.send(update).is_err() {
+                return;
+            }
+        }
+        let _ = updates.send(Update::Ended(trouble));
+    })
+}
+
+/// The thread's name tells the panic hook's log whose panic it was.
+fn engine_thread(
+    work: impl FnOnce(&SyncSender<Update>) + Send + 'static,
+) -> io::Result<(Receiver<Update>, JoinHandle<()>)> {
+    let (sender, receiver) = sync_channel(QUEUE);
+    let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || work(&sender))?;
+    Ok((receiver, thread))
+}
+
+/// The recorder's state as the dashboard shows it.
+pub fn recording(recording: sink::Recording) -> Recording {
+    Recording {
+        path: recording.path.map(|path| path.display().to_string()),
+        health: match recording.health {
+            sink::Health::Off => Health::Off,
+            sink::Health::Good => Health::Good,
+            sink::Health::Waiting => Health::Waiting,
+            sink::Health::Doubtful => Health::Doubtful,
+            sink::Health::Lossy => Health::Lossy,
+        },
+        trouble: recording.last_error,
+        size: recording.size,
+        lost: recording.lost,
+        late: recording.late,
+        deferred: recording.deferred,
+        waiting: recording.waiting,
+    }
+}

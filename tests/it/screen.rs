@@ -1,0 +1,210 @@
+//! The real binary in a pseudo-terminal: it draws, answers keys, and leaves the terminal as it was.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use enrollscope::capture::{self, Header, Redaction};
+use enrollscope::event;
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+#[path = "../../src/dashboard/tests/fleet.rs"]
+mod fleet;
+
+/// The fleet as a capture.
+fn capture(dir: &Path) -> PathBuf {
+    let mut out = Vec::new();
+    let redaction = Redaction { level: "secrets".to_owned(), key: None };
+    let header = Header { version: 1, tool: "0.1.0".to_owned(), started: fleet::START, redaction };
+    capture::encode::header(&mut out, &header);
+    for seen in fleet::Fleet::of_all_fates().events {
+        match seen {
+            event::Event::Exchange(exchange) => capture::encode::exchange(&mut out, &exchange),
+            event::Event::Connection(connection) => capture::encode::connection(&mut out, &connection),
+            // Nothing of the others is recorded here; ticks are told from the times.
+            _ => {}
+        }
+    }
+    let path = dir.join("fleet.jsonl");
+    std::fs::write(&path, out).unwrap();
+    path
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).unwrap()
+}
+
+/// A program on an emulated terminal.
+struct Screen {
+    master: Box<dyn MasterPty>,
+    child: Box<dyn Child + Send + Sync>,
+    writer: Box<dyn Write + Send>,
+    output: Receiver<Vec<u8>>,
+    grid: vt100::Parser,
+    /// Everything that was written to the terminal.
+    raw: Vec<u8>,
+}
+
+impl Screen {
+    fn open(capture: &Path, width: u16, height: u16) -> Self {
+        let size = PtySize { rows: height, cols: width, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_enrollscope"));
+        command.args([std::ffi::OsStr::new("open"), capture.as_os_str()]);
+        for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("LC_ALL", ""), ("TZ", "UTC")]
+        {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                if sender.send(buffer[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let writer = pair.master.take_writer().unwrap();
+        let grid = vt100::Parser::new(cells(height), cells(width), 0);
+        Self { master: pair.master, child, writer, output, grid, raw: Vec::new() }
+    }
+
+    fn take_in(&mut self, wait: Duration) {
+        if let Ok(bytes) = self.output.recv_timeout(wait) {
+            self.grid.process(&bytes);
+            self.raw.extend(bytes);
+        }
+    }
+
+    fn text(&self) -> String {
+        self.grid.screen().contents()
+    }
+
+    /// Waits until the screen is as wanted.
+    fn until(&mut self, what: &str, wanted: impl Fn(&Self) -> bool) {
+        let began = Instant::now();
+        while !wanted(self) {
+            assert!(began.elapsed() < Duration::from_secs(20), "no {what}:\n{}", self.text());
+            self.take_in(Duration::from_millis(20));
+        }
+    }
+
+    fn shows(&mut self, text: &str) {
+        self.until(text, |screen| screen.text().contains(text));
+    }
+
+    fn resize(&mut self, width: u16, height: u16) {
+        self.grid.screen_mut().set_size(cells(height), cells(width));
+        self.master.resize(PtySize { rows: height, cols: width, pixel_width: 0, pixel_height: 0 }).unwrap();
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+    }
+
+    /// Waits for the end, and says how it ended.
+    fn end(&mut self) -> u32 {
+        self.until("end", |screen| !screen.grid.screen().alternate_screen());
+        let status = self.child.wait().unwrap();
+        self.take_in(Duration::from_millis(200));
+        status.exit_code()
+    }
+
+    fn is_restored(&self) -> bool {
+        let screen = self.grid.screen();
+        !screen.alternate_screen()
+            && !screen.hide_cursor()
+            && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+    }
+}
+
+#[test]
+fn a_recording_is_opened_read_and_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut screen = Screen::open(&capture(dir.path()), 80, 24);
+    screen.shows("anna@contoso.example");
+    screen.shows("read to its end");
+    assert!(screen.grid.screen().alternate_screen() && screen.grid.screen().hide_cursor());
+    screen.press("?");
+    screen.shows("Quit (Ctrl-C too)");
+    screen.press("\x1b");
+    screen.shows("verdict");
+    screen.press("/bert");
+    screen.shows("/bert");
+    screen.until("only bert", |screen| !screen.text().contains("anna@contoso.example"));
+    screen.press("\r\r");
+    screen.shows("LAPTOP-BERT");
+    screen.shows("CSR-006");
+    screen.press("n");
+    screen.shows("> info FAULT-011");
+    screen.press("4");
+    screen.shows("HTTP/1.1 500 Not OK");
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+    assert!(screen.is_restored());
+    let bare = String::from_utf8_lossy(&screen.raw).replace("\x1b[2J", "");
+    assert!(!bare.contains('\u{202e}') && !bare.contains('\u{9b}'), "hostile text got through");
+}
+
+#[test]
+fn a_larger_terminal_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut screen = Screen::open(&capture(dir.path()), 80, 24);
+    screen.shows("read to its end");
+    assert!(!screen.text().contains("discov."));
+    screen.resize(200, 60);
+    screen.shows("discov.");
+    screen.shows("get-policies-request");
+    screen.resize(80, 24);
+    screen.until("narrow", |screen| {
+        screen.text().contains("DPCMS") && !screen.text().contains("get-policies-request")
+    });
+    screen.press("\x03");
+    assert_eq!(screen.end(), 0);
+    assert!(screen.is_restored());
+}
+
+#[test]
+fn what_is_no_capture_never_touches_the_screen() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let newer =
+        r#"{"enrollscope":"capture","version":99,"tool":"9.0.0","started":"2030-01-01T00:00:00.000Z"}"#;
+    let cases = [
+        (write("empty.jsonl", ""), "empty"),
+        (write("notes.txt", "to do: nothing\n"), "not a capture"),
+        (write("newer.jsonl", &format!("{newer}\n")), "version 99"),
+        (dir.path().join("absent.jsonl"), "No such file"),
+        (dir.path().to_owned(), "directory"),
+    ];
+    for (path, said) in cases {
+        let mut screen = Screen::open(&path, 80, 24);
+        let status = screen.child.wait().unwrap();
+        screen.shows("error:");
+        screen.take_in(Duration::from_millis(100));
+        let text = screen.text().replace('\n', " ");
+        assert_eq!(status.exit_code(), 2, "{text}");
+        assert!(text.contains(said), "{}: {text}", path.display());
+        assert!(!screen.raw.contains(&0x1b), "{text}");
+    }
+}
+
+#[test]
+fn without_a_terminal_another_command_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let run =
+        assert_cmd::Command::cargo_bin("enrollscope").unwrap().arg("open").arg(capture(dir.path())).assert();
+    let run = run.code(2);
+    let said = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(said.contains("open needs a terminal; use `enrollscope check"), "{said}");
+    assert!(run.get_output().stdout.is_empty());
+}
