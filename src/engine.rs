@@ -267,8 +267,7 @@ impl Engine {
 
     /// The enrollment with its verdict of now.
     fn settled(&mut self, id: EnrollmentId) -> Option<Enrollment> {
-        let now = self.now;
-        self.correlator.set_verdict(id, |enrollment| diagnosis::judge(enrollment, now));
+        self.correlator.set_verdict(id, diagnosis::judge);
         self.correlator.enrollment(id).cloned()
     }
 

@@ -2,14 +2,13 @@
 
 use super::hresult::hresult;
 use crate::enrollment::{Cause, Enrollment, Outcome, Stage};
-use crate::event::Time;
 use crate::rules::Subject;
 
 /// The longest verdict, in characters.
 const LONGEST: usize = 160;
 
-/// Sets sentence, owner and code from how things stand at `now`.
-pub fn judge(enrollment: &mut Enrollment, now: Time) {
+/// Sets sentence, owner and code from how things stand.
+pub fn judge(enrollment: &mut Enrollment) {
     let (sentence, owner, code) = match (enrollment.outcome, &enrollment.cause) {
         (Outcome::Enrolled, _) if enrollment.stage == Some(Stage::FirstSync) => {
             ("Enrolled; the first management session has begun".to_owned(), None, None)
@@ -18,7 +17,7 @@ pub fn judge(enrollment: &mut Enrollment, now: Time) {
             ("Enrolled; the certificate and the settings were delivered".to_owned(), None, None)
         }
         (Outcome::Failed, cause) => failed(enrollment, cause),
-        (Outcome::Stalled, _) => stalled(enrollment, now),
+        (Outcome::Stalled, _) => stalled(enrollment),
         (Outcome::InProgress, Cause::Finding { rule, found, hresult }) => {
             (finding(rule, found), Some(rule.subject), *hresult)
         }
@@ -72,8 +71,7 @@ fn finding(rule: &crate::rules::Rule, found: &str) -> String {
 }
 
 /// Silence is a verdict too: what was expected, and what to check first.
-fn stalled(enrollment: &Enrollment, now: Time) -> (String, Option<Subject>, Option<u32>) {
-    let silent = duration(enrollment.silent_for(now));
+fn stalled(enrollment: &Enrollment) -> (String, Option<Subject>, Option<u32>) {
     let several = if enrollment.threads > 1 {
         format!(" ({} devices or attempts)", enrollment.threads)
     } else {
@@ -97,7 +95,7 @@ fn stalled(enrollment: &Enrollment, now: Time) -> (String, Option<Subject>, Opti
         ),
         _ => ("nothing more", "look at the device's event log", Subject::Device),
     };
-    (format!("Stuck for {silent}{several}: {next}; {check}"), Some(owner), None)
+    (format!("Stuck {}{several}: {next}; {check}", at(enrollment)), Some(owner), None)
 }
 
 fn waiting(enrollment: &Enrollment) -> String {
@@ -125,16 +123,6 @@ fn fault_owner(word: &str) -> Subject {
         }
         "DeviceNotSupported" | "NotEligibleToRenew" | "MessageFormat" => Subject::Device,
         _ => Subject::Server,
-    }
-}
-
-/// `45 s`, `2 min 10 s`, `3 h 5 min`.
-fn duration(millis: i64) -> String {
-    let seconds = millis / 1000;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s} s"),
-        (h, m, _) => format!("{h} h {m} min"),
     }
 }
 
