@@ -83,11 +83,46 @@ pub fn theme(colour: bool) -> Theme {
     Theme { colour: colour && !set("NO_COLOR"), ascii: set("ENROLLSCOPE_ASCII") || !utf8 }
 }
 
+/// A flag that is set when the process is asked to end, so that the screen can be left in order.
+///
+/// # Errors
+/// No thread could be started.
+pub fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
+    let stop = Arc::<AtomicBool>::default();
+    let flag = Arc::clone(&stop);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        if runtime.block_on(asked_to_end()).is_ok() {
+            flag.store(true, Ordering::Relaxed);
+        }
+    })?;
+    Ok(stop)
+}
+
+#[cfg(unix)]
+async fn asked_to_end() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn asked_to_end() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
 /// Runs the dashboard on the calling thread until the user quits or `options.stop` is set.
 ///
 /// # Errors
 /// The terminal cannot be read or written.
-pub fn run(updates: &Receiver<Update>, status: impl Fn() -> Status, options: &Options) -> io::Result<Ended> {
+pub fn run(updates: Receiver<Update>, status: impl Fn() -> Status, options: &Options) -> io::Result<Ended> {
     let screen = Screen::enter()?;
     let mut session = Session {
         model: Model::new(status(), jiff::tz::TimeZone::system()),
@@ -96,8 +131,10 @@ pub fn run(updates: &Receiver<Update>, status: impl Fn() -> Status, options: &Op
         dirty: true,
         open: true,
     };
-    let ended = session.run(updates, status);
+    let ended = session.run(&updates, status);
     drop(screen);
+    // The engine's thread must not wait for a screen that is gone.
+    drop(updates);
     ended
 }
 

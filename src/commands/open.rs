@@ -1,8 +1,6 @@
 //! `open`: the dashboard on a recording; it never listens.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -26,9 +24,9 @@ pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
     let options = terminal::Options {
         theme: terminal::theme(out.colour()),
         capture: Some(path.to_owned()),
-        stop: Arc::<AtomicBool>::default(),
+        stop: terminal::stop_on_signals().context("could not listen for signals")?,
     };
-    terminal::run(&updates, || status.clone(), &options).context("the terminal failed")?;
+    terminal::run(updates, || status.clone(), &options).context("the terminal failed")?;
     Ok(Exit::Good)
 }
 

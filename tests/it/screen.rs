@@ -169,6 +169,18 @@ fn a_larger_terminal_is_used() {
     assert!(screen.is_restored());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_signal_leaves_the_terminal_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut screen = Screen::open(&capture(dir.path()), 80, 24);
+    screen.shows("read to its end");
+    let id = screen.child.process_id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(screen.end(), 0);
+    assert!(screen.is_restored());
+}
+
 #[test]
 fn what_is_no_capture_never_touches_the_screen() {
     let dir = tempfile::tempdir().unwrap();

@@ -32,7 +32,7 @@ pub(super) fn build(model: &Model, width: usize) -> Page {
     }
     let Some(seen) = model.selected_exchange() else {
         let mut page = Page::default();
-        page.push(Line::new(Role::Dim, "Nothing of it is remembered any more."));
+        page.push(Line::new(Role::Dim, "Only the newest 20,000 exchanges are kept here; its own are older."));
         return page;
     };
     let whole = model.whole(seen.serial);

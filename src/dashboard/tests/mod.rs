@@ -1,15 +1,17 @@
 //! The dashboard over a fixed fleet: what it shows, and what keys do.
 
 mod fleet;
+mod given;
 mod keys;
 mod views;
 
 use crossterm::event::{Event as Terminal, KeyCode, KeyEvent, KeyModifiers};
 
 use fleet::Fleet;
+use given::{live, recorded};
 
 use super::update::update;
-use super::{Effect, Health, Model, Recording, Size, Status};
+use super::{Effect, Model, Size, Status};
 use crate::engine::Engine;
 use crate::{enrollment::Deadlines, event, rules::Profile};
 
@@ -26,32 +28,6 @@ fn model(status: Status) -> Model {
     model.ended = !model.status.live;
     model.refresh();
     model
-}
-
-fn recorded() -> Status {
-    Status {
-        title: "open".to_owned(),
-        subject: "captures/fleet.jsonl".to_owned(),
-        redaction: "secrets".to_owned(),
-        ..Status::default()
-    }
-}
-
-fn live() -> Status {
-    Status {
-        title: "proxy".to_owned(),
-        subject: "https://mdm.contoso.example".to_owned(),
-        listeners: vec!["https://0.0.0.0:443".to_owned()],
-        recording: Some(Recording {
-            path: Some("captures/2023-01-29.jsonl".to_owned()),
-            health: Health::Good,
-            size: 1_234_567,
-            ..Recording::default()
-        }),
-        redaction: "secrets".to_owned(),
-        live: true,
-        ..Status::default()
-    }
 }
 
 /// Keys by name, or characters one by one: `j j Enter / a n n`.

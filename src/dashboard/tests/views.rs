@@ -6,6 +6,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 
+use super::given::alarmed;
 use super::*;
 use crate::dashboard::{Theme, draw};
 
@@ -80,27 +81,6 @@ pictures! {
     device_withheld_sync: recorded(), "/ a n n a Enter Enter G Enter 3";
     refused: recorded(), "/ 2 0 3 . 0 Enter Enter";
     strays: recorded(), "G Enter";
-}
-
-fn alarmed() -> Status {
-    let mut status = live();
-    status.redaction = "none".to_owned();
-    status.warnings = vec![
-        "the server's certificate is not verified".to_owned(),
-        "bodies of everything are recorded".to_owned(),
-        "redaction is off: the capture holds passwords".to_owned(),
-    ];
-    status.recording = Some(Recording {
-        path: Some("captures/2023-01-29.jsonl".to_owned()),
-        health: Health::Waiting,
-        trouble: Some("No space left on device".to_owned()),
-        size: 35_000_000,
-        lost: 3,
-        late: 12,
-        waiting: 40,
-        deferred: 7,
-    });
-    status
 }
 
 #[test]

@@ -1,0 +1,50 @@
+//! What the tool says about itself in the tests.
+
+use crate::dashboard::{Health, Recording, Status};
+
+pub(super) fn recorded() -> Status {
+    Status {
+        title: "open".to_owned(),
+        subject: "captures/fleet.jsonl".to_owned(),
+        redaction: "secrets".to_owned(),
+        ..Status::default()
+    }
+}
+
+pub(super) fn live() -> Status {
+    Status {
+        title: "proxy".to_owned(),
+        subject: "https://mdm.contoso.example".to_owned(),
+        listeners: vec!["https://0.0.0.0:443".to_owned()],
+        recording: Some(Recording {
+            path: Some("captures/2023-01-29.jsonl".to_owned()),
+            health: Health::Good,
+            size: 1_234_567,
+            ..Recording::default()
+        }),
+        redaction: "secrets".to_owned(),
+        live: true,
+        ..Status::default()
+    }
+}
+
+pub(super) fn alarmed() -> Status {
+    let mut status = live();
+    status.redaction = "none".to_owned();
+    status.warnings = vec![
+        "the server's certificate is not verified".to_owned(),
+        "bodies of everything are recorded".to_owned(),
+        "redaction is off: the capture holds passwords".to_owned(),
+    ];
+    status.recording = Some(Recording {
+        path: Some("captures/2023-01-29.jsonl".to_owned()),
+        health: Health::Waiting,
+        trouble: Some("No space left on device".to_owned()),
+        size: 35_000_000,
+        lost: 3,
+        late: 12,
+        waiting: 40,
+        deferred: 7,
+    });
+    status
+}
