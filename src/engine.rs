@@ -235,6 +235,7 @@ impl Engine {
         let ending = Ending {
             response: response.map(|r| r.kind),
             status: answered.map(|r| r.status),
+            posted: exchange.request.method == "POST",
             unanswered: answered.is_none() && exchange.request.at.0 != 0,
             ours: ours.map(|_| exchange.upstream.as_ref().and_then(|u| u.error.clone())),
             auth: response.and_then(auth_of),

@@ -188,6 +188,16 @@ pub fn header<'a>(headers: &'a [Header], name: &str) -> Option<&'a Header> {
     headers.iter().find(|h| h.name.eq_ignore_ascii_case(name))
 }
 
+/// Whether a character that came from the wire could steer a terminal, turn the reading direction, or hide: whoever
+/// shows text spells such characters out.
+pub fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}'
+            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+            | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+}
+
 /// A message body as it travelled, the transfer coding removed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Body {

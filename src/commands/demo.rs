@@ -105,8 +105,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     let status = move || Status { recording: Some(terminal::recording(recorder.read())), ..about.clone() };
     let options =
         terminal::Options { theme: terminal::theme(out.colour()), capture: path.clone(), stop: asked };
-    let shown = terminal::run(&updates, status, &options);
-    drop(updates);
+    let shown = terminal::run(updates, status, &options);
     playing.abort();
     let recording = wire.end_when(std::future::ready(()));
     let _ = judging.join();

@@ -68,8 +68,7 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
             move || Status { recording: Some(terminal::recording(recorder.read())), ..about.clone() };
         let options =
             terminal::Options { theme: terminal::theme(out.colour()), capture: path.clone(), stop: asked };
-        let shown = terminal::run(&updates, status, &options);
-        drop(updates);
+        let shown = terminal::run(updates, status, &options);
         let recording = wire.end_when(std::future::ready(()));
         let _ = judging.join();
         shown.context("the terminal failed")?;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::text::Span;
 
-use crate::event::Time;
+use crate::event::{Time, steers};
 
 /// Zero-width characters that may follow each other; more of them are a prank.
 const MAX_COMBINING: usize = 4;
@@ -29,14 +29,6 @@ pub fn clean(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
-}
-
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}'
-            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-            | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
 /// Columns that a text takes on the screen.

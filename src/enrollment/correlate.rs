@@ -76,8 +76,10 @@ pub struct Placement {
 pub struct Ending<'a> {
     pub response: Option<Kind>,
     pub status: Option<u16>,
-    /// Nobody knows whether there was an answer: the request was read from a file.
+    /// There was no answer: the wire broke, and not that a file holds a request only.
     pub unanswered: bool,
+    /// The request was a POST: only those are steps of an enrollment.
+    pub posted: bool,
     /// The answer is ours, with the reason.
     pub ours: Option<Option<String>>,
     pub auth: Option<AuthPolicy>,
@@ -470,18 +472,13 @@ impl Correlator {
         let enrollment = &mut row.enrollment;
         ending.findings.iter().for_each(|f| enrollment.count(f.level));
         let worst = ending.findings.iter().find(|f| f.level == Level::Error);
-        let bad_status = ending.status.filter(|s| *s >= 400);
-        let probe = enrollment.stage == Some(Stage::Discovery)
-            && ending.response.is_none_or(|k| k == Kind::None)
-            && row.threads.get(placement.thread).is_some_and(|t| t.step == Some(Kind::DiscoveryProbe));
+        let bad_status = ending.status.filter(|s| *s >= 400 && ending.posted);
         let synced = row.threads.get(placement.thread).is_some_and(|t| t.step == Some(Kind::ManagementSync));
         (enrollment.last, enrollment.cause) = match (&ending.ours, &ending.fault, bad_status, worst) {
             (Some(why), ..) => (Last::NoAnswer, Cause::NoAnswer(why.clone())),
             _ if ending.unanswered && !synced => (Last::NoAnswer, Cause::NoAnswer(None)),
             _ if synced && enrollment.issued.is_some() => (Last::Issued, Cause::None),
             (_, Some(fault), ..) => (Last::Bad, fault.clone()),
-            // A probe that is not answered with 200 stops only autodiscovery.
-            (_, _, Some(_), _) if probe => (Last::Good, Cause::None),
             (_, _, Some(_), Some(finding)) if finding.rule.id != "HTTP-014" => (Last::Bad, cause_of(finding)),
             (_, _, Some(status), _) => (Last::Bad, Cause::Status(status)),
             (_, _, None, Some(finding)) => {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::judged::{Found, Judged, Seen};
-use crate::event::Side;
+use crate::event::{Side, steers};
 use crate::message::Within;
 use crate::rules::Level;
 
@@ -130,6 +130,6 @@ fn finding(out: &mut String, found: &Found, paint: Paint) {
 /// Control characters from hostile input never reach a terminal.
 pub(super) fn clean(text: &str) -> String {
     text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .flat_map(|c| if steers(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
         .collect()
 }

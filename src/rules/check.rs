@@ -1,7 +1,7 @@
 //! What a rule is handed, and what it answers.
 
 use crate::dialogue::Dialogue;
-use crate::event::{Connection, Exchange, From, Response, Side};
+use crate::event::{Connection, Exchange, From, Response, Side, steers};
 use crate::message::certificate::Csr;
 use crate::message::{
     Content, Credential, DiscoverRequest, DiscoverResponse, Fault, GetPoliciesRequest, GetPoliciesResponse,
@@ -296,7 +296,7 @@ fn shorten(text: &str) -> String {
     let mut short: String = text
         .chars()
         .take(MAX_FOUND)
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .flat_map(|c| if steers(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
         .collect();
     if text.chars().nth(MAX_FOUND).is_some() {
         short.push('…');
