@@ -30,6 +30,11 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
     let proxy = runtime.block_on(Proxy::bind(settings, journal.clone()))?;
     let record = live::record(&args.recording, journal, receiver, true, out)?;
     let addresses = proxy.addresses();
+    // Before anybody hears that we listen: who hears it may ask us to end.
+    let interrupted = {
+        let _runtime = runtime.enter();
+        interrupted()
+    };
     announce(&addresses, args.ready_file.as_deref(), out)?;
     let (stop, stopped) = watch::channel(false);
     let running = runtime.spawn(proxy.run(stopped));
@@ -39,7 +44,7 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
     let mut worst = None;
     if headless {
         runtime.spawn(async move {
-            interrupted().await;
+            interrupted.await;
             let _ = stop.send(true);
         });
         // Ends when the engine has judged everything, after the proxy has stopped and the writer has ended.
@@ -66,20 +71,23 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
     })
 }
 
-/// Ctrl-C, or being asked to end.
-pub(super) async fn interrupted() {
+/// Ctrl-C, or being asked to end; heard from this call on, not only once it is awaited. It needs a runtime around it.
+pub(super) fn interrupted() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    #[cfg(unix)]
+    let interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
+    async move {
+        #[cfg(unix)]
+        if let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
             return;
         }
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Forwarding is light; two threads serve a site.
