@@ -9,7 +9,9 @@
 )]
 
 mod architecture;
+mod binary;
 mod catalogue;
+mod cli;
 mod messages;
 mod proxy;
 mod redaction;
