@@ -149,6 +149,12 @@ impl Running {
         assert_eq!(status.code(), Some(0), "{err}");
         (out, err)
     }
+
+    /// No time for anything: SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 impl Drop for Running {

@@ -12,6 +12,7 @@ mod architecture;
 mod binary;
 mod catalogue;
 mod cli;
+mod kill;
 mod messages;
 mod proxy;
 mod redaction;
