@@ -15,10 +15,19 @@ fn main() -> ExitCode {
     let out = Output::new(cli.color);
     let exit =
         with_config(cli, &command, line, &matches).and_then(|cli| run(&cli, out)).unwrap_or_else(|error| {
-            out.note(&format!("error: {error:#}"));
+            out.note(&format!("error: {}", sentence(&error)));
             Exit::Failed
         });
     ExitCode::from(exit.code())
+}
+
+/// The error and its causes; what one has already told of the next is not said twice.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        _ if said.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
 }
 
 /// The command line again, with the configuration file's options behind it.

@@ -16,6 +16,13 @@ pub enum MessageFile {
 }
 
 impl MessageFile {
+    /// Whether the bytes begin like a message: with a request or status line, with markup, or with a byte order mark.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        let marks: [&[u8]; 4] = [b"<", b"\xEF\xBB\xBF", b"\xFE\xFF", b"\xFF\xFE"];
+        let text = bytes.trim_ascii_start();
+        marks.iter().any(|mark| text.starts_with(mark)) || head_of(bytes).is_some()
+    }
+
     /// Never fails: what is neither HTTP nor XML is a request of an unknown kind.
     pub fn read(bytes: &[u8]) -> Self {
         match head_of(bytes) {

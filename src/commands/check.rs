@@ -25,18 +25,11 @@ pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
             bail!("--allow {id}: there is no such rule; `enrollscope rules` lists them all");
         }
     }
-    let mut judging = Judging { judged: Judged::new(profile), profile, next: 0 };
-    let mut unreadable = false;
-    for input in &args.inputs {
-        if let Err(error) = judging.input(input) {
-            unreadable = true;
-            let path = input.display().to_string();
-            out.note(&format!("error: {path}: {error:#}"));
-            let error = Some(format!("{error:#}"));
-            judging.judged.inputs.push(Input { path, error, ..Input::default() });
-        }
+    let mut judging = Judging { judged: Judged::new(profile), profile, next: 0, unreadable: false, out };
+    for input in args.inputs.iter().filter(|input| !is_told_with_its_request(input, &args.inputs)) {
+        judging.input(input);
     }
-    let mut judged = judging.judged;
+    let Judging { mut judged, unreadable, .. } = judging;
     judged
         .findings
         .retain(|f| !args.allow.iter().any(|id| by_id(id).is_some_and(|rule| rule.id == f.finding.rule.id)));
@@ -59,23 +52,44 @@ struct Judging {
     profile: Profile,
     /// Numbers message files, which have no seq of their own.
     next: u64,
+    /// Something that was asked for could not be judged.
+    unreadable: bool,
+    out: Output,
 }
 
 impl Judging {
-    fn engine(&self) -> Engine {
+    /// An engine for the next conversation.
+    fn engine(&mut self) -> Engine {
+        self.judged.begin();
         Engine::new(self.profile, Deadlines::default())
     }
 
-    fn input(&mut self, path: &Path) -> Result<()> {
-        if path == Path::new("-") {
-            let mut bytes = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut bytes).context("could not read the standard input")?;
-            return self.bytes("-", &bytes);
-        }
-        if path.is_dir() {
-            return self.directory(path);
-        }
-        self.file(path)
+    /// What cannot be read is told, and does not keep the others from being judged.
+    fn input(&mut self, path: &Path) {
+        let read = if path == Path::new("-") {
+            self.standard_input()
+        } else if path.is_dir() {
+            self.directory(path)
+        } else {
+            self.file(path)
+        };
+        self.told(path, read);
+    }
+
+    fn told(&mut self, path: &Path, read: Result<()>) {
+        let Err(error) = read else { return };
+        self.unreadable = true;
+        let path = path.display().to_string();
+        self.out.note(&format!("error: {path}: {error:#}"));
+        let error = Some(format!("{error:#}"));
+        self.judged.inputs.push(Input { path, error, ..Input::default() });
+    }
+
+    fn standard_input(&mut self) -> Result<()> {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).context("could not read the standard input")?;
+        let mut engine = self.engine();
+        self.bytes(&mut engine, Path::new("-"), &bytes)
     }
 
     fn file(&mut self, path: &Path) -> Result<()> {
@@ -92,22 +106,34 @@ impl Judging {
         }
         let mut bytes = Vec::new();
         whole.take(LARGEST_MESSAGE).read_to_end(&mut bytes).context("could not read it")?;
-        self.bytes(&name, &bytes)
+        let mut engine = self.engine();
+        self.bytes(&mut engine, path, &bytes)
     }
 
-    fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+    fn bytes(&mut self, engine: &mut Engine, path: &Path, bytes: &[u8]) -> Result<()> {
+        let name = path.display().to_string();
         if bytes.is_empty() {
             bail!("the file is empty: neither a capture nor a message");
         }
         if is_capture(bytes) {
-            return self.capture(name, Play::new(Reader::new(bytes)?));
+            return self.capture(&name, Play::new(Reader::new(bytes)?));
         }
-        let mut engine = self.engine();
-        self.message(&mut engine, name, MessageFile::read(bytes).into_exchange());
+        if !MessageFile::is_one(bytes) {
+            bail!("neither a capture, nor XML, nor HTTP that starts with a request or status line");
+        }
+        let mut exchange = MessageFile::read(bytes).into_exchange();
+        // NAME.req.http and NAME.resp.http are one exchange, told with the request.
+        if let Some(answer) = answer_of(path).and_then(|path| std::fs::read(path).ok())
+            && let MessageFile::Response(response) = MessageFile::read(&answer)
+        {
+            exchange.response = Some(response);
+        }
+        self.message(engine, &name, exchange);
         Ok(())
     }
 
-    /// Message files of a directory, in the order of their names, are one conversation; captures are their own.
+    /// Message files of a directory, in the order of their names, are one conversation; captures are their own, and
+    /// come first.
     fn directory(&mut self, path: &Path) -> Result<()> {
         let mut files: Vec<PathBuf> = std::fs::read_dir(path)
             .context("could not list it")?
@@ -121,28 +147,23 @@ impl Judging {
         if files.is_empty() {
             bail!("there is no .jsonl, .xml, .http or .txt file in it");
         }
+        let (captures, messages): (Vec<_>, Vec<_>) =
+            files.iter().partition(|file| file.extension().is_some_and(|e| e == "jsonl"));
+        for file in captures {
+            let read = self.file(file);
+            self.told(file, read);
+        }
         let mut engine = self.engine();
-        for file in &files {
-            let name = file.display().to_string();
-            if file.extension().is_some_and(|e| e == "jsonl") {
-                self.file(file).with_context(|| name.clone())?;
+        for file in messages {
+            if is_told_with_its_request(file, &files) {
                 continue;
             }
-            // NAME.req.http and NAME.resp.http are one exchange, told with the request.
-            if name.ends_with(".resp.http")
-                && files.contains(&PathBuf::from(name.replace(".resp.http", ".req.http")))
-            {
-                continue;
-            }
-            let bytes = std::fs::read(file).with_context(|| name.clone())?;
-            let mut exchange = MessageFile::read(&bytes).into_exchange();
-            if let Some(stem) = name.strip_suffix(".req.http")
-                && let Ok(answer) = std::fs::read(format!("{stem}.resp.http"))
-                && let MessageFile::Response(response) = MessageFile::read(&answer)
-            {
-                exchange.response = Some(response);
-            }
-            self.message(&mut engine, &name, exchange);
+            let read = std::fs::read(file).context("could not read it").and_then(|bytes| {
+                // Notes lie beside messages.
+                let note = file.extension().is_some_and(|e| e == "txt") && !MessageFile::is_one(&bytes);
+                if note { Ok(()) } else { self.bytes(&mut engine, file, &bytes) }
+            });
+            self.told(file, read);
         }
         Ok(())
     }
@@ -171,6 +192,16 @@ impl Judging {
         self.judged.inputs.push(input);
         Ok(())
     }
+}
+
+/// Where the answer to the request in NAME.req.http is.
+fn answer_of(request: &Path) -> Option<PathBuf> {
+    let name = request.to_str()?.strip_suffix(".req.http")?;
+    Some(PathBuf::from(format!("{name}.resp.http")))
+}
+
+fn is_told_with_its_request(path: &Path, others: &[PathBuf]) -> bool {
+    others.iter().any(|other| answer_of(other).is_some_and(|answer| answer == path))
 }
 
 fn is_capture(start: &[u8]) -> bool {

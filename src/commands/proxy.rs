@@ -35,6 +35,11 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
     let proxy = runtime.block_on(Proxy::bind(settings, journal.clone()))?;
     let record = live::record(&args.recording, journal, receiver, true, out)?;
     let addresses = proxy.addresses();
+    // Before anybody hears that we listen: who hears it may ask us to end.
+    let interrupted = {
+        let _runtime = runtime.enter();
+        interrupted()
+    };
     announce(&addresses, args.ready_file.as_deref(), out)?;
     let (stop, stopped) = watch::channel(false);
     let running = runtime.spawn(proxy.run(stopped));
@@ -47,7 +52,7 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
     let recording = if headless {
         let (seen, judging) = live::judge(feed, engine, None)?;
         // Ends when the engine has judged everything, after the proxy has stopped and the writer has ended.
-        let ending = std::thread::spawn(move || wire.end_when(interrupted()));
+        let ending = std::thread::spawn(move || wire.end_when(interrupted));
         for (observation, _) in seen {
             worst = worst.max(observation.findings.iter().map(|f| f.level).max());
             live::print(&observation, args.format, out);
@@ -60,7 +65,7 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
         let asked = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&asked);
         wire.runtime.spawn(async move {
-            interrupted().await;
+            interrupted.await;
             flag.store(true, Ordering::Relaxed);
         });
         let about = about(args, addresses);
@@ -136,20 +141,23 @@ fn about(args: &ProxyArgs, listeners: Vec<String>) -> Status {
     }
 }
 
-/// Ctrl-C, or being asked to end.
-pub(super) async fn interrupted() {
+/// Ctrl-C, or being asked to end; heard from this call on, not only once it is awaited. It needs a runtime around it.
+pub(super) fn interrupted() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    #[cfg(unix)]
+    let interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
+    async move {
+        #[cfg(unix)]
+        if let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
             return;
         }
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Forwarding is light; two threads serve a site.

@@ -94,7 +94,8 @@ pub(super) fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> 
     let text = read(path)?;
     match rustls_pemfile::private_key(&mut text.as_slice()) {
         Ok(Some(key)) => Ok(key),
-        Ok(None) if is_encrypted(&text) => Err(PemError::EncryptedKey(path.into())),
+        // The older form's header lines are no base64.
+        Ok(None) | Err(_) if is_encrypted(&text) => Err(PemError::EncryptedKey(path.into())),
         Ok(None) => Err(PemError::NoKey(path.into())),
         Err(source) => Err(PemError::Malformed { path: path.into(), source }),
     }
@@ -150,6 +151,9 @@ mod tests {
         let private = files.put("leaf.key", &to_pem("PRIVATE KEY", &key.serialize_der()));
         let stranger = files.put("other.key", &to_pem("PRIVATE KEY", &other.serialize_der()));
         let encrypted = files.put("enc.key", &to_pem("ENCRYPTED PRIVATE KEY", b"secret"));
+        let headers = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00";
+        let older = to_pem("RSA PRIVATE KEY", b"secret").replace("-----BEGIN RSA PRIVATE KEY-----", headers);
+        let older = files.put("older.key", &older);
 
         let good = load_identity(&certificate, &private).unwrap();
         assert_eq!(good.names, ["mdm.example"]);
@@ -160,6 +164,7 @@ mod tests {
         };
         check(&certificate, &stranger, "does not belong");
         check(&certificate, &encrypted, "openssl pkey");
+        check(&certificate, &older, "openssl pkey");
         check(&certificate, &certificate, "no private key");
         check(&private, &private, "no certificate");
         check(&files.dir.path().join("absent"), &private, "cannot read");

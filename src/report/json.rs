@@ -57,16 +57,11 @@ pub(super) fn enrollment_fields(e: &Enrollment) -> Value {
 
 fn enrollment(judged: &Judged, e: &Enrollment) -> Value {
     let mut value = enrollment_fields(e);
-    let ids: Vec<_> = judged.exchanges_of(e.id).map(id).collect();
+    let ids: Vec<_> = judged.exchanges_of(e.id).map(|seen| seen.id.to_string()).collect();
     if let Some(fields) = value.as_object_mut() {
         fields.insert("exchanges".to_owned(), json!(ids));
     }
     value
-}
-
-/// A message from a file has no id of its own: its place in the document is one.
-fn id(seen: &Seen) -> String {
-    if seen.id.0.is_empty() { format!("x{}", seen.seq) } else { seen.id.to_string() }
 }
 
 fn exchange(seen: &Seen) -> Value {
@@ -79,7 +74,7 @@ fn exchange(seen: &Seen) -> Value {
         })
     });
     json!({
-        "id": id(seen),
+        "id": seen.id.to_string(),
         "seq": seen.seq,
         "enrollment": seen.enrollment.map(|e| e.to_string()),
         "link": seen.link.map(|l| l.word()),
@@ -101,7 +96,7 @@ fn finding(judged: &Judged, number: usize, found: &Found) -> Value {
         "name": f.rule.name,
         "severity": f.level.word(),
         "subject": f.rule.subject.word(),
-        "exchange": seen.map(id),
+        "exchange": seen.map(|s| s.id.to_string()),
         "connection": found.connection,
         "enrollment": seen.and_then(|s| s.enrollment).map(|e| e.to_string()),
         "side": f.side.map(|s| match s { Side::Request => "request", Side::Response => "response" }),

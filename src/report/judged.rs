@@ -1,6 +1,6 @@
 //! Collects observations into one document, with every exchange where it finally belongs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::engine::Observation;
 use crate::enrollment::{Enrollment, EnrollmentId, Link};
@@ -17,7 +17,13 @@ pub struct Judged {
     pub connections: u64,
     pub enrollments: BTreeMap<EnrollmentId, Enrollment>,
     pub findings: Vec<Found>,
+    /// Exchanges of the present conversation by the ids that its engine knows.
     by_id: HashMap<ExchangeId, usize>,
+    /// Every id of the document.
+    taken: HashSet<ExchangeId>,
+    /// How many enrollments earlier conversations had.
+    before: u64,
+    last: u64,
 }
 
 /// One file that was read, or could not be.
@@ -64,17 +70,26 @@ impl Judged {
         Self { profile, ..Self::default() }
     }
 
+    /// What is added from here on comes from an engine of its own, which numbers its enrollments from one again.
+    pub fn begin(&mut self) {
+        self.before = self.last;
+        self.by_id.clear();
+    }
+
     /// `source` names the message file that the exchange was read from.
     pub fn add(&mut self, seen: Observation, source: Option<&str>) {
+        let before = self.before;
+        let own = |id: EnrollmentId| EnrollmentId(before + id.0);
         let (mut index, mut connected) = (None, None);
         match &seen.event {
             Event::Exchange(exchange) => {
                 index = Some(self.exchanges.len());
                 self.by_id.insert(exchange.id.clone(), self.exchanges.len());
+                let id = self.unique(&exchange.id, exchange.seq);
                 self.exchanges.push(Seen {
-                    id: exchange.id.clone(),
+                    id,
                     seq: exchange.seq,
-                    enrollment: seen.enrollment,
+                    enrollment: seen.enrollment.map(own),
                     link: seen.link,
                     started: exchange.request.at,
                     request: seen.request.unwrap_or(Kind::None),
@@ -96,16 +111,18 @@ impl Judged {
         }
         for (id, enrollment, link) in seen.moved {
             if let Some(exchange) = self.by_id.get(&id).and_then(|at| self.exchanges.get_mut(*at)) {
-                (exchange.enrollment, exchange.link) = (Some(enrollment), Some(link));
+                (exchange.enrollment, exchange.link) = (Some(own(enrollment)), Some(link));
             }
         }
-        for (gone, into) in seen.gone {
+        for (gone, into) in seen.gone.into_iter().map(|(gone, into)| (own(gone), own(into))) {
             self.enrollments.remove(&gone);
             for exchange in self.exchanges.iter_mut().filter(|e| e.enrollment == Some(gone)) {
                 exchange.enrollment = Some(into);
             }
         }
-        for enrollment in seen.changed {
+        for mut enrollment in seen.changed {
+            enrollment.id = own(enrollment.id);
+            self.last = self.last.max(enrollment.id.0);
             self.enrollments.insert(enrollment.id, enrollment);
         }
         self.findings.extend(seen.findings.into_iter().map(|finding| Found {
@@ -113,6 +130,17 @@ impl Judged {
             exchange: index,
             connection: connected.clone(),
         }));
+    }
+
+    /// A message from a file has no id, and the same capture may be given twice.
+    fn unique(&mut self, id: &ExchangeId, seq: u64) -> ExchangeId {
+        let mut unique = if id.0.is_empty() { ExchangeId(format!("x{seq}").into()) } else { id.clone() };
+        let mut copy = 1;
+        while !self.taken.insert(unique.clone()) {
+            copy += 1;
+            unique = ExchangeId(format!("{id}.{copy}").into());
+        }
+        unique
     }
 
     pub fn count(&self, level: Level) -> usize {

@@ -16,7 +16,7 @@ use crate::event::Time;
 pub enum CaptureError {
     #[error("opening the capture `{}`", path.display())]
     Open { path: PathBuf, source: io::Error },
-    #[error("creating the capture `{}`; choose another place with --capture", path.display())]
+    #[error("creating the capture `{}`; choose another place", path.display())]
     Create { path: PathBuf, source: io::Error },
     #[error("`{}` is neither a file nor a directory; give one of them", path.display())]
     Special { path: PathBuf },

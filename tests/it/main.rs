@@ -9,8 +9,11 @@
 )]
 
 mod architecture;
+mod binary;
 mod catalogue;
+mod cli;
 mod engine;
+mod kill;
 mod messages;
 mod proxy;
 mod redaction;

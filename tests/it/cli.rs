@@ -1,0 +1,633 @@
+//! The command line's contracts, held by the real binary: what goes in, what comes out, how it ends.
+
+use std::collections::BTreeSet;
+
+use enrollscope::sim;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::binary::{Place, Ran, append, authority, committed, golden_key};
+use crate::wire;
+
+const GOLDEN: &str = "captures/golden/on-premise.jsonl";
+
+fn check(name: &str, more: &[&str]) -> Ran {
+    let path = committed(name);
+    Place::new().run(&[&["check", path.to_str().unwrap()], more].concat())
+}
+
+fn rules(document: &Value) -> Vec<&str> {
+    document["findings"].as_array().unwrap().iter().map(|f| f["rule"].as_str().unwrap()).collect()
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn each_committed_capture_has_its_findings_and_its_exit_code() {
+    for (name, expected, code) in [
+        ("captures/golden/on-premise.jsonl", &[][..], 0),
+        ("captures/golden/refused.jsonl", &["FAULT-011"], 0),
+        ("captures/demo/certificate-distrusted.jsonl", &["TLS-001"], 1),
+        ("captures/demo/certificate-for-another-key.jsonl", &["PROV-CS-004"], 1),
+        ("captures/demo/chunked-answer.jsonl", &["HTTP-001"], 1),
+        ("captures/demo/device-cap-reached.jsonl", &["FAULT-011"], 0),
+        ("captures/demo/provider-id-differs.jsonl", &["PROV-DM-001"], 1),
+        ("captures/demo/stops-after-discovery.jsonl", &[], 0),
+        ("captures/demo/wrong-password.jsonl", &["FAULT-011"], 0),
+        ("captures/demo/wrong-thumbprint.jsonl", &["PROV-CS-003"], 1),
+    ] {
+        let ran = check(name, &["--format", "json"]);
+        assert_eq!((rules(&ran.json()), ran.code), (expected.to_vec(), code), "{name}");
+        let human = check(name, &[]);
+        assert_eq!((human.code, human.err.as_str()), (code, ""), "{name}");
+        assert!(expected.iter().all(|rule| human.out.contains(rule)), "{name}: {}", human.out);
+    }
+}
+
+#[test]
+fn the_json_report_has_every_documented_member_and_null_for_what_is_absent() {
+    let all = ["golden", "demo"].map(|folder| committed(&format!("captures/{folder}")));
+    let [golden, demo] = all.each_ref().map(|path| path.to_str().unwrap());
+    let ran = Place::new().run(&["check", golden, demo, "--format", "json"]);
+    assert_eq!(ran.code, 1);
+    let document = ran.json();
+    assert_eq!(
+        keys(&document),
+        [
+            "tool",
+            "version",
+            "schema",
+            "rules_version",
+            "profile",
+            "summary",
+            "enrollments",
+            "exchanges",
+            "findings"
+        ]
+    );
+    let summary = &document["summary"];
+    let counts = ["inputs", "exchanges", "connections", "enrollments", "errors", "warnings", "infos"];
+    assert_eq!(keys(summary), counts);
+    // A capture that cannot be read says why; others have null.
+    let input = ["path", "records", "damaged", "late", "error"];
+    assert!(summary["inputs"].as_array().unwrap().iter().all(|i| keys(i) == input), "{summary}");
+    for (list, members) in [
+        (
+            "enrollments",
+            &[
+                "id",
+                "user",
+                "device_id",
+                "device_name",
+                "auth",
+                "stage",
+                "outcome",
+                "verdict",
+                "owner",
+                "hresult",
+                "started",
+                "ended",
+                "exchanges",
+            ][..],
+        ),
+        ("exchanges", &["id", "seq", "enrollment", "link", "started", "source", "request", "response"]),
+        (
+            "findings",
+            &[
+                "id",
+                "rule",
+                "name",
+                "severity",
+                "subject",
+                "exchange",
+                "connection",
+                "enrollment",
+                "side",
+                "in",
+                "path",
+                "line",
+                "column",
+                "offset",
+                "length",
+                "outer_offset",
+                "expected",
+                "found",
+                "citation",
+                "consequence",
+                "remedy",
+                "hresult",
+            ],
+        ),
+    ] {
+        let entries = document[list].as_array().unwrap();
+        assert!(!entries.is_empty());
+        let mut ids = BTreeSet::new();
+        for entry in entries {
+            assert_eq!(keys(entry), members, "{list}");
+            assert!(ids.insert(entry["id"].as_str().unwrap()), "{list}: {} twice", entry["id"]);
+        }
+        if list != "findings" {
+            assert_eq!(document["summary"][list], entries.len(), "{list}");
+        }
+    }
+    for exchange in document["exchanges"].as_array().unwrap() {
+        assert_eq!(keys(&exchange["request"]), ["message", "method", "target"]);
+        assert_eq!(keys(&exchange["response"]), ["message", "status", "from"]);
+    }
+    assert_eq!(document["findings"][0]["outer_offset"], Value::Null);
+    // Two captures of the same device are two enrollments.
+    let golden = check(GOLDEN, &["--format", "json"]).json();
+    assert_eq!(golden["summary"]["enrollments"], 1);
+    assert!(document["summary"]["enrollments"].as_u64().unwrap() > 5, "{summary}");
+}
+
+#[test]
+fn findings_come_by_exchange_then_rule_then_place() {
+    let document = check("tests/data/examples", &["--format", "json", "--profile", "strict"]).json();
+    assert_eq!(document["profile"], "strict");
+    let exchanges = document["exchanges"].as_array().unwrap();
+    let place = |f: &Value| {
+        let seq = exchanges.iter().position(|e| e["id"] == f["exchange"]).unwrap_or(usize::MAX);
+        (seq, f["rule"].as_str().unwrap().to_owned(), f["offset"].as_u64().unwrap_or_default())
+    };
+    let found: Vec<_> = document["findings"].as_array().unwrap().iter().map(place).collect();
+    assert!(found.len() > 10, "{found:?}");
+    assert!(found.is_sorted(), "{found:?}");
+}
+
+#[test]
+fn the_exit_code_follows_fail_on_profile_and_allow() {
+    let thumbprint = "captures/demo/wrong-thumbprint.jsonl";
+    let real = "tests/data/real/getpolicies-resp.asprinted.txt";
+    for (input, flags, code) in [
+        (thumbprint, &["--fail-on", "never"][..], 0),
+        (thumbprint, &["--fail-on", "warning"], 1),
+        (thumbprint, &["--allow", "PROV-CS-003"], 0),
+        (thumbprint, &["--allow", "thumbprint-of-another-certificate"], 0),
+        (thumbprint, &["--allow", "TLS-001"], 1),
+        (real, &[], 0),
+        (real, &["--fail-on", "warning"], 1),
+        (real, &["--fail-on", "warning", "--allow", "POL-RSP-001"], 0),
+        (real, &["--profile", "strict"], 1),
+        (GOLDEN, &["--fail-on", "warning", "--profile", "strict"], 0),
+        (thumbprint, &["--profile", "lenient"], 2),
+        (thumbprint, &["--fail-on", "info"], 2),
+        (thumbprint, &["--allow", "NO-SUCH-1"], 2),
+    ] {
+        let ran = check(input, flags);
+        assert_eq!(ran.code, code, "{input} {flags:?}: {ran:?}");
+    }
+    assert!(check(thumbprint, &["--allow", "NO-SUCH-1"]).err.contains("no such rule"));
+}
+
+#[test]
+fn the_standard_input_is_judged_like_a_file() {
+    let place = Place::new();
+    let bytes = std::fs::read(committed("captures/demo/wrong-thumbprint.jsonl")).unwrap();
+    let ran = place.run_with(&["check", "-", "--format", "json"], &[], &bytes);
+    assert_eq!((ran.code, rules(&ran.json())), (1, vec!["PROV-CS-003"]));
+    let bytes = std::fs::read(committed("tests/data/real/discover-req.xml")).unwrap();
+    let ran = place.run_with(&["check", "-", "--format", "json"], &[], &bytes);
+    let document = ran.json();
+    assert_eq!((ran.code, &document["exchanges"][0]["request"]["message"]), (0, &"discover-request".into()));
+    assert_eq!(document["exchanges"][0]["response"], Value::Null);
+    place.run_with(&["check", "-"], &[], b"").refused("empty");
+}
+
+#[test]
+fn message_files_are_told_by_their_content() {
+    for (name, request, response) in [
+        ("probe-req.http", "discovery-probe", Value::Null),
+        ("discover-req.http", "discover-request", Value::Null),
+        ("discover-req.xml", "discover-request", Value::Null),
+        ("discover-resp.asprinted.txt", "none", "discover-response".into()),
+        ("rst-req.xml", "security-token-request", Value::Null),
+        ("rstrc-resp.asprinted.txt", "none", "security-token-response".into()),
+    ] {
+        let document = check(&format!("tests/data/real/{name}"), &["--format", "json"]).json();
+        let exchange = &document["exchanges"][0];
+        assert_eq!(exchange["request"]["message"], request, "{name}");
+        assert_eq!(exchange["response"]["message"], response, "{name}");
+        assert_eq!(exchange["started"], Value::Null, "{name}");
+    }
+}
+
+#[test]
+fn a_request_file_and_its_answer_are_one_exchange() {
+    let place = Place::new();
+    let real = |name: &str| std::fs::read(committed(&format!("tests/data/real/{name}"))).unwrap();
+    let request = place.put("pair/d.req.http", real("discover-req.http"));
+    let response = place.put("pair/d.resp.http", real("discover-resp.asprinted.txt"));
+    let [pair, request, response] =
+        [&place.path("pair"), &request, &response].map(|path| path.to_str().unwrap().to_owned());
+    for inputs in [vec![&pair], vec![&request], vec![&request, &response], vec![&response, &request]] {
+        let inputs: Vec<_> = inputs.into_iter().map(String::as_str).collect();
+        let document = place.run(&[&["check", "--format", "json"], &inputs[..]].concat()).json();
+        assert_eq!(document["summary"]["exchanges"], 1, "{inputs:?}");
+        let exchange = &document["exchanges"][0];
+        assert_eq!(exchange["request"]["message"], "discover-request");
+        assert_eq!(exchange["response"]["message"], "discover-response");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_does_not_keep_the_others_from_being_judged() {
+    let place = Place::new();
+    place.put("empty.jsonl", "");
+    let newer = std::fs::read_to_string(committed(GOLDEN)).unwrap().replace("\"version\":1", "\"version\":9");
+    place.put("newer.jsonl", newer);
+    place.put("other.json", "{\"log\":{}}\n");
+    place.put("junk.bin", [0x7F, b'E', b'L', b'F', 0, 1, 2, 0xFF]);
+    place.put("notes.txt", "call the customer\n");
+    std::fs::create_dir(place.path("nothing")).unwrap();
+    let good = committed("captures/demo/wrong-thumbprint.jsonl");
+    for (name, words) in [
+        ("empty.jsonl", "empty"),
+        ("newer.jsonl", "version 9"),
+        ("other.json", "not a capture"),
+        ("junk.bin", "neither a capture"),
+        ("notes.txt", "neither a capture"),
+        ("missing.jsonl", "No such file"),
+        ("nothing", "there is no .jsonl"),
+    ] {
+        let ran = place.run(&["check", name, good.to_str().unwrap(), "--format", "json"]);
+        ran.refused(words);
+        assert!(ran.err.contains(name), "{}", ran.err);
+        let document = ran.json();
+        assert_eq!(rules(&document), ["PROV-CS-003"], "{name}");
+        assert_eq!(document["summary"]["inputs"][0]["path"], name);
+        assert!(document["summary"]["inputs"][0]["error"].as_str().unwrap().contains(words));
+        assert_eq!(document["summary"]["inputs"][1]["error"], Value::Null);
+    }
+}
+
+#[test]
+fn a_directory_with_a_broken_file_is_judged_all_the_same() {
+    let place = Place::new();
+    place.put("d/a.jsonl", "");
+    place.put("d/b.jsonl", std::fs::read(committed("captures/demo/wrong-thumbprint.jsonl")).unwrap());
+    place.put("d/c.xml", std::fs::read(committed("tests/data/real/discover-req.xml")).unwrap());
+    place.put("d/notes.txt", "call the customer\n");
+    let ran = place.run(&["check", "d", "--format", "json"]);
+    ran.refused("a.jsonl");
+    assert_eq!(rules(&ran.json()), ["PROV-CS-003"]);
+    assert_eq!(ran.json()["summary"]["exchanges"], 5);
+}
+
+#[test]
+fn a_damaged_capture_is_read_around_the_damage() {
+    let place = Place::new();
+    let path = place.put("c.jsonl", std::fs::read(committed(GOLDEN)).unwrap());
+    append(&path, "{\"kind\":\"exchange\",\"seq\":");
+    let ran = place.run(&["check", "c.jsonl", "--format", "json"]);
+    assert_eq!((ran.code, &ran.json()["summary"]["inputs"][0]["damaged"]), (0, &1.into()));
+    assert!(place.run(&["check", "c.jsonl"]).out.contains("1 damaged"));
+}
+
+#[test]
+fn rules_are_listed_and_shown_one_by_one() {
+    let place = Place::new();
+    let ran = place.run(&["rules", "--format", "json"]);
+    let document = ran.json();
+    let all = document["rules"].as_array().unwrap();
+    assert!(all.len() > 80);
+    let ids: BTreeSet<_> = all.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), all.len());
+    for rule in all {
+        for member in [
+            "id",
+            "name",
+            "severity",
+            "subject",
+            "requirement",
+            "cites",
+            "consequence",
+            "remedy",
+            "examples",
+            "since",
+        ] {
+            assert!(!rule[member].is_null(), "{}: {member}", rule["id"]);
+        }
+        assert_eq!(keys(&rule["severity"]), ["field", "strict"]);
+    }
+    let human = place.run(&["rules"]);
+    assert!(human.code == 0 && ids.iter().all(|id| human.out.contains(id)));
+    for name in ["PROV-CS-003", "thumbprint-of-another-certificate"] {
+        let ran = place.run(&["rules", name]);
+        assert!(ran.code == 0 && ran.out.contains("PROV-CS-003"), "{ran:?}");
+        let ran = place.run(&["rules", name, "--format", "json"]).json();
+        assert_eq!(ran["rules"][0]["id"], "PROV-CS-003");
+    }
+    place.run(&["rules", "NO-SUCH-1"]).refused("there is no rule NO-SUCH-1");
+}
+
+#[test]
+fn repair_copies_what_is_sound_and_tells_what_is_lost() {
+    let place = Place::new();
+    let sound = std::fs::read(committed(GOLDEN)).unwrap();
+    let path = place.put("c.jsonl", &sound);
+    let ran = place.run(&["repair", "c.jsonl"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(place.read("c.repaired.jsonl"), sound);
+    append(&path, "{\"kind\":\"exchange\",\"seq\":");
+    let ran = place.run(&["repair", "c.jsonl", "--output", "new.jsonl"]);
+    assert!(ran.code == 1 && ran.out.contains("lost: "), "{ran:?}");
+    assert_eq!(place.read("new.jsonl"), sound);
+    assert_eq!(place.run(&["check", "new.jsonl"]).code, 0);
+
+    place.run(&["repair", "c.jsonl", "--output", "new.jsonl"]).refused("new.jsonl");
+    assert_eq!(place.read("new.jsonl"), sound);
+    place.put("empty", "");
+    place.run(&["repair", "empty"]).refused("empty");
+    place.run(&["repair", "missing"]).refused("missing");
+    assert!(!place.path("empty.repaired.jsonl").exists());
+}
+
+#[test]
+fn the_local_authority_is_made_shown_and_taken_away() {
+    let place = Place::new();
+    place.run(&["certs", "show"]).refused("there is no authority");
+    place.run(&["certs", "make"]).refused("--host");
+    let made = place.run(&["certs", "make", "--host", "enterpriseenrollment.contoso.example"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    assert!(made.out.contains("enterpriseenrollment.contoso.example") && made.out.contains("thumbprint"));
+    // What there is stays: devices trust it already.
+    assert_eq!(place.run(&["certs", "make", "--host", "enterpriseenrollment.contoso.example"]).out, made.out);
+    assert_eq!(place.run(&["certs", "show"]).out, made.out);
+    let pem = place.run(&["certs", "export"]).out;
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n") && !pem.contains("PRIVATE"), "{pem}");
+    let thumbprint = made.out.lines().find_map(|l| l.trim().strip_prefix("thumbprint")).unwrap();
+    let thumbprint = thumbprint.trim().split(' ').next().unwrap();
+    for command in ["install", "remove"] {
+        let ran = place.run(&["certs", command]);
+        assert!(ran.code == 0 && ran.out.contains("certutil") && ran.out.contains(thumbprint), "{ran:?}");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let keys = std::fs::read_dir(place.path("certs")).unwrap().map(|e| e.unwrap().path());
+        for key in keys.filter(|path| path.extension().is_some_and(|e| e == "key")) {
+            assert_eq!(key.metadata().unwrap().permissions().mode() & 0o077, 0, "{}", key.display());
+        }
+    }
+    assert_eq!(place.run(&["certs", "remove", "--delete"]).code, 0);
+    place.run(&["certs", "export"]).refused("there is no authority");
+    assert_eq!(std::fs::read_dir(place.path("certs")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_configuration_file_is_checked_and_followed() {
+    let place = Place::new();
+    let schema = place.run(&["config", "schema"]);
+    assert!(schema.code == 0 && schema.out.contains("# upstream-ca = "));
+    place.put("good.toml", format!("{}\n[check]\nfail-on = 'never'\n", schema.out.replace("[check]", "#")));
+    let good = place.run(&["config", "check", "good.toml"]);
+    assert_eq!(good.code, 0, "{good:?}");
+    place.put("bad.toml", "[proxy]\nupstraem = 'https://mdm.example'\n");
+    place.run(&["config", "check", "bad.toml"]).refused("upstraem");
+    place.run(&["config", "check", "missing.toml"]).refused("missing.toml");
+
+    let bad = committed("captures/demo/wrong-thumbprint.jsonl");
+    let check = ["--config", "good.toml", "check", bad.to_str().unwrap()];
+    assert_eq!(place.run(&check).code, 0);
+    // Flag before variable before file.
+    assert_eq!(place.run(&[&check[..], &["--fail-on", "error"]].concat()).code, 1);
+    assert_eq!(place.run_with(&check, &[("ENROLLSCOPE_FAIL_ON", "error")], b"").code, 1);
+}
+
+#[test]
+fn help_completions_and_the_manual_come_from_the_same_definitions() {
+    let place = Place::new();
+    for (args, words) in [
+        (&["--version"][..], "(rules "),
+        (&["--help"], "Commands:"),
+        (&["man"], ".TH enrollscope"),
+        (&["completions", "bash"], "enrollscope"),
+        (&["completions", "powershell"], "enrollscope"),
+        (&["proxy", "--help"], "--upstream"),
+    ] {
+        let ran = place.run(args);
+        assert!(ran.code == 0 && ran.out.contains(words), "{args:?}: {ran:?}");
+    }
+    for args in [&["--bogus"][..], &["bogus"], &["check"], &["check", "x", "--bogus"], &["completions", "x"]]
+    {
+        place.run(args).refused("");
+    }
+}
+
+#[test]
+fn colour_is_for_those_who_ask() {
+    let colours =
+        |flags: &[&str]| check("captures/demo/wrong-thumbprint.jsonl", flags).out.contains('\u{1b}');
+    assert!(!colours(&[]));
+    assert!(colours(&["--color", "always"]));
+    assert!(!colours(&["--color", "never"]));
+}
+
+#[test]
+fn a_proxy_that_cannot_start_says_why_and_leaves_everything_as_it_is() {
+    let place = Place::new();
+    place.put_certificate();
+    place.put(
+        "encrypted.pem",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
+    place.put("other.pem", golden_key("device"));
+    place.put("foreign.txt", "not ours\n");
+    let newer = std::fs::read_to_string(committed(GOLDEN)).unwrap().replace("\"version\":1", "\"version\":9");
+    place.put("newer.jsonl", &newer);
+    let before = place.names();
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken_address = taken.local_addr().unwrap().to_string();
+    let free = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().to_string()
+    };
+    let itself = format!("http://{free}");
+    let plain = ["--listen-http", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9"];
+    let tls = ["--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9", "--tls-cert", "cert.pem"];
+    let with = |base: &[&'static str], more: &[&'static str]| [base, more].concat();
+    for (args, words) in [
+        (vec!["--listen-http", "127.0.0.1:0"], "--upstream"),
+        (vec!["--upstream", "http://127.0.0.1:9"], "where to listen"),
+        (vec!["--listen-http", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9/path"], "has a path"),
+        (vec!["--listen-http", "127.0.0.1:0", "--upstream", "127.0.0.1:9"], "no origin"),
+        (
+            vec!["--listen-http", &taken_address, "--upstream", "http://127.0.0.1:9"],
+            "taken by another program",
+        ),
+        (vec!["--listen-http", &free, "--upstream", &itself], "leads back to our own listener"),
+        (with(&tls, &[]), "--tls-key"),
+        (with(&tls, &["--tls-key", "missing.pem"]), "cannot read missing.pem"),
+        (with(&tls, &["--tls-key", "encrypted.pem"]), "encrypted"),
+        (with(&tls, &["--tls-key", "foreign.txt"]), "no private key"),
+        (with(&tls, &["--tls-key", "other.pem"]), "does not belong"),
+        (with(&plain, &["--capture", "newer.jsonl"]), "version 9"),
+        (with(&plain, &["--capture", "foreign.txt"]), "not a capture"),
+        (with(&plain, &["--capture", "foreign.txt/c.jsonl"]), "foreign.txt/c.jsonl"),
+        (with(&plain, &["--capture", "no/such/c.jsonl"]), "no/such/c.jsonl"),
+        (with(&plain, &["--capture", "c.jsonl", "--no-capture"]), "cannot be used with"),
+        (
+            vec![
+                "--listen-http",
+                "127.0.0.1:0",
+                "--upstream",
+                "https://127.0.0.1:9",
+                "--upstream-ca",
+                "missing.pem",
+            ],
+            "missing.pem",
+        ),
+    ] {
+        place.run(&[&["proxy", "--headless"], &args[..]].concat()).refused(words);
+    }
+    assert_eq!(place.read("newer.jsonl"), newer.as_bytes());
+    assert_eq!(place.read("foreign.txt"), b"not ours\n");
+    let after: Vec<_> = place.names().into_iter().filter(|name| name != "state").collect();
+    assert_eq!(after, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(unix)]
+async fn a_stopped_proxy_ends_well_and_its_capture_is_closed() {
+    for signal in ["TERM", "INT"] {
+        let place = Place::new();
+        let server = wire::Server::start().await;
+        let upstream = format!("http://{}", server.address);
+        let args = ["--listen-http", "127.0.0.1:0", "--upstream", &upstream, "--capture", "c.jsonl"];
+        let running = place.start(&[&args[..], &["--format", "json", "--ready-file", "ready"]].concat(), 1);
+        let address = running.addresses[0];
+        let mut device = tokio::net::TcpStream::connect(address).await.unwrap();
+        device.write_all(b"GET /EnrollmentServer/Discovery.svc HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let (_, _kept) = server.serve_once("\r\n\r\n", answer.as_bytes()).await;
+        assert_eq!(wire::text(&wire::read_until(&mut device, "\r\n\r\nok").await), answer);
+        assert_eq!(place.read("ready"), format!("listening http://{address}\n").as_bytes());
+
+        // The device's connection is open, and idle: it must not hold up the end.
+        let (status, out, err) = running.signal(signal);
+        assert_eq!(status.code(), Some(0), "{signal}: {err}");
+        assert!(err.contains("capture c.jsonl (1 exchanges)"), "{err}");
+        let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["type"], "exchange");
+        assert_eq!(lines[0]["request"]["message"], "discovery-probe");
+        let words = ["exchange", "enrollment", "finding", "status"];
+        assert!(lines.iter().all(|l| words.contains(&l["type"].as_str().unwrap())), "{out}");
+        let capture = wire::text(&place.read("c.jsonl"));
+        assert!(capture.lines().last().unwrap().contains("\"kind\":\"closed\""), "{capture}");
+        assert_eq!(place.run(&["check", "c.jsonl"]).code, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(unix)]
+async fn an_existing_capture_is_continued() {
+    let place = Place::new();
+    let server = wire::Server::start().await;
+    let upstream = format!("http://{}", server.address);
+    for run in 1..=2 {
+        let args = ["--listen-http", "127.0.0.1:0", "--upstream", &upstream, "--capture", "c.jsonl"];
+        let running = place.start(&args, 1);
+        let mut device = tokio::net::TcpStream::connect(running.addresses[0]).await.unwrap();
+        device.write_all(format!("GET /{run} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await.unwrap();
+        let (_, _kept) = server.serve_once("\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        wire::read_until(&mut device, "\r\n\r\n").await;
+        running.stop();
+    }
+    let document = place.run(&["check", "c.jsonl", "--format", "json"]).json();
+    let targets: Vec<_> =
+        document["exchanges"].as_array().unwrap().iter().map(|e| &e["request"]["target"]).collect();
+    assert_eq!(targets, ["/1", "/2"]);
+    assert_eq!(document["summary"]["inputs"][0]["damaged"], 0);
+}
+
+/// The answer as it was printed, its head as it must have been: line ends and length.
+fn answer(name: &str) -> Vec<u8> {
+    let printed = std::fs::read_to_string(committed(&format!("tests/data/real/{name}"))).unwrap();
+    let (head, body) = printed.split_once("\n\n").unwrap();
+    let mut out = String::new();
+    for line in head.lines() {
+        match line.split_once(": ") {
+            Some(("Content-Length", _)) => out.push_str(&format!("Content-Length: {}\r\n", body.len())),
+            _ => out.push_str(&format!("{line}\r\n")),
+        }
+    }
+    format!("{out}\r\n{body}").into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(unix)]
+async fn a_real_enrollment_passes_byte_for_byte_and_the_device_is_not_blamed() {
+    let place = Place::new();
+    place.put_certificate();
+    let theirs = wire::Authority::new();
+    place.put("server-ca.pem", sim::pem(&theirs.certificate()));
+    let server = wire::Server::start_tls(wire::served(&theirs)).await;
+    let connect = server.address.to_string();
+    let upstream = format!("https://{}", wire::NAME);
+    let args = ["--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    let there = ["--upstream", &upstream, "--upstream-connect", &connect, "--upstream-ca", "server-ca.pem"];
+    let running = place.start(&[&args[..], &there, &["--capture", "c.jsonl"]].concat(), 1);
+
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(authority().root().to_vec())).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let tcp = tokio::net::TcpStream::connect(running.addresses[0]).await.unwrap();
+    let mut device = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+
+    let probe = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let mut upstream = None;
+    for (request, answer) in [
+        ("probe-req.http", probe),
+        ("discover-req.http", answer("discover-resp.asprinted.txt")),
+        ("getpolicies-req.http", answer("getpolicies-resp.asprinted.txt")),
+        ("rst-req.http", answer("rstrc-resp.asprinted.txt")),
+        ("syncml1-req.http", answer("syncml1-resp.asprinted.txt")),
+        ("syncml2-req.http", answer("syncml2-resp.asprinted.txt")),
+    ] {
+        let sent = std::fs::read(committed(&format!("tests/data/real/{request}"))).unwrap();
+        device.write_all(&sent).await.unwrap();
+        device.flush().await.unwrap();
+        let upstream = match &mut upstream {
+            Some(stream) => stream,
+            none => none.insert(server.accept().await),
+        };
+        let got = wire::read_until(upstream, &wire::text(&sent)).await;
+        assert_eq!(wire::text(&got), wire::text(&sent), "{request}");
+        upstream.write_all(&answer).await.unwrap();
+        upstream.flush().await.unwrap();
+        let got = wire::read_until(&mut device, &wire::text(&answer)).await;
+        assert_eq!(wire::text(&got), wire::text(&answer), "the answer to {request}");
+    }
+    running.stop();
+
+    let document = place.run(&["check", "c.jsonl", "--format", "json"]).json();
+    let enrollment = &document["enrollments"][0];
+    assert_eq!(
+        (&enrollment["outcome"], &enrollment["device_name"]),
+        (&"enrolled".into(), &"DESKTOP-28FGAI6".into())
+    );
+    assert_eq!(document["summary"]["exchanges"], 6);
+    assert_eq!(document["summary"]["enrollments"], 1);
+    let errors: Vec<_> = document["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|f| f["severity"] == "error" && f["side"] == "request")
+        .collect();
+    assert_eq!(errors, Vec::<&Value>::new());
+    // The password that the device sent is in no capture.
+    let capture = wire::text(&place.read("c.jsonl"));
+    assert!(capture.contains("PasswordText\\\">") && !capture.contains("PasswordText\\\">demo<"));
+}
