@@ -109,6 +109,10 @@ pub struct CaptureFile {
     session: Option<Session>,
 }
 
+fn names_directory(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().last().is_some_and(|last| std::path::is_separator(char::from(*last)))
+}
+
 impl CaptureFile {
     /// Begins a capture: in a directory under a name made of the time, else under the given name. If that is a
     /// capture, its tail is repaired and it is continued; anything else is an error, and left as it is.
@@ -120,6 +124,10 @@ impl CaptureFile {
             Ok(found) if found.is_dir() => Self::begin_in(path, origin, now),
             Ok(found) if found.is_file() => Self::proceed(path, origin, now),
             Ok(_) => Err(CaptureError::Special { path: path.to_owned() }),
+            // `captures/` names a directory, be it there or not.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && names_directory(path) => {
+                Self::open_first(&[path.to_owned()], origin, now)
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Self::begin(path, origin, now),
             Err(source) => Err(CaptureError::Open { path: path.to_owned(), source }),
         }

@@ -38,6 +38,14 @@ fn a_directory_gets_a_file_named_by_the_time() {
     assert_eq!(names, expected);
 }
 
+#[test]
+fn a_name_with_a_separator_at_its_end_is_a_directory_to_be_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = PathBuf::from(format!("{}/new/", dir.path().display()));
+    let file = CaptureFile::open(&path, &origin(), START).unwrap();
+    assert_eq!(file.path().parent().unwrap(), dir.path().join("new"));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_capture_is_for_its_owner_alone() {
