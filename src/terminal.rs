@@ -328,17 +328,23 @@ fn suspend() -> io::Result<()> {
     Ok(())
 }
 
-/// Judges live events on a thread of its own.
+/// Judges live events on a thread of its own; `watch` sees every observation before the screen does.
 ///
 /// # Errors
 /// No thread could be started.
-pub fn follow(mut feed: Feed, mut engine: Engine) -> io::Result<(Receiver<Update>, JoinHandle<()>)> {
+pub fn follow(
+    mut feed: Feed,
+    mut engine: Engine,
+    mut watch: impl FnMut(&Observation) + Send + 'static,
+) -> io::Result<(Receiver<Update>, JoinHandle<()>)> {
     engine_thread(move |updates| {
         loop {
             match feed.recv(Duration::from_secs(1)) {
                 Next::Event { event, place } => {
                     // A screen that was left takes nothing more: the feed is drained all the same, for the counts.
-                    let _ = updates.send(Update::Seen(Box::new(engine.observe(event)), place));
+                    let seen = Box::new(engine.observe(event));
+                    watch(&seen);
+                    let _ = updates.send(Update::Seen(seen, place));
                 }
                 Next::Idle => {}
                 Next::Closed => {

@@ -83,7 +83,8 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
         }
         return Ok(summary(&members, &judgement, out));
     }
-    let (updates, judging) = terminal::follow(feed, engine).context("could not start the engine's thread")?;
+    let (updates, judging) =
+        terminal::follow(feed, engine, |_| {}).context("could not start the engine's thread")?;
     let asked = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&asked);
     wire.runtime.spawn(async move {

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ use super::logging;
 use super::output::{Exit, Output};
 use crate::cli::{Bodies, FailOn, ProxyArgs, Redact};
 use crate::dashboard::Status;
-use crate::engine::Engine;
+use crate::engine::{Engine, Observation};
 use crate::enrollment::Deadlines;
 use crate::net::{LocalCa, Origin, Served, Trust, load_identity, now};
 use crate::proxy::{Limits, ListenerSettings, Proxy, Settings};
@@ -60,8 +60,15 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
         let _ = judging.join();
         ending.join().ok()
     } else {
+        // The worst finding so far, as its place among the levels from 1; 0 is none.
+        let level = Arc::new(AtomicU8::new(0));
+        let seen = Arc::clone(&level);
+        let watch = move |observation: &Observation| {
+            let worst = observation.findings.iter().map(|f| f.level as u8 + 1).max();
+            seen.fetch_max(worst.unwrap_or(0), Ordering::Relaxed);
+        };
         let (updates, judging) =
-            terminal::follow(feed, engine).context("could not start the engine's thread")?;
+            terminal::follow(feed, engine, watch).context("could not start the engine's thread")?;
         let asked = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&asked);
         wire.runtime.spawn(async move {
@@ -77,6 +84,8 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
         let recording = wire.end_when(std::future::ready(()));
         let _ = judging.join();
         shown.context("the terminal failed")?;
+        let levels = [Level::Info, Level::Warning, Level::Error];
+        worst = levels.into_iter().rfind(|l| (*l as u8) < level.load(Ordering::Relaxed));
         Some(recording)
     };
     if let Some(recording) = recording {
