@@ -133,6 +133,8 @@ fn a_recording_is_opened_read_and_left() {
     screen.press("?");
     screen.shows("Quit (Ctrl-C too)");
     screen.press("\x1b");
+    // Not before the help is gone: Escape and a key in one read are another key to every terminal program.
+    screen.until("help gone", |screen| !screen.text().contains("In the overview"));
     screen.shows("verdict");
     screen.press("/bert");
     screen.shows("/bert");
