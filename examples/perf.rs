@@ -3,6 +3,7 @@
 //! `perf [ROUNDS] [EXCHANGES]` measures; `perf server|bare …` are the parts that it starts of itself.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::panic,
@@ -161,25 +162,27 @@ fn proxy(dir: &Path, port: &str, capture: bool, round: usize) -> Command {
     command
 }
 
-/// User and system time in microseconds, once it has stopped growing: judging may go on after the last answer.
+/// Microseconds of CPU time, once they have stopped growing: judging may go on after the last answer.
 fn settled_cpu(pid: u32) -> f64 {
     let mut last = cpu(pid);
     loop {
-        std::thread::sleep(Duration::from_millis(150));
+        std::thread::sleep(Duration::from_millis(200));
         let now = cpu(pid);
-        if now - last < 10_001.0 {
+        if now - last < 3_000.0 {
             return now;
         }
         last = now;
     }
 }
 
+/// Of all its threads; the kernel counts them in nanoseconds here, and in hundredths of a second in `stat`.
 fn cpu(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    let ticks: u64 = fields[11..=12].iter().map(|field| field.parse::<u64>().unwrap()).sum();
-    // 100 ticks a second on every Linux that this runs on.
-    ticks as f64 * 10_000.0
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let spent = |thread: std::fs::DirEntry| {
+        let counts = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+        counts.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or_default()
+    };
+    threads.map(|thread| spent(thread.unwrap())).sum::<f64>() / 1000.0
 }
 
 // What is sent, and to whom.
