@@ -1,6 +1,5 @@
 //! Raw bytes as text, with the way back: every offset in the text maps to a raw byte, a line and a column.
 
-
 /// A text and where its bytes came from.
 #[derive(Clone, Debug)]
 pub struct Source {
