@@ -95,7 +95,9 @@ pub struct Correlator {
     rows: BTreeMap<EnrollmentId, Row>,
     next: u64,
     by_connection: HashMap<ConnectionId, EnrollmentId>,
-    by_address: HashMap<String, Vec<EnrollmentId>>,
+    /// Rows that no device has anchored yet: every search by address is among them, so they are apart.
+    open_at: HashMap<String, Vec<EnrollmentId>>,
+    anchored_at: HashMap<String, Vec<EnrollmentId>>,
     by_device: HashMap<String, EnrollmentId>,
     by_certificate: HashMap<String, EnrollmentId>,
 }
@@ -174,7 +176,8 @@ impl Correlator {
         if let Some(found) = self.on_connection(traits, |_| true) {
             return Some(found);
         }
-        let mut enrolled = self.at_address(traits).filter(|row| {
+        let anchored = self.rows_of(self.anchored_at.get(&traits.address));
+        let mut enrolled = anchored.chain(self.open_at_address(traits)).filter(|row| {
             row.enrollment.issued.is_some() && traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW
         });
         let only = enrolled.next()?;
@@ -205,6 +208,11 @@ impl Correlator {
 
     fn anchor(&mut self, id: EnrollmentId, traits: &Traits, device: String) {
         if let Some(row) = self.rows.get_mut(&id) {
+            if !row.anchored {
+                let address = &row.enrollment.address;
+                unlist_at(&mut self.open_at, address, id);
+                self.anchored_at.entry(address.clone()).or_default().push(id);
+            }
             row.anchored = true;
             row.key_hash.clone_from(&traits.key_hash);
             row.enrollment.device_id = Some(device.clone());
@@ -230,7 +238,7 @@ impl Correlator {
         enrollment.threads = 1;
         let moved =
             taken.members.iter().map(|(exchange, own)| (exchange.clone(), new, (*own).min(link))).collect();
-        self.by_address.entry(enrollment.address.clone()).or_default().push(new);
+        self.open_at.entry(enrollment.address.clone()).or_default().push(new);
         for connection in &taken.connections {
             self.by_connection.insert(connection.clone(), new);
         }
@@ -300,10 +308,9 @@ impl Correlator {
     /// The open row of that user at that address that no device has anchored yet.
     fn user_row(&self, traits: &Traits) -> Option<EnrollmentId> {
         let user = traits.user.as_ref()?;
-        let open =
-            |row: &&Row| !row.anchored && row.enrollment.user.as_ref().is_some_and(|u| same_user(u, user));
         let live = |row: &&Row| traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW;
-        self.at_address(traits).filter(open).find(live).map(|row| row.enrollment.id)
+        let theirs = |row: &&Row| row.enrollment.user.as_ref().is_some_and(|u| same_user(u, user));
+        self.open_at_address(traits).filter(live).find(theirs).map(|row| row.enrollment.id)
     }
 
     /// The thread that this exchange continues: same connection, then user, then address.
@@ -316,10 +323,8 @@ impl Correlator {
         }
         if let Some(user) = &traits.user {
             let of_user: Vec<_> = self
-                .at_address(traits)
-                .filter(|row| {
-                    !row.anchored && row.enrollment.user.as_ref().is_some_and(|u| same_user(u, user))
-                })
+                .open_at_address(traits)
+                .filter(|row| row.enrollment.user.as_ref().is_some_and(|u| same_user(u, user)))
                 .collect();
             if let Some(found) = pick(&of_user, traits, kind) {
                 return Some(found);
@@ -342,9 +347,8 @@ impl Correlator {
             return self.find_probe(traits);
         }
         // By address alone: only where there is nothing to mix up.
-        let mut open = self.at_address(traits).filter(|row| {
-            !row.anchored
-                && traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW
+        let mut open = self.open_at_address(traits).filter(|row| {
+            traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW
                 && row.threads.iter().any(|t| awaits(t, kind))
         });
         let only = open.next()?;
@@ -355,10 +359,8 @@ impl Correlator {
     /// The oldest probe from this address that no Discover has claimed.
     fn find_probe(&self, traits: &Traits) -> Option<(EnrollmentId, usize, Link)> {
         let probes: Vec<_> = self
-            .at_address(traits)
-            .filter(|row| {
-                !row.anchored && row.enrollment.user.is_none() && row.enrollment.host == traits.host
-            })
+            .open_at_address(traits)
+            .filter(|row| row.enrollment.user.is_none() && row.enrollment.host == traits.host)
             .filter(|row| traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW)
             .collect();
         pick(&probes, traits, Kind::DiscoverRequest)
@@ -380,17 +382,19 @@ impl Correlator {
         Some(at(row.enrollment.id, thread, Link::Certain))
     }
 
-    fn at_address<'s>(&'s self, traits: &Traits) -> impl Iterator<Item = &'s Row> + use<'s> {
-        let ids = self.by_address.get(&traits.address);
+    fn open_at_address<'s>(&'s self, traits: &Traits) -> impl Iterator<Item = &'s Row> + use<'s> {
+        self.rows_of(self.open_at.get(&traits.address))
+    }
+
+    fn rows_of<'s>(&'s self, ids: Option<&'s Vec<EnrollmentId>>) -> impl Iterator<Item = &'s Row> + use<'s> {
         ids.into_iter().flatten().filter_map(|id| self.rows.get(id))
     }
 
     fn begin(&mut self, traits: &Traits, user: Option<String>) -> Placement {
         // Probes of one address share one row until somebody claims them.
         if user.is_none() && traits.kind == Some(Kind::DiscoveryProbe) {
-            let pool = self.at_address(traits).find(|row| {
-                !row.anchored
-                    && row.enrollment.user.is_none()
+            let pool = self.open_at_address(traits).find(|row| {
+                row.enrollment.user.is_none()
                     && row.enrollment.host == traits.host
                     && traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW
             });
@@ -407,7 +411,7 @@ impl Correlator {
         let id = EnrollmentId(self.next);
         let mut enrollment = Enrollment::new(id, traits.at, &traits.address, &traits.host);
         enrollment.user = user;
-        self.by_address.entry(traits.address.clone()).or_default().push(id);
+        self.open_at.entry(traits.address.clone()).or_default().push(id);
         self.rows.insert(
             id,
             Row { enrollment, anchored: false, key_hash: None, threads: vec![Thread::default()] },
@@ -497,7 +501,9 @@ impl Correlator {
         }
         if ending.provisioned {
             enrollment.stage = enrollment.stage.max(Some(Stage::Configuration));
-            enrollment.seen.push(Stage::Configuration);
+            if !enrollment.seen.contains(&Stage::Configuration) {
+                enrollment.seen.push(Stage::Configuration);
+            }
             enrollment.issued.clone_from(&ending.issued);
         }
         if let Some(thread) = row.threads.get_mut(placement.thread) {
@@ -543,15 +549,19 @@ impl Correlator {
 
     fn unlist(&mut self, enrollment: &Enrollment) {
         let id = enrollment.id;
-        if let Some(ids) = self.by_address.get_mut(&enrollment.address) {
-            ids.retain(|other| *other != id);
-            if ids.is_empty() {
-                self.by_address.remove(&enrollment.address);
-            }
-        }
+        unlist_at(&mut self.open_at, &enrollment.address, id);
+        unlist_at(&mut self.anchored_at, &enrollment.address, id);
         self.by_connection.retain(|_, other| *other != id);
         self.by_device.retain(|_, other| *other != id);
         self.by_certificate.retain(|_, other| *other != id);
+    }
+}
+
+fn unlist_at(lists: &mut HashMap<String, Vec<EnrollmentId>>, address: &str, id: EnrollmentId) {
+    let Some(ids) = lists.get_mut(address) else { return };
+    ids.retain(|other| *other != id);
+    if ids.is_empty() {
+        lists.remove(address);
     }
 }
 

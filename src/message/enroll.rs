@@ -119,14 +119,14 @@ impl TokenResponse {
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true)
     .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
 
 /// Decodes base64 with whitespace anywhere in it; empty text is no base64.
 pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let standard = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
-    let url_safe = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
     let dense: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     if dense.is_empty() {
         return None;
     }
-    standard.decode(&dense).or_else(|_| url_safe.decode(&dense)).ok()
+    STANDARD.decode(&dense).or_else(|_| URL_SAFE.decode(&dense)).ok()
 }

@@ -23,5 +23,5 @@ pub use fault::{Fault, fault_hresult};
 pub use field::{Field, Located, Spot, Within};
 pub use policy::{GetPoliciesRequest, GetPoliciesResponse, Oid, Policy};
 pub use provisioning::{Characteristic, Provisioning, StoreCertificate};
-pub use read::{Content, Kind, Message, read_body, read_request, read_response};
+pub use read::{Content, Kind, Message, kind_of, read_body, read_request, read_response};
 pub use soap::{Envelope, Soap, SoapVersion};

@@ -127,8 +127,6 @@ fn is_probe(request: &Request) -> bool {
 
 /// Reads a body by its content; the headers only help to tell a management session.
 pub fn read_body(body: &Body, headers: &[Header], side: Side) -> Message {
-    let content_type =
-        header(headers, "Content-Type").map(|h| h.text().to_ascii_lowercase()).unwrap_or_default();
     let decoded = decode_content(body);
     let blank = Message {
         side,
@@ -138,19 +136,41 @@ pub fn read_body(body: &Body, headers: &[Header], side: Side) -> Message {
         content: Content::Unread,
         coding_trouble: decoded.trouble,
     };
-    if content_type.contains("vnd.syncml") || body.withheld.as_deref() == Some("management-sync") {
-        return Message { kind: Kind::ManagementSync, ..blank };
-    }
-    if body.length == 0 && decoded.bytes.is_empty() {
-        return blank;
-    }
-    if !looks_like_xml(&decoded.bytes) {
-        return Message { kind: Kind::Other, ..blank };
-    }
-    let document = Document::read(&decoded.bytes);
-    let (kind, content) = recognise(&document);
+    let document = match document(body, headers, &decoded.bytes) {
+        Ok(document) => document,
+        Err(kind) => return Message { kind, ..blank },
+    };
+    let (kind, content) = match recognise(&document) {
+        (kind, Some(payload)) => (kind, content(kind, &payload)),
+        (Kind::SecurityTokenResponse, None) => {
+            let provisioning = Provisioning::of(document.clone());
+            (Kind::SecurityTokenResponse, Content::Provisioning(Box::new(provisioning)))
+        }
+        (kind, None) => (kind, Content::Unread),
+    };
     let soap = Envelope::find(&document).map(|envelope| Soap::read(&envelope));
     Message { kind, content, soap, document: Some(document), ..blank }
+}
+
+/// What a body is, without reading what it says: no certificate is parsed, no signature checked.
+pub fn kind_of(body: &Body, headers: &[Header]) -> Kind {
+    match document(body, headers, &decode_content(body).bytes) {
+        Ok(document) => recognise(&document).0,
+        Err(kind) => kind,
+    }
+}
+
+/// The body as XML; or what it is when it is none.
+fn document(body: &Body, headers: &[Header], decoded: &[u8]) -> Result<Document, Kind> {
+    let content_type =
+        header(headers, "Content-Type").map(|h| h.text().to_ascii_lowercase()).unwrap_or_default();
+    if content_type.contains("vnd.syncml") || body.withheld.as_deref() == Some("management-sync") {
+        return Err(Kind::ManagementSync);
+    }
+    if body.length == 0 && decoded.is_empty() {
+        return Err(Kind::None);
+    }
+    if looks_like_xml(decoded) { Ok(Document::read(decoded)) } else { Err(Kind::Other) }
 }
 
 /// A `<` among the first characters, in UTF-8 or UTF-16.
@@ -159,48 +179,55 @@ fn looks_like_xml(bytes: &[u8]) -> bool {
     first.next() == Some(&b'<')
 }
 
-fn recognise(document: &Document) -> (Kind, Content) {
-    let Some(root) = document.root() else { return (Kind::Other, Content::Unread) };
+/// What a document is, and the element that says so; none for a bare provisioning document and what is unknown.
+fn recognise(document: &Document) -> (Kind, Option<Element<'_>>) {
+    let Some(root) = document.root() else { return (Kind::Other, None) };
     if root.local() == "SyncML" {
-        return (Kind::ManagementSync, Content::Unread);
+        return (Kind::ManagementSync, None);
     }
     if Provisioning::is_one(document) {
-        let provisioning = Provisioning::of(document.clone());
-        return (Kind::SecurityTokenResponse, Content::Provisioning(Box::new(provisioning)));
+        return (Kind::SecurityTokenResponse, None);
     }
     let body = Envelope::find(document).and_then(|e| e.body);
-    let payload = body.and_then(|b| b.children().find_map(|child| payload(&child)));
+    let in_body = body.and_then(|b| b.children().find_map(payload));
     // A device looks for the payload anywhere: so do we when the envelope is broken.
-    payload
-        .or_else(|| document.elements().find_map(|element| payload_exact(&element)))
-        .unwrap_or((Kind::Other, Content::Unread))
+    let found = in_body.or_else(|| document.elements().find_map(payload_exact));
+    found.map_or((Kind::Other, None), |(kind, element)| (kind, Some(element)))
 }
 
-fn payload(element: &Element<'_>) -> Option<(Kind, Content)> {
+fn payload(element: Element<'_>) -> Option<(Kind, Element<'_>)> {
     if element.local().eq_ignore_ascii_case("Fault") {
-        return Some((Kind::Fault, Content::Fault(Box::new(Fault::read(element)))));
+        return Some((Kind::Fault, element));
     }
     payload_exact(element)
 }
 
-fn payload_exact(element: &Element<'_>) -> Option<(Kind, Content)> {
-    Some(match element.local() {
-        "Discover" => (Kind::DiscoverRequest, Content::DiscoverRequest(DiscoverRequest::read(element))),
-        "DiscoverResponse" => {
-            (Kind::DiscoverResponse, Content::DiscoverResponse(DiscoverResponse::read(element)))
-        }
-        "GetPolicies" => {
-            (Kind::GetPoliciesRequest, Content::GetPoliciesRequest(GetPoliciesRequest::read(element)))
-        }
-        "GetPoliciesResponse" => {
-            (Kind::GetPoliciesResponse, Content::GetPoliciesResponse(GetPoliciesResponse::read(element)))
-        }
-        "RequestSecurityToken" | "RequestSecurityTokenOnBehalfOf" => {
-            (Kind::SecurityTokenRequest, Content::TokenRequest(Box::new(TokenRequest::read(element))))
-        }
+fn payload_exact(element: Element<'_>) -> Option<(Kind, Element<'_>)> {
+    let kind = match element.local() {
+        "Discover" => Kind::DiscoverRequest,
+        "DiscoverResponse" => Kind::DiscoverResponse,
+        "GetPolicies" => Kind::GetPoliciesRequest,
+        "GetPoliciesResponse" => Kind::GetPoliciesResponse,
+        "RequestSecurityToken" | "RequestSecurityTokenOnBehalfOf" => Kind::SecurityTokenRequest,
         "RequestSecurityTokenResponseCollection" | "RequestSecurityTokenResponse" => {
-            (Kind::SecurityTokenResponse, Content::TokenResponse(Box::new(TokenResponse::read(element))))
+            Kind::SecurityTokenResponse
         }
         _ => return None,
-    })
+    };
+    Some((kind, element))
+}
+
+fn content(kind: Kind, payload: &Element<'_>) -> Content {
+    match kind {
+        Kind::Fault => Content::Fault(Box::new(Fault::read(payload))),
+        Kind::DiscoverRequest => Content::DiscoverRequest(DiscoverRequest::read(payload)),
+        Kind::DiscoverResponse => Content::DiscoverResponse(DiscoverResponse::read(payload)),
+        Kind::GetPoliciesRequest => Content::GetPoliciesRequest(GetPoliciesRequest::read(payload)),
+        Kind::GetPoliciesResponse => Content::GetPoliciesResponse(GetPoliciesResponse::read(payload)),
+        Kind::SecurityTokenRequest => Content::TokenRequest(Box::new(TokenRequest::read(payload))),
+        Kind::SecurityTokenResponse => Content::TokenResponse(Box::new(TokenResponse::read(payload))),
+        Kind::DiscoveryProbe | Kind::ManagementSync | Kind::Other | Kind::None | Kind::NotHttp => {
+            Content::Unread
+        }
+    }
 }

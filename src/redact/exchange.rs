@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::find::secrets;
 use super::forms::{forms, replace};
 use super::mask::Key;
-use crate::event::{Body, Exchange, Header, Side};
-use crate::message::{Kind, decode_base64, decode_content, read_body, read_request};
+use crate::event::{Body, Exchange, Header};
+use crate::message::{Kind, decode_base64, decode_content, kind_of};
 use crate::xml::Document;
 
 /// What is taken out.
@@ -275,8 +275,8 @@ impl Redactor {
 /// Bodies of management sessions, of sign-in forms and of unknown kinds: they carry keys and passwords that no
 /// redactor knows, so head and length must do.
 fn withhold(exchange: &mut Exchange) {
-    let request = read_request(&exchange.request).kind;
-    let response = exchange.response.as_ref().map(|r| read_body(&r.body, &r.headers, Side::Response).kind);
+    let request = kind_of(&exchange.request.body, &exchange.request.headers);
+    let response = exchange.response.as_ref().map(|r| kind_of(&r.body, &r.headers));
     let why = |kind: Kind| match kind {
         Kind::ManagementSync => Some("management-sync"),
         Kind::Other => Some("not an enrollment message"),
@@ -389,24 +389,40 @@ fn sweep(text: &[u8], forms: &[Pair], nesting: usize) -> Option<Vec<u8>> {
 /// replacing one does not move the others.
 fn base64_runs(text: &[u8]) -> Vec<std::ops::Range<usize>> {
     const SHORTEST: usize = 64;
-    let letter = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_');
     let mut runs = Vec::new();
-    let mut start = None;
-    for (at, byte) in text.iter().chain([&b'<']).enumerate() {
-        match (start, letter(byte) || byte.is_ascii_whitespace()) {
-            (None, true) if letter(byte) => start = Some(at),
-            (Some(from), false) => {
-                let run: &[u8] = text.get(from..at).unwrap_or_default().trim_ascii_end();
-                if run.len() >= SHORTEST {
-                    runs.push(from..from + run.len());
-                }
-                start = None;
-            }
-            _ => {}
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= SHORTEST) {
+        let length = rest.iter().position(|b| !in_base64(*b)).unwrap_or(rest.len());
+        let run = rest.get(..length).unwrap_or_default();
+        let blanks = run.len() - run.trim_ascii_start().len();
+        let run = run.trim_ascii();
+        if run.len() >= SHORTEST {
+            runs.push(at + blanks..at + blanks + run.len());
         }
+        at += length + 1;
     }
     runs.reverse();
     runs
+}
+
+/// Base64's letters of both alphabets, and the blanks between them: by table, as every byte is asked for.
+fn in_base64(byte: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0_u8;
+        loop {
+            let letter = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_');
+            #[expect(clippy::indexing_slicing, reason = "at compile time, and a byte is below 256")]
+            {
+                table[byte as usize] = letter || byte.is_ascii_whitespace();
+            }
+            if byte == u8::MAX {
+                break table;
+            }
+            byte += 1;
+        }
+    };
+    TABLE.get(byte as usize).copied().unwrap_or_default()
 }
 
 /// Mostly printable: a document, or base64 of one.

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 use super::SECRET_NAMES;
 use crate::xml::{Document, Element};
 
@@ -69,18 +71,15 @@ fn is_token_in_header(element: &Element<'_>) -> bool {
 /// whose end is missing reaches to the end of the text.
 fn lexical(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
+    let lower = text.to_ascii_lowercase();
     for name in SECRET_NAMES {
-        let mut from = 0;
-        while let Some(at) = find(text, name.as_bytes(), from) {
-            from = at + name.len();
+        for at in memmem::find_iter(&lower, &name.to_ascii_lowercase()) {
             found.extend(value_at(text, at, name));
         }
     }
     // A token in a security header that does not parse: between the tags, before the Body begins.
-    let mut from = 0;
-    let body = find(text, b"Body", 0).unwrap_or(text.len());
-    while let Some(at) = find(text, b"BinarySecurityToken", from).filter(|at| *at < body) {
-        from = at + 1;
+    let body = memmem::find(&lower, b"body").unwrap_or(text.len());
+    for at in memmem::find_iter(&lower, b"binarysecuritytoken").take_while(|at| *at < body) {
         found.extend(element_content(text, at, "BinarySecurityToken"));
     }
     found

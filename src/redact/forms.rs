@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use memchr::memmem;
 
 /// Values shorter than this are not searched for: they would be found in every word.
 const SHORTEST: usize = 6;
@@ -55,15 +56,14 @@ fn escape_url(bytes: &[u8], upper: bool) -> Vec<u8> {
 
 /// Replaces every occurrence that stands by itself (no letter or digit touches it). Equal lengths are not required.
 pub(super) fn replace(text: &[u8], what: &[u8], with: &[u8]) -> Option<Vec<u8>> {
-    let first = *what.first()?;
     let mut out: Option<Vec<u8>> = None;
     let (mut copied, mut at) = (0, 0);
-    while let Some(offset) = text.get(at..)?.iter().position(|b| *b == first) {
+    while let Some(offset) = memmem::find(text.get(at..)?, what) {
         let start = at + offset;
         let end = start + what.len();
         let word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric());
         let alone = !word(start.checked_sub(1).and_then(|i| text.get(i))) && !word(text.get(end));
-        if text.get(start..end) == Some(what) && alone {
+        if alone {
             let target = out.get_or_insert_with(|| Vec::with_capacity(text.len()));
             target.extend_from_slice(text.get(copied..start)?);
             target.extend_from_slice(with);

@@ -304,11 +304,14 @@ impl<'t> Builder<'t> {
             self.defect(DefectKind::TextOutsideRoot, span.clone());
         }
         for (needle, kind) in [("]]>", DefectKind::CdataEndInText), ("&", DefectKind::BareAmpersand)] {
-            if let Some(at) = content.find(needle) {
+            // `contains` is by far the cheaper, and there is nothing to find in most texts.
+            if content.contains(needle)
+                && let Some(at) = content.find(needle)
+            {
                 self.defect(kind, span.start + at..span.start + at + needle.len());
             }
         }
-        if let Some(at) = content.find(is_forbidden) {
+        if let Some(at) = find_forbidden(content) {
             self.defect(DefectKind::ControlCharacter, span.start + at..span.start + at + 1);
         }
         self.leaf(Kind::Text, span);
@@ -320,7 +323,7 @@ impl<'t> Builder<'t> {
         if let Some(at) = content.find('<') {
             self.defect(DefectKind::LessThanInAttribute, value.start + at..value.start + at + 1);
         }
-        if let Some(at) = content.find(is_forbidden) {
+        if let Some(at) = find_forbidden(content) {
             self.defect(DefectKind::ControlCharacter, value.start + at..value.start + at + 1);
         }
         for (at, _) in content.match_indices('&') {
@@ -402,6 +405,12 @@ fn is_name(name: &str) -> bool {
         Some((prefix, rest)) => part(prefix) && part(rest),
         None => part(name),
     }
+}
+
+fn find_forbidden(text: &str) -> Option<usize> {
+    // All of them are control characters, or begin with EF in UTF-8.
+    let suspect = |b: u8| b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r') || b == 0xEF;
+    if text.bytes().any(suspect) { text.find(is_forbidden) } else { None }
 }
 
 /// XML 1.0 §2.2: characters that may not occur even as themselves.

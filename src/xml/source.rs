@@ -1,7 +1,5 @@
 //! Raw bytes as text, with the way back: every offset in the text maps to a raw byte, a line and a column.
 
-use std::borrow::Cow;
-
 /// A text and where its bytes came from.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -102,10 +100,11 @@ fn count(n: usize) -> u32 {
 
 fn utf8(raw: &[u8], bom: usize) -> (Source, Trouble) {
     let mut trouble = Trouble::default();
-    let text = match String::from_utf8_lossy(raw) {
-        Cow::Borrowed(text) => return (Source { text: text.to_owned(), map: Map::Shift(bom) }, trouble),
-        Cow::Owned(text) => text,
-    };
+    // Nearly every text is sound, and to see that is cheap.
+    if let Ok(text) = std::str::from_utf8(raw) {
+        return (Source { text: text.to_owned(), map: Map::Shift(bom) }, trouble);
+    }
+    let text = String::from_utf8_lossy(raw).into_owned();
     // The lossy text holds U+FFFD (three bytes) for each invalid sequence: walk both to learn the shifts.
     let mut patches = Vec::new();
     let (mut at, mut delta) = (0_usize, 0_isize);
