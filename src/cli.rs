@@ -4,22 +4,23 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::net::Origin;
-use crate::rules::Profile;
+use crate::rules::{Profile, VERSION};
 
 /// See what Windows devices and an enrollment server say to each other, and what is wrong with it.
 #[derive(Debug, Parser)]
-#[command(name = "enrollscope", version = concat!(env!("CARGO_PKG_VERSION"), " (rules ", "1", ")"), max_term_width = 110)]
+#[command(name = "enrollscope", max_term_width = 110)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// A configuration file; flags and ENROLLSCOPE_* variables win over it
-    #[arg(long, global = true, value_name = "FILE", env = "ENROLLSCOPE_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Colours on the terminal (NO_COLOR is honoured)
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "ENROLLSCOPE_COLOR")]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: When,
 }
 
@@ -93,76 +94,76 @@ pub enum Bodies {
 #[derive(Debug, Args)]
 pub struct ProxyArgs {
     /// The enrollment server's origin, for instance https://mdm.internal.example
-    #[arg(long, alias = "server", value_name = "URL", env = "ENROLLSCOPE_UPSTREAM")]
+    #[arg(long, alias = "server", value_name = "URL")]
     pub upstream: Option<Origin>,
     /// Where to accept HTTPS (port 0: any free one)
-    #[arg(long, value_name = "ADDR:PORT", env = "ENROLLSCOPE_LISTEN")]
+    #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Vec<SocketAddr>,
     /// Where to accept plain HTTP, for instance behind a front end that ends TLS
-    #[arg(long, value_name = "ADDR:PORT", env = "ENROLLSCOPE_LISTEN_HTTP")]
+    #[arg(long, value_name = "ADDR:PORT")]
     pub listen_http: Vec<SocketAddr>,
     /// The certificate for devices, PEM, leaf first with its chain; without it the local authority makes one
-    #[arg(long, value_name = "FILE", requires = "tls_key", env = "ENROLLSCOPE_TLS_CERT")]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// Its private key, PEM, not encrypted
-    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "ENROLLSCOPE_TLS_KEY")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// A host name that devices use, for the local authority's certificates (may be given several times)
-    #[arg(long, value_name = "NAME", env = "ENROLLSCOPE_HOST")]
+    #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,
     /// Where the local authority's key and certificate are kept
-    #[arg(long, value_name = "DIR", default_value = "certs", env = "ENROLLSCOPE_CERTS")]
+    #[arg(long, value_name = "DIR", default_value = "certs")]
     pub certs: PathBuf,
     /// A further authority to trust for the server's certificate, PEM
-    #[arg(long, value_name = "FILE", env = "ENROLLSCOPE_UPSTREAM_CA")]
+    #[arg(long, value_name = "FILE")]
     pub upstream_ca: Option<PathBuf>,
     /// Connect to the server at this address instead of the one its name resolves to
-    #[arg(long, value_name = "ADDR:PORT", env = "ENROLLSCOPE_UPSTREAM_CONNECT")]
+    #[arg(long, value_name = "ADDR:PORT")]
     pub upstream_connect: Option<SocketAddr>,
     /// Go on although the server's certificate cannot be verified (shown red all the time)
-    #[arg(long, env = "ENROLLSCOPE_UPSTREAM_INSECURE")]
+    #[arg(long)]
     pub upstream_insecure: bool,
     /// Put our own address into discovery answers, so that the device stays with us
-    #[arg(long, env = "ENROLLSCOPE_REWRITE")]
+    #[arg(long)]
     pub rewrite: bool,
     /// Our own origin as devices see it, for --rewrite; by default what the device's Host says
-    #[arg(long, value_name = "URL", requires = "rewrite", env = "ENROLLSCOPE_PUBLIC_URL")]
+    #[arg(long, value_name = "URL", requires = "rewrite")]
     pub public_url: Option<Origin>,
     #[command(flatten)]
     pub recording: RecordingArgs,
     /// No dashboard: one line per exchange (so it is, too, when stdout is no terminal)
-    #[arg(long, env = "ENROLLSCOPE_HEADLESS")]
+    #[arg(long)]
     pub headless: bool,
     /// The form of the lines without a dashboard
-    #[arg(long, value_name = "FORMAT", default_value = "human", env = "ENROLLSCOPE_FORMAT")]
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
     /// Write the listening addresses to this file once connections are accepted
-    #[arg(long, value_name = "FILE", env = "ENROLLSCOPE_READY_FILE")]
+    #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
     /// Write the log to this file
-    #[arg(long, value_name = "FILE", env = "ENROLLSCOPE_LOG")]
+    #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
     /// Which severities count: what stops devices, or the letter of the specification
-    #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile, env = "ENROLLSCOPE_PROFILE")]
+    #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile)]
     pub profile: Profile,
     /// End with exit code 1 when there were findings of this severity
-    #[arg(long, value_name = "SEVERITY", default_value = "never", env = "ENROLLSCOPE_FAIL_ON")]
+    #[arg(long, value_name = "SEVERITY", default_value = "never")]
     pub fail_on: FailOn,
 }
 
 #[derive(Debug, Args)]
 pub struct RecordingArgs {
     /// Record to this file or directory (default: captures/, else the state directory)
-    #[arg(long, value_name = "PATH", env = "ENROLLSCOPE_CAPTURE")]
+    #[arg(long, value_name = "PATH")]
     pub capture: Option<PathBuf>,
     /// Do not record
-    #[arg(long, conflicts_with = "capture", env = "ENROLLSCOPE_NO_CAPTURE")]
+    #[arg(long, conflicts_with = "capture")]
     pub no_capture: bool,
     /// What is taken out before recording, judging and showing
-    #[arg(long, value_name = "LEVEL", default_value = "secrets", env = "ENROLLSCOPE_REDACT")]
+    #[arg(long, value_name = "LEVEL", default_value = "secrets")]
     pub redact: Redact,
     /// Which bodies are kept
-    #[arg(long, value_name = "WHICH", default_value = "enrollment", env = "ENROLLSCOPE_RECORD_BODIES")]
+    #[arg(long, value_name = "WHICH", default_value = "enrollment")]
     pub record_bodies: Bodies,
 }
 
@@ -197,13 +198,13 @@ pub struct CheckArgs {
     /// Captures, directories, message files (XML or raw HTTP), or - for the standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    #[arg(long, value_name = "FORMAT", default_value = "human", env = "ENROLLSCOPE_FORMAT")]
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
     /// Which severities count: what stops devices, or the letter of the specification
-    #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile, env = "ENROLLSCOPE_PROFILE")]
+    #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile)]
     pub profile: Profile,
     /// From which severity on the exit code is 1
-    #[arg(long, value_name = "SEVERITY", default_value = "error", env = "ENROLLSCOPE_FAIL_ON")]
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
     pub fail_on: FailOn,
     /// Leave out this rule's findings (id or name; may be given several times)
     #[arg(long, value_name = "RULE")]
@@ -214,7 +215,7 @@ pub struct CheckArgs {
 pub struct RulesArgs {
     /// A rule's id or name
     pub id: Option<String>,
-    #[arg(long, value_name = "FORMAT", default_value = "human", env = "ENROLLSCOPE_FORMAT")]
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
 }
 
@@ -294,10 +295,10 @@ pub enum CertsCommand {
 #[derive(Debug, Args)]
 pub struct CertsArgs {
     /// Where the local authority's key and certificate are kept
-    #[arg(long, value_name = "DIR", default_value = "certs", env = "ENROLLSCOPE_CERTS")]
+    #[arg(long, value_name = "DIR", default_value = "certs")]
     pub certs: PathBuf,
     /// A host name that devices use (may be given several times)
-    #[arg(long, value_name = "NAME", env = "ENROLLSCOPE_HOST")]
+    #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,
 }
 
@@ -315,6 +316,24 @@ pub enum ConfigCommand {
     Check { file: PathBuf },
     /// What can stand in it, as a commented file
     Schema,
+}
+
+/// The command line's definition; every option has an environment variable: `--upstream-ca` is
+/// `ENROLLSCOPE_UPSTREAM_CA`.
+pub fn command() -> clap::Command {
+    fn with_variables(command: clap::Command) -> clap::Command {
+        command.mut_subcommands(with_variables).mut_args(|argument| {
+            let Some(long) = argument.get_long() else { return argument };
+            let variable = format!("ENROLLSCOPE_{}", long.replace('-', "_").to_uppercase());
+            let is_flag = matches!(argument.get_action(), ArgAction::SetTrue);
+            // clap wants names that live as long as the program; there are some dozens, made once.
+            let argument = argument.env(&*variable.leak()).hide_env(true);
+            if is_flag { argument.value_parser(FalseyValueParser::new()) } else { argument }
+        })
+    }
+    with_variables(Cli::command())
+        .version(&*format!("{} (rules {VERSION})", env!("CARGO_PKG_VERSION")).leak())
+        .after_help("Every option --some-name can be given as ENROLLSCOPE_SOME_NAME in the environment, too.")
 }
 
 fn profile(text: &str) -> Result<Profile, String> {
@@ -344,13 +363,11 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_definitions_fit_together() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
-use enrollscope::cli::{Cli, Command, ConfigCommand};
+use clap::FromArgMatches as _;
+use enrollscope::cli::{self, Cli, Command, ConfigCommand};
 use enrollscope::commands::{self, Exit, Output};
 use enrollscope::config::{Config, schema};
 
 fn main() -> ExitCode {
-    let command = Cli::command();
+    let command = cli::command();
     let line: Vec<_> = std::env::args_os().collect();
     let matches = command.clone().get_matches_from(&line);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
@@ -55,23 +55,23 @@ fn run(cli: &Cli, out: Output) -> anyhow::Result<Exit> {
         Command::Certs(certs) => commands::certs(certs, out),
         Command::Repair(args) => commands::repair(args, out),
         Command::Config(ConfigCommand::Check { file }) => {
-            Config::read(file, &Cli::command())?;
+            Config::read(file, &cli::command())?;
             out.print(&format!("{} is good\n", file.display()));
             Ok(Exit::Good)
         }
         Command::Config(ConfigCommand::Schema) => {
-            out.print(&schema(&Cli::command()));
+            out.print(&schema(&cli::command()));
             Ok(Exit::Good)
         }
         Command::Completions { shell } => {
             let mut text = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "enrollscope", &mut text);
+            clap_complete::generate(*shell, &mut cli::command(), "enrollscope", &mut text);
             out.print(&String::from_utf8_lossy(&text));
             Ok(Exit::Good)
         }
         Command::Man => {
             let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            clap_mangen::Man::new(cli::command()).render(&mut text)?;
             out.print(&String::from_utf8_lossy(&text));
             Ok(Exit::Good)
         }
