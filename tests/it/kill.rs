@@ -65,8 +65,20 @@ async fn server(listener: TcpListener) {
     }
 }
 
+/// An exchange whose answer came whole.
+struct Completed {
+    target: String,
+    /// So soon that its record cannot be late.
+    in_time: bool,
+}
+
 /// Sends requests until the proxy dies; tells of each whose answer came whole.
-async fn device(number: usize, address: SocketAddr, body: String, completed: mpsc::UnboundedSender<String>) {
+async fn device(
+    number: usize,
+    address: SocketAddr,
+    body: String,
+    completed: mpsc::UnboundedSender<Completed>,
+) {
     let Ok(mut stream) = TcpStream::connect(address).await else { return };
     let mut buffer = Vec::new();
     for turn in 0.. {
@@ -78,9 +90,7 @@ async fn device(number: usize, address: SocketAddr, body: String, completed: mps
             return;
         }
         let Some(_) = message(&mut stream, &mut buffer).await else { return };
-        if began.elapsed() < HOLD_BACK {
-            let _ = completed.send(target);
-        }
+        let _ = completed.send(Completed { target, in_time: began.elapsed() < HOLD_BACK });
     }
 }
 
@@ -113,15 +123,16 @@ async fn what_a_device_has_received_is_on_file_after_kill_9() {
             tokio::spawn(device(number, running.addresses[0], body.clone(), completed.clone()));
         }
         drop(completed);
-        let mut whole = BTreeSet::new();
+        let mut whole = Vec::new();
         // Another moment in every round.
         for _ in 0..=(round * 7) {
             whole.extend(seen.recv().await);
         }
         running.kill();
-        while let Some(target) = seen.recv().await {
-            whole.insert(target);
+        while let Some(exchange) = seen.recv().await {
+            whole.push(exchange);
         }
+        let whole: BTreeSet<_> = whole.into_iter().filter(|e| e.in_time).map(|e| e.target).collect();
         let recorded = recorded(&place.read("c.jsonl"));
         let lost: Vec<_> = whole.difference(&recorded).collect();
         assert!(lost.is_empty(), "round {round}: of {} received, not on file: {lost:?}", whole.len());
