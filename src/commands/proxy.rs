@@ -176,7 +176,6 @@ pub(super) fn workers() -> usize {
 
 pub(super) fn announce(addresses: &[String], ready_file: Option<&Path>, out: Output) -> Result<()> {
     let lines: Vec<_> = addresses.iter().map(|address| format!("listening {address}")).collect();
-    lines.iter().for_each(|line| out.note(line));
     if let Some(path) = ready_file {
         // Renamed into place, so that who waits for it never reads half of it.
         let part = path.with_extension("part");
@@ -184,6 +183,7 @@ pub(super) fn announce(addresses: &[String], ready_file: Option<&Path>, out: Out
             .and_then(|()| std::fs::rename(&part, path))
             .with_context(|| format!("could not write the ready file {}", path.display()))?;
     }
+    lines.iter().for_each(|line| out.note(line));
     Ok(())
 }
 

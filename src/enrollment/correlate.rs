@@ -17,6 +17,8 @@ const MAX_ROWS: usize = 20_000;
 const MAX_IDLE: i64 = 24 * 3_600_000;
 /// Attempts of one user behind one address that are kept apart; more of them share the last.
 const MAX_THREADS: usize = 64;
+/// Connections whose enrollment is remembered; beyond it all are forgotten, and users and addresses must do.
+const MAX_CONNECTIONS: usize = 65_536;
 /// Exchanges of one attempt that can move with it when it is claimed.
 const MAX_MEMBERS: usize = 32;
 
@@ -443,6 +445,10 @@ impl Correlator {
             }
         }
         if let Some(connection) = &traits.connection {
+            // Closes may be missing from a damaged capture: the ways by connection must not grow for ever.
+            if self.by_connection.len() > MAX_CONNECTIONS {
+                self.by_connection.clear();
+            }
             self.by_connection.insert(connection.clone(), placement.enrollment);
         }
         let enrollment = &mut row.enrollment;
@@ -504,7 +510,9 @@ impl Correlator {
             if !enrollment.seen.contains(&Stage::Configuration) {
                 enrollment.seen.push(Stage::Configuration);
             }
-            enrollment.issued.clone_from(&ending.issued);
+            if let Some(before) = std::mem::replace(&mut enrollment.issued, ending.issued.clone()) {
+                self.by_certificate.remove(&before);
+            }
         }
         if let Some(thread) = row.threads.get_mut(placement.thread) {
             thread.answered_badly = matches!(enrollment.last, Last::Bad | Last::NoAnswer);
