@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::find::secrets;
+use super::find::{secrets, whole_values};
 use super::forms::{forms, replace};
 use super::mask::Key;
 use crate::event::{Body, Exchange, Header};
@@ -99,6 +99,9 @@ impl Redactor {
         let mut known: Vec<Pair> = Vec::new();
         self.body(&mut exchange.request.body, &mut known);
         self.heads(&mut exchange.request.headers, &mut known);
+        for header in exchange.request.headers.iter_mut().filter(|h| h.name.eq_ignore_ascii_case("Host")) {
+            header.value = Bytes::from(self.userinfo(&header.value, 0, &mut known));
+        }
         self.target(&mut exchange.request.target, &mut known);
         if let Some(sent) = exchange.request.sent.as_deref_mut() {
             self.sent(sent, &mut known);
@@ -161,6 +164,10 @@ impl Redactor {
             return utf16.write(&self.masked(utf16.text.as_bytes(), known, nesting));
         }
         let mut out = text.to_vec();
+        for value in whole_values(text) {
+            let masked = self.key.mask(value.as_bytes());
+            learn(known, value.as_bytes(), &masked);
+        }
         for span in secrets(text) {
             let Some(value) = text.get(span.clone()) else { continue };
             let masked = self.key.mask(value);
@@ -209,9 +216,32 @@ impl Redactor {
     }
 
     fn target(&self, target: &mut String, known: &mut Vec<Pair>) {
+        if let Some(scheme) = target.find("://") {
+            let masked = self.userinfo(target.as_bytes(), scheme + 3, known);
+            *target = String::from_utf8_lossy(&masked).into_owned();
+        }
         if target.contains('=') {
             *target = String::from_utf8_lossy(&self.query(target.as_bytes(), known)).into_owned();
         }
+    }
+
+    /// The user and the password before the `@` of an authority that begins at `start`.
+    fn userinfo(&self, text: &[u8], start: usize, known: &mut Vec<Pair>) -> Vec<u8> {
+        let mut out = text.to_vec();
+        let authority = text.get(start..).unwrap_or_default();
+        let end = authority.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(authority.len());
+        let Some(at) = authority.get(..end).and_then(|a| a.iter().rposition(|b| *b == b'@')) else {
+            return out;
+        };
+        for part in authority.get(..at).unwrap_or_default().split(|b| *b == b':') {
+            let masked = self.key.mask(part);
+            learn(known, part, &masked);
+            let from = part.as_ptr() as usize - text.as_ptr() as usize;
+            if let Some(target) = out.get_mut(from..from + part.len()) {
+                target.copy_from_slice(&masked);
+            }
+        }
+        out
     }
 
     /// Values of secret parameters in a query (or a fragment, or a Location with one).

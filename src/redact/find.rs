@@ -37,15 +37,34 @@ fn structural(text: &[u8]) -> Vec<Range<usize>> {
         if named {
             found.extend(element.attribute("value").map(|a| raw(a.span())));
             found.extend(
-                element.children().filter(|c| c.local() == "Value").flat_map(|c| c.text_spans()).map(raw),
+                element.children().filter(|c| c.local() == "Value").flat_map(|c| c.hidden_spans()).map(raw),
             );
         }
         if is_secret(element.local()) || is_token_in_header(&element) {
-            found.extend(element.text_spans().into_iter().map(raw));
+            found.extend(element.hidden_spans().into_iter().map(raw));
+            // Nobody knows what else a secret's element says about it; how it is written is no secret.
+            let telling = element.attributes().filter(|a| !is_description(a.name(), a.local()));
+            found.extend(telling.map(|a| raw(a.span())));
         }
         found.extend(element.attributes().filter(|a| is_secret(a.local())).map(|a| raw(a.span())));
     }
     found
+}
+
+/// Values that the text spells in pieces, put together: the rest of the exchange may have them in one.
+pub(super) fn whole_values(text: &[u8]) -> Vec<String> {
+    if memmem::find(text, b"&#").is_none() && memmem::find(text, b"<![CDATA[").is_none() {
+        return Vec::new();
+    }
+    let document = Document::read(text);
+    let secret = document.elements().filter(|e| is_secret(e.local()) || is_token_in_header(e));
+    secret.map(|e| e.text().trim().to_owned()).filter(|value| !value.is_empty()).collect()
+}
+
+/// Attributes that say what a secret is, and not what it says.
+fn is_description(name: &str, local: &str) -> bool {
+    name.starts_with("xmlns")
+        || ["Type", "Id", "EncodingType", "ValueType", "name", "type", "nil", "datatype"].contains(&local)
 }
 
 fn is_secret(name: &str) -> bool {
@@ -76,6 +95,12 @@ fn lexical(text: &[u8]) -> Vec<Range<usize>> {
         for at in memmem::find_iter(&lower, &name.to_ascii_lowercase()) {
             found.extend(value_at(text, at, name));
         }
+    }
+    // Entities are never resolved, and may hold anything.
+    for at in memmem::find_iter(&lower, b"<!doctype") {
+        let end =
+            lower.get(at..).and_then(|rest| memmem::find(rest, b"]>").or_else(|| memmem::find(rest, b">")));
+        found.extend(literals(text, at..end.map_or(text.len(), |end| at + end)));
     }
     // A token in a security header that does not parse: between the tags, before the Body begins.
     let body = memmem::find(&lower, b"body").unwrap_or(text.len());
@@ -183,17 +208,38 @@ fn without_markup(text: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
     parts.iter().map(|part| trimmed(text, part)).collect()
 }
 
+/// What stands in quotes.
+fn literals(text: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut open: Option<(u8, usize)> = None;
+    for at in span.clone() {
+        match (text.get(at).copied(), open) {
+            (Some(quote @ (b'"' | b'\'')), None) => open = Some((quote, at + 1)),
+            (Some(quote), Some((opened, start))) if quote == opened => {
+                found.push(start..at);
+                open = None;
+            }
+            _ => {}
+        }
+    }
+    found.extend(open.map(|(_, start)| start..span.end));
+    found
+}
+
 /// How many bytes of markup stand at the beginning.
 fn markup(text: &[u8]) -> usize {
     match text {
         [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', ..] => 9,
+        // A comment's text is not kept: people write things there.
+        [b'<', b'!', b'-', b'-', ..] => 4,
         [b'<', next, ..] if next.is_ascii_alphabetic() || matches!(next, b'/' | b'!' | b'?' | b'_') => {
             let end =
                 text.iter().skip(1).position(|b| matches!(b, b'>' | b'<')).map_or(text.len(), |p| p + 1);
             if text.get(end) == Some(&b'>') { end + 1 } else { end }
         }
         [b'&', rest @ ..] => {
-            let name = rest.iter().take(11).position(|b| !(b.is_ascii_alphanumeric() || *b == b'#'));
+            // Numbers are masked as numbers; names say nothing that matters.
+            let name = rest.iter().take(11).position(|b| !b.is_ascii_alphanumeric());
             name.filter(|end| *end > 0 && rest.get(*end) == Some(&b';')).map_or(0, |end| end + 2)
         }
         _ => 0,

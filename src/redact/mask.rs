@@ -54,14 +54,55 @@ impl Key {
         let mut random = || u32::from(stream.next().unwrap_or_default());
         let mut out = Vec::with_capacity(secret.len());
         for chunk in secret.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                let other =
-                    if character.is_ascii_whitespace() { character } else { swap(character, random()) };
-                out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes());
+            let mut rest = chunk.valid();
+            while let Some(character) = rest.chars().next() {
+                let taken = match reference(rest) {
+                    Some((length, true)) => {
+                        out.extend_from_slice(other_reference(length, rest, random()).as_bytes());
+                        length
+                    }
+                    // By name: the reference says no more than a sign would.
+                    Some((length, false)) => {
+                        out.extend_from_slice(rest.get(..length).unwrap_or_default().as_bytes());
+                        length
+                    }
+                    None => {
+                        let is_blank = character.is_ascii_whitespace();
+                        let other = if is_blank { character } else { swap(character, random()) };
+                        out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes());
+                        character.len_utf8()
+                    }
+                };
+                rest = rest.get(taken..).unwrap_or_default();
             }
             out.extend_from_slice(chunk.invalid());
         }
         out
+    }
+}
+
+/// The length of a reference at the beginning, if there is one, and whether it is a number.
+fn reference(text: &str) -> Option<(usize, bool)> {
+    let inner = text.strip_prefix('&')?;
+    let end = inner.bytes().take(14).position(|b| b == b';').filter(|end| *end > 0)?;
+    let name = inner.get(..end)?;
+    let is_number = match name.strip_prefix('#').map(|number| number.strip_prefix(['x', 'X']).ok_or(number)) {
+        Some(Ok(hex)) => !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()),
+        Some(Err(decimal)) => !decimal.is_empty() && decimal.bytes().all(|b| b.is_ascii_digit()),
+        None => false,
+    };
+    (is_number || name.bytes().all(|b| b.is_ascii_alphanumeric())).then_some((end + 2, is_number))
+}
+
+/// A reference to some letter, as long as the one that stands there; one too short for a letter (a tab, a line end) stays.
+fn other_reference(length: usize, text: &str, random: u32) -> String {
+    let letter = 0x41 + random % 26;
+    let is_hex = text.as_bytes().get(2).is_some_and(|b| matches!(b, b'x' | b'X'));
+    let digits = length - if is_hex { 4 } else { 3 };
+    match (is_hex, text.get(..3)) {
+        _ if digits < 2 => text.get(..length).unwrap_or_default().to_owned(),
+        (true, Some(start)) => format!("{start}{letter:0digits$X};"),
+        _ => format!("&#{letter:0digits$};"),
     }
 }
 

@@ -73,6 +73,52 @@ fn secrets_are_masked_wherever_a_name_says_that_they_are() {
 }
 
 #[test]
+fn secrets_are_found_in_unusual_clothes() {
+    let decimal: String = SECRET.bytes().map(|b| format!("&#{b};")).collect();
+    let hex: String = SECRET.bytes().map(|b| format!("&#x{b:X};")).collect();
+    let cases = [
+        (format!("<Password>{decimal}</Password><other>{SECRET}</other>"), [decimal.as_str(), SECRET]),
+        (format!("<Password>{hex}</Password>"), [hex.as_str(), SECRET]),
+        (format!("<a><Password>{hex}</a>"), [hex.as_str(), SECRET]),
+        (format!("<Password Value=\"{SECRET}\"/>"), [SECRET, SECRET]),
+        (format!("<Password><!--{SECRET}--></Password>"), [SECRET, SECRET]),
+        (format!("<Password><!--{SECRET}--></Passwort>"), [SECRET, SECRET]),
+        (format!("<!DOCTYPE a [<!ENTITY p \"{SECRET}\">]><Password>&p;</Password>"), [SECRET, SECRET]),
+    ];
+    for (text, gone) in cases {
+        let masked = String::from_utf8(redactor().text(text.as_bytes())).unwrap();
+        assert!(gone.iter().all(|secret| !masked.contains(secret)), "{masked}");
+        assert_eq!(masked.len(), text.len(), "{text}");
+        let (before, after) = (Document::read(text.as_bytes()), Document::read(masked.as_bytes()));
+        assert_eq!(before.defects(), after.defects(), "{text}");
+    }
+    let kept = "<Password Type=\"urn:text\" xmlns:x=\"urn:x\">&amp;</Password>";
+    assert_eq!(redactor().text(kept.as_bytes()), kept.as_bytes());
+}
+
+#[test]
+fn user_and_password_in_an_address_are_masked() {
+    let mut exchange = Exchange {
+        request: Request {
+            method: "GET".to_owned(),
+            target: format!("http://user:{SECRET}@mdm.example/x"),
+            headers: vec![Header::new("Host", format!("user:{SECRET}@mdm.example"))],
+            ..Request::default()
+        },
+        response: Some(Response {
+            status: 400,
+            from: crate::event::From::Enrollscope,
+            body: Body::full(format!("the Host header `user:{SECRET}@mdm.example` names no host")),
+            ..Response::default()
+        }),
+        ..Exchange::default()
+    };
+    redactor().exchange(&mut exchange);
+    assert!(!appears(format!("{exchange:?}").as_bytes(), SECRET), "{exchange:?}");
+    assert!(exchange.request.target.ends_with("@mdm.example/x"));
+}
+
+#[test]
 fn equal_secrets_have_equal_placeholders_of_their_own_shape() {
     let key = Key::new(&[7; 32]);
     assert_eq!(key.mask(b"abc DEF-123"), key.mask(b"abc DEF-123"));

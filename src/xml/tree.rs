@@ -277,17 +277,19 @@ impl<'d> Element<'d> {
         joined
     }
 
-    /// The character data below it, at any depth, piece by piece, without markup, references and comments.
-    pub fn text_spans(&self) -> Vec<Range<usize>> {
+    /// Everything below it, at any depth, that may spell out a value: character data, numeric references, comments;
+    /// without the markup around.
+    pub fn hidden_spans(&self) -> Vec<Range<usize>> {
         let end = self.span().end;
         let below = self.document.nodes.iter().skip(self.id + 1).take_while(|n| n.span.start < end);
+        let inner = |span: &Range<usize>, open: usize, close: usize| {
+            (span.len() >= open + close).then(|| span.start + open..span.end - close)
+        };
         let spans = below.filter_map(|node| match node.kind {
-            Kind::Text => Some(node.span.clone()),
-            Kind::CData => {
-                let open = "<![CDATA[".len();
-                (node.span.len() >= open + 3).then(|| node.span.start + open..node.span.end - 3)
-            }
-            Kind::Element(_) | Kind::Reference(_) | Kind::Comment | Kind::Other => None,
+            Kind::Text | Kind::Reference(_) => Some(node.span.clone()),
+            Kind::CData => inner(&node.span, "<![CDATA[".len(), "]]>".len()),
+            Kind::Comment => inner(&node.span, "<!--".len(), "-->".len()),
+            Kind::Element(_) | Kind::Other => None,
         });
         spans.collect()
     }
