@@ -135,6 +135,7 @@ pub struct ProxyArgs {
     #[arg(long)]
     pub headless: bool,
     /// The form of the lines without a dashboard
+    /// For people, or for programs
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
     /// Write the listening addresses to this file once connections are accepted
@@ -188,7 +189,9 @@ pub struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub struct OpenArgs {
+    /// The capture to show
     pub capture: PathBuf,
+    /// Which severities count: what stops devices, or the letter of the specification
     #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile)]
     pub profile: Profile,
 }
@@ -198,6 +201,7 @@ pub struct CheckArgs {
     /// Captures, directories, message files (XML or raw HTTP), or - for the standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
+    /// For people, or for programs
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
     /// Which severities count: what stops devices, or the letter of the specification
@@ -215,6 +219,7 @@ pub struct CheckArgs {
 pub struct RulesArgs {
     /// A rule's id or name
     pub id: Option<String>,
+    /// For people, or for programs
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
 }
@@ -254,6 +259,7 @@ pub struct EnrollArgs {
     /// The origin, or the discovery service's URL
     #[arg(long, value_name = "URL")]
     pub server: String,
+    /// Who enrolls
     #[arg(long, value_name = "USER", default_value = "anna@contoso.example")]
     pub user: String,
     /// The environment variable that holds the password
@@ -268,6 +274,7 @@ pub struct EnrollArgs {
     /// Break this rule in the request that it is about
     #[arg(long = "break", value_name = "RULE")]
     pub break_rule: Option<String>,
+    /// For people, or for programs
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
 }
@@ -304,6 +311,7 @@ pub struct CertsArgs {
 
 #[derive(Debug, Args)]
 pub struct RepairArgs {
+    /// The damaged capture; it is not changed
     pub input: PathBuf,
     /// The new file (default: NAME.repaired.jsonl beside it)
     #[arg(long, short, value_name = "FILE")]

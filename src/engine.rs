@@ -338,6 +338,7 @@ fn panic_evidence(what: &str) -> Evidence {
         expected: "a verdict".to_owned(),
         found: format!("a panic in {what}"),
         hresult: None,
+        subject: None,
     }
 }
 

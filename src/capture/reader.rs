@@ -13,7 +13,7 @@ use super::{LONGEST_LINE, VERSION, migrate, salvage};
 pub enum ReadError {
     #[error("the file is empty: nothing was recorded in it")]
     Empty,
-    #[error("not a capture: its first line is no enrollscope header; `import` reads other tools' recordings")]
+    #[error("not a capture: its first line is no enrollscope header")]
     NotACapture,
     #[error(
         "a capture of version {version}, and this build reads up to version {VERSION}: use a newer enrollscope"

@@ -117,7 +117,7 @@ impl Model {
                 self.connections.clear();
                 self.connection_order.clear();
             }
-            Event::Gap { lost, .. } => self.missing += lost,
+            Event::Gap { lost, .. } => self.missing = self.missing.saturating_add(*lost),
             Event::End(end) => self.exchanges.ended(end.of, end.delivery),
             Event::Tick(_) => {}
         }

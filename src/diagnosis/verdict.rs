@@ -2,7 +2,7 @@
 
 use super::hresult::hresult;
 use crate::enrollment::{Cause, Enrollment, Outcome, Stage};
-use crate::rules::Subject;
+use crate::rules::{Subject, fault_owner};
 
 /// The longest verdict, in characters.
 const LONGEST: usize = 160;
@@ -18,8 +18,8 @@ pub fn judge(enrollment: &mut Enrollment) {
         }
         (Outcome::Failed, cause) => failed(enrollment, cause),
         (Outcome::Stalled, _) => stalled(enrollment),
-        (Outcome::InProgress, Cause::Finding { rule, found, hresult }) => {
-            (finding(rule, found), Some(rule.subject), *hresult)
+        (Outcome::InProgress, Cause::Finding { rule, found, hresult, subject }) => {
+            (finding(rule, found), Some(*subject), *hresult)
         }
         (Outcome::InProgress, Cause::NoAnswer(_)) => {
             (format!("No answer {}; the device may try again", at(enrollment)), Some(Subject::Server), None)
@@ -59,7 +59,9 @@ fn failed(enrollment: &Enrollment, cause: &Cause) -> (String, Option<Subject>, O
             Some(Subject::Network),
             None,
         ),
-        Cause::Finding { rule, found, hresult: code } => (finding(rule, found), Some(rule.subject), *code),
+        Cause::Finding { rule, found, hresult: code, subject } => {
+            (finding(rule, found), Some(*subject), *code)
+        }
         Cause::None => (format!("The enrollment ended {}", at(enrollment)), None, None),
     }
 }
@@ -113,17 +115,6 @@ fn waiting(enrollment: &Enrollment) -> String {
 
 fn at(enrollment: &Enrollment) -> String {
     enrollment.stage.map(|stage| format!("at {}", stage.title())).unwrap_or_default()
-}
-
-/// Who has to act on a fault (MS-MDE2 2.2.10: what each word means).
-fn fault_owner(word: &str) -> Subject {
-    match word {
-        "Authentication" | "Authorization" | "DeviceCapReached" | "UserLicense" | "InvalidSecurity" => {
-            Subject::Identity
-        }
-        "DeviceNotSupported" | "NotEligibleToRenew" | "MessageFormat" => Subject::Device,
-        _ => Subject::Server,
-    }
 }
 
 fn shorten(sentence: String) -> String {

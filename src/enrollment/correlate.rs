@@ -578,5 +578,10 @@ fn at(enrollment: EnrollmentId, thread: usize, link: Link) -> Placement {
 }
 
 fn cause_of(finding: &Finding) -> Cause {
-    Cause::Finding { rule: finding.rule, found: finding.found.clone(), hresult: finding.hresult }
+    Cause::Finding {
+        rule: finding.rule,
+        found: finding.found.clone(),
+        hresult: finding.hresult,
+        subject: finding.subject,
+    }
 }

@@ -105,7 +105,7 @@ pub enum Cause {
     /// We answered in the server's place, or nobody did.
     NoAnswer(Option<String>),
     /// A finding explains it.
-    Finding { rule: &'static Rule, found: String, hresult: Option<u32> },
+    Finding { rule: &'static Rule, found: String, hresult: Option<u32>, subject: Subject },
 }
 
 /// After how much silence an enrollment counts as stalled, in milliseconds.

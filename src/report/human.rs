@@ -35,8 +35,10 @@ pub fn human(judged: &Judged, colour: bool) -> String {
     let paint = Paint(colour);
     let mut out = String::new();
     for input in judged.inputs.iter().filter(|i| i.damaged > 0 || i.error.is_some()) {
-        let what =
-            input.error.clone().unwrap_or_else(|| format!("{} damaged places were skipped", input.damaged));
+        let what = input.error.clone().unwrap_or_else(|| {
+            let places = usize::try_from(input.damaged).unwrap_or(usize::MAX);
+            format!("{} skipped; `enrollscope repair` lists what is lost", plural(places, "damaged place"))
+        });
         let _ = writeln!(out, "{}: {}", clean(&input.path), clean(&what));
     }
     if !judged.enrollments.is_empty() {
@@ -124,11 +126,11 @@ fn finding(out: &mut String, found: &Found, paint: Paint) {
     let _ = writeln!(out, "    why       {} ({})", f.rule.requirement, source.join("; "));
     let code = f.hresult.map(|c| format!(" The user sees 0x{c:08X}.")).unwrap_or_default();
     let _ = writeln!(out, "    so        {}{code}", f.rule.consequence);
-    let _ = writeln!(out, "    remedy    {} ({} has to act)", f.rule.remedy, f.rule.subject.word());
+    let _ = writeln!(out, "    remedy    {} ({} has to act)", f.rule.remedy, f.subject.word());
 }
 
 /// Control characters from hostile input never reach a terminal.
-pub(super) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     text.chars()
         .flat_map(|c| if steers(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
         .collect()

@@ -95,7 +95,7 @@ fn finding(judged: &Judged, number: usize, found: &Found) -> Value {
         "rule": f.rule.id,
         "name": f.rule.name,
         "severity": f.level.word(),
-        "subject": f.rule.subject.word(),
+        "subject": f.subject.word(),
         "exchange": seen.map(|s| s.id.to_string()),
         "connection": found.connection,
         "enrollment": seen.and_then(|s| s.enrollment).map(|e| e.to_string()),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::human::clean;
 use super::json::{code, enrollment_fields};
 use crate::engine::Observation;
-use crate::event::{ConnectionEvent, Event};
+use crate::event::{ConnectionEvent, Event, From, header};
 use crate::rules::Level;
 
 /// The lines of an observation, each with its end; empty when there is nothing to say.
@@ -17,13 +17,21 @@ pub fn line(seen: &Observation) -> String {
         Event::Exchange(exchange) => {
             let status = exchange.response.as_ref().map_or("no answer".to_owned(), |r| r.status.to_string());
             let request = seen.request.map_or("-", |k| k.word());
+            let ours = exchange.response.as_ref().filter(|r| r.from == From::Enrollscope).map(|response| {
+                // The answer is not the server's: say so, and why.
+                let kind = header(&response.headers, "x-enrollscope-error").map(|h| h.text().into_owned());
+                let why =
+                    exchange.upstream.as_ref().and_then(|u| u.error.clone()).or(kind).unwrap_or_default();
+                format!(" (enrollscope's answer: {})", clean(&why))
+            });
             let _ = writeln!(
                 out,
-                "{} #{} {} {} {request} {status}{}",
+                "{} #{} {} {} {request} {status}{}{}",
                 exchange.request.at,
                 exchange.seq,
                 clean(&exchange.request.method),
                 clean(&exchange.request.target),
+                ours.unwrap_or_default(),
                 seen.enrollment.map(|e| format!(" {e}")).unwrap_or_default()
             );
         }
@@ -99,7 +107,7 @@ pub fn line_json(seen: &Observation) -> String {
             "rule": f.rule.id,
             "name": f.rule.name,
             "severity": f.level.word(),
-            "subject": f.rule.subject.word(),
+            "subject": f.subject.word(),
             "exchange": exchange_id,
             "enrollment": seen.enrollment.map(|e| e.to_string()),
             "in": f.within.word(),

@@ -6,7 +6,7 @@ mod json;
 mod judged;
 mod lines;
 
-pub use human::human;
+pub use human::{clean, human};
 pub use json::json;
 pub use judged::{Input, Judged, Seen};
 pub use lines::{line, line_json};

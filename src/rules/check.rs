@@ -1,5 +1,6 @@
 //! What a rule is handed, and what it answers.
 
+use super::rule::Subject;
 use crate::dialogue::Dialogue;
 use crate::event::{Connection, Exchange, From, Response, Side, steers};
 use crate::message::certificate::Csr;
@@ -66,6 +67,8 @@ pub struct Evidence {
     pub found: String,
     /// The code on the user's screen, where this evidence tells it and the rule cannot.
     pub hresult: Option<u32>,
+    /// Who has to act, where this evidence tells it better than the rule.
+    pub subject: Option<Subject>,
 }
 
 /// The longest text that a finding repeats from a message, in characters.
@@ -180,6 +183,7 @@ impl Context<'_> {
             expected: expected.into(),
             found: shorten(&found.into()),
             hresult: None,
+            subject: None,
         }
     }
 
@@ -197,6 +201,7 @@ impl Context<'_> {
             expected: expected.into(),
             found: shorten(&found.into()),
             hresult: None,
+            subject: None,
         }
     }
 
@@ -224,6 +229,7 @@ impl Context<'_> {
             expected: expected.into(),
             found: shorten(&found.into()),
             hresult: None,
+            subject: None,
         }])
     }
 
@@ -246,6 +252,7 @@ impl Context<'_> {
             expected: expected.into(),
             found: shorten(&found.into()),
             hresult: None,
+            subject: None,
         }])
     }
 
@@ -263,6 +270,14 @@ impl Context<'_> {
 impl Verdict {
     pub fn check(holds: bool, otherwise: impl FnOnce() -> Self) -> Self {
         if holds { Self::Pass } else { otherwise() }
+    }
+
+    #[must_use]
+    pub fn with_subject(mut self, subject: Subject) -> Self {
+        if let Self::Fail(evidence) = &mut self {
+            evidence.iter_mut().for_each(|e| e.subject = Some(subject));
+        }
+        self
     }
 
     #[must_use]
@@ -287,6 +302,7 @@ impl Verdict {
             expected: expected.into(),
             found: shorten(&found.into()),
             hresult: None,
+            subject: None,
         }])
     }
 }

@@ -173,7 +173,7 @@ pub(super) static RULES: &[Rule] = &[
         requirement: "The server accepts the request.",
         cites: &[Cite::should(Spec::MsMde2, "2.2.10", "decline enrollment messages")],
         consequence: "The enrollment ends here by the server's decision.",
-        remedy: "See the reason; it is in most cases a restriction, a licence or a wrong credential.",
+        remedy: "Go by the reason found: change the restriction, the licence, the limit or the credential that it names.",
         hresult: None,
         check: Check::Response(|_, cx| {
             let crate::message::Content::Fault(fault) = &cx.message.content else {
@@ -182,7 +182,8 @@ pub(super) static RULES: &[Rule] = &[
             };
             let reason = fault.reason.as_ref().map(|r| format!(": {}", r.value)).unwrap_or_default();
             let word = fault.word().unwrap_or("a fault");
-            let verdict = cx.fail(&fault.spot, "an answer", format!("{word}{reason}"));
+            let found = format!("{word}{reason}");
+            let verdict = cx.fail(&fault.spot, "an answer", found).with_subject(fault_owner(word));
             match fault.hresult() {
                 Some(code) => verdict.with_hresult(code),
                 None => verdict,
@@ -199,3 +200,14 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
 ];
+
+/// Who has to act on a fault (MS-MDE2 2.2.10: what each word means).
+pub fn fault_owner(word: &str) -> Subject {
+    match word {
+        "Authentication" | "Authorization" | "DeviceCapReached" | "UserLicense" | "InvalidSecurity" => {
+            Subject::Identity
+        }
+        "DeviceNotSupported" | "NotEligibleToRenew" | "MessageFormat" => Subject::Device,
+        _ => Subject::Server,
+    }
+}

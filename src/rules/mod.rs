@@ -27,6 +27,7 @@ mod tls;
 pub use check::{Check, Context, Evidence, Verdict};
 pub use document::{describe, markdown, section};
 pub use edit::{apply, apply_to_message};
+pub use fault::fault_owner;
 pub(crate) use own::PANIC;
 pub use rule::{Change, Edit, Example, Finding, Golden, Level, Part, Profile, Rule, Severity, Step, Subject};
 pub use spec::{Cite, Force, Spec};

@@ -242,6 +242,8 @@ pub struct Finding {
     pub found: String,
     /// The code on the user's screen, where it is known.
     pub hresult: Option<u32>,
+    /// Who has to act.
+    pub subject: Subject,
 }
 
 impl Finding {
@@ -257,6 +259,16 @@ impl Finding {
             expected: evidence.expected,
             found: evidence.found,
             hresult: evidence.hresult.or(rule.hresult),
+            // Rules for both directions are written with the server in mind; a request is the device's.
+            subject: match (evidence.subject, rule.check, side) {
+                (Some(subject), ..) => subject,
+                (None, Check::Xml(_) | Check::Soap(_), Some(Side::Request))
+                    if rule.subject == Subject::Server =>
+                {
+                    Subject::Device
+                }
+                _ => rule.subject,
+            },
         }
     }
 }

@@ -106,7 +106,7 @@ pub(super) static RULES: &[Rule] = &[
                     .with_hresult(http_hresult(200))
             })
         }),
-        needs: &["HTTP-004"],
+        needs: &["HTTP-004", "HTTP-015"],
         examples: &[
             Example::response(Step::Discover, "", Change::Set("<html><body>Sign in</body></html>")).also(&[])
         ],

@@ -182,12 +182,12 @@ fn outgoing(response: &Response) -> Result<hyper::Response<Parts>, hyper::http::
         // In two chunks, as servers that stream do.
         Framing::Chunked => {
             let half = bytes.len() / 2;
-            Parts { announced: None, left: vec![bytes.slice(half..), bytes.slice(..half)] }
+            Parts { announced: None, left: vec![bytes.slice(half..), bytes.slice(..half)], flushed: false }
         }
         Framing::Length | Framing::Close | Framing::H2 | Framing::None => {
             let announced = Some(bytes.len() as u64);
             let sent = if response.body.cut { bytes.slice(..bytes.len() / 2) } else { bytes };
-            Parts { announced, left: vec![sent] }
+            Parts { announced, left: vec![sent], flushed: false }
         }
     })
 }
@@ -197,6 +197,7 @@ fn outgoing(response: &Response) -> Result<hyper::Response<Parts>, hyper::http::
 struct Parts {
     announced: Option<u64>,
     left: Vec<Bytes>,
+    flushed: bool,
 }
 
 impl hyper::body::Body for Parts {
@@ -205,8 +206,13 @@ impl hyper::body::Body for Parts {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        // Before it ends, what was given must be on the wire: hyper drops a buffered half when a body ends too early.
+        if self.left.is_empty() && !std::mem::replace(&mut self.flushed, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         Poll::Ready(self.left.pop().map(|part| Ok(Frame::data(part))))
     }
 

@@ -149,7 +149,7 @@ impl Feeder {
     pub(super) fn gap(&self, at: Time, lost: u64) {
         let mut queue = self.shared.lock();
         if let Some(Entry::Gap { lost: so_far, .. }) = queue.entries.back_mut() {
-            *so_far += lost;
+            *so_far = so_far.saturating_add(lost);
             return;
         }
         self.shared.push(queue, Entry::Gap { at, lost });

@@ -37,7 +37,7 @@ pub(super) fn page(findings: &[Finding], selected: Option<usize>, width: usize) 
         page.field("why", Role::Plain, rule.requirement, width);
         let code = finding.hresult.map(|c| format!(" The user sees 0x{c:08X}.")).unwrap_or_default();
         page.field("so", Role::Plain, &format!("{}{code}", rule.consequence), width);
-        let remedy = format!("{} ({} has to act)", rule.remedy, rule.subject.word());
+        let remedy = format!("{} ({} has to act)", rule.remedy, finding.subject.word());
         page.field("remedy", Role::Strong, &remedy, width);
         for (index, cite) in rule.cites.iter().enumerate() {
             let label = if index == 0 { "source" } else { "" };
