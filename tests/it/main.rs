@@ -19,5 +19,6 @@ mod proxy;
 mod redaction;
 mod rewriting;
 mod screen;
+mod secrets;
 mod sim;
 mod wire;
