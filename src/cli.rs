@@ -274,6 +274,9 @@ pub struct EnrollArgs {
     /// Break this rule in the request that it is about
     #[arg(long = "break", value_name = "RULE")]
     pub break_rule: Option<String>,
+    /// Be like the first device in this capture or message file: Windows version, edition, context items
+    #[arg(long, value_name = "FILE")]
+    pub profile_of: Option<PathBuf>,
     /// For people, or for programs
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,

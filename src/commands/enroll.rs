@@ -1,15 +1,20 @@
 //! `enroll`: one simulated device, step by step.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 use super::output::{Exit, Output};
+use crate::capture::{MessageFile, Play, Played};
 use crate::cli::{EnrollArgs, Format};
+use crate::event::{Event, Exchange};
+use crate::message::{Content, read_request};
 use crate::net::now;
 use crate::rules::by_id;
 use crate::sim::{Address, Device, Key, Options, Outcome, Profile, StepReport, Trust};
+use crate::sink;
 
 pub fn enroll(args: &EnrollArgs, out: Output) -> Result<Exit> {
     let Some(server) = Address::parse(&args.server) else {
@@ -33,7 +38,10 @@ pub fn enroll(args: &EnrollArgs, out: Output) -> Result<Exit> {
     }
     // Every run is another device.
     let seed = u64::try_from(now().0).unwrap_or_default();
-    let profile = Profile::numbered(seed, 0, &args.user, &password);
+    let profile = match &args.profile_of {
+        Some(path) => profile_of(path, &args.user, &password)?,
+        None => Profile::numbered(seed, 0, &args.user, &password),
+    };
     out.note(&format!("{} ({}), Windows {}", profile.name, profile.device_id, profile.os_version));
     let device = Device { profile, key: Arc::new(Key::generate()?) };
     let runtime = tokio::runtime::Runtime::new().context("could not start the network's threads")?;
@@ -49,6 +57,30 @@ pub fn enroll(args: &EnrollArgs, out: Output) -> Result<Exit> {
         });
     }
     Ok(if enrolled { Exit::Good } else { Exit::Found })
+}
+
+/// A device like the first one that asks for a certificate in the capture or message.
+fn profile_of(path: &Path, user: &str, password: &str) -> Result<Profile> {
+    let mut discover = None;
+    let mut visit = |exchange: &Exchange| match read_request(&exchange.request).content {
+        Content::DiscoverRequest(found) => {
+            discover = Some(found);
+            None
+        }
+        Content::TokenRequest(token) => Some(Profile::like(discover.as_ref(), &token, user, password)),
+        _ => None,
+    };
+    let found = match sink::read(path) {
+        Ok(reader) => Play::new(reader).filter_map(Result::ok).find_map(|played| match played {
+            Played::Event { event: Event::Exchange(exchange), .. } => visit(&exchange),
+            Played::Event { .. } | Played::Damage(_) | Played::Closed(_) => None,
+        }),
+        Err(_) => {
+            let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+            visit(&MessageFile::read(&bytes).into_exchange())
+        }
+    };
+    found.with_context(|| format!("no device asks for a certificate in {}", path.display()))
 }
 
 fn line(step: &StepReport, format: Format) -> String {

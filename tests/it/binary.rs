@@ -104,7 +104,12 @@ impl Place {
 
     /// Starts a proxy, and returns once it accepts.
     pub fn start(&self, args: &[&str], listeners: usize) -> Running {
-        let mut command = self.command(&[&["proxy", "--headless"], args].concat());
+        self.listen(&[&["proxy", "--headless"], args].concat(), listeners)
+    }
+
+    /// Starts any command that listens.
+    pub fn listen(&self, args: &[&str], listeners: usize) -> Running {
+        let mut command = self.command(args);
         // A file, not a pipe: nobody reads along, and the proxy must not wait for that.
         let out = self.path("stdout.txt");
         let mut child = command.stdout(File::create(&out).unwrap()).stderr(Stdio::piped()).spawn().unwrap();

@@ -631,3 +631,20 @@ async fn a_real_enrollment_passes_byte_for_byte_and_the_device_is_not_blamed() {
     let capture = wire::text(&place.read("c.jsonl"));
     assert!(capture.contains("PasswordText\\\">") && !capture.contains("PasswordText\\\">demo<"));
 }
+
+#[test]
+fn a_simulated_device_enrolls_like_the_one_in_a_recording() {
+    let place = Place::new();
+    let server = place.listen(&["server", "--listen", "127.0.0.1:0", "--ca-file", "ca.pem"], 1);
+    let url = format!("https://localhost:{}", server.addresses[0].port());
+    let connect = server.addresses[0].to_string();
+    let golden = committed("captures/golden/on-premise.jsonl").display().to_string();
+    let args = ["enroll", "--server", &url, "--connect", &connect, "--ca", "ca.pem", "--profile-of", &golden];
+    let ran = place.run(&args);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("DESKTOP-9843863") && ran.out.ends_with("enrolled\n"), "{ran:?}");
+    let broken = place.run(&[&args[..7], &["--break", "RST-004"]].concat());
+    assert_eq!(broken.code, 1, "{broken:?}");
+    place.run(&[&args[..7], &["--break", "PROV-CS-003"]].concat()).refused("server --break PROV-CS-003");
+    server.stop();
+}
