@@ -20,7 +20,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
 use crate::capture::{Closed, Damage, Place, Play, Played, Record};
-use crate::dashboard::{self, Effect, Health, Model, Recording, Size, Status, Theme};
+use crate::dashboard::{self, Effect, Model, Size, Status, Theme};
 use crate::engine::{Engine, Observation};
 use crate::event::{Exchange, Time};
 use crate::sink::{self, Feed, Next};
@@ -393,24 +393,4 @@ fn engine_thread(
     let (sender, receiver) = sync_channel(QUEUE);
     let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || work(&sender))?;
     Ok((receiver, thread))
-}
-
-/// The recorder's state as the dashboard shows it.
-pub fn recording(recording: sink::Recording) -> Recording {
-    Recording {
-        path: recording.path.map(|path| path.display().to_string()),
-        health: match recording.health {
-            sink::Health::Off => Health::Off,
-            sink::Health::Good => Health::Good,
-            sink::Health::Waiting => Health::Waiting,
-            sink::Health::Doubtful => Health::Doubtful,
-            sink::Health::Lossy => Health::Lossy,
-        },
-        trouble: recording.last_error,
-        size: recording.size,
-        lost: recording.lost,
-        late: recording.late,
-        deferred: recording.deferred,
-        waiting: recording.waiting,
-    }
 }

@@ -8,6 +8,7 @@ mod migrate;
 mod play;
 mod reader;
 mod record;
+mod recording;
 mod rewrite;
 mod salvage;
 mod ticker;
@@ -23,6 +24,7 @@ pub use message_file::MessageFile;
 pub use play::{Play, Played};
 pub use reader::{Item, Line, Lines, ReadError, Reader, Recorded};
 pub use record::{Closed, Damage, Header, Place, Record, Redaction, Session};
+pub use recording::{Health, Recording};
 pub use rewrite::rewrite;
 pub use ticker::{TICK, Ticker, recorded_at};
 

@@ -103,7 +103,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
         warnings: Vec::new(),
         live: true,
     };
-    let status = move || Status { recording: Some(terminal::recording(recorder.read())), ..about.clone() };
+    let status = move || Status { recording: Some(recorder.read()), ..about.clone() };
     let options =
         terminal::Options { theme: terminal::theme(out.colour()), capture: path.clone(), stop: asked };
     let shown = terminal::run(updates, status, &options);

@@ -10,16 +10,14 @@ use anyhow::{Context as _, Result};
 
 use super::output::Output;
 use super::state::redaction_key;
-use crate::capture::{Place, Redaction};
+use crate::capture::{Place, Recording, Redaction};
 use crate::cli::{Bodies, Format, RecordingArgs, Redact};
 use crate::engine::{Engine, Observation};
 use crate::event::Event;
 use crate::net;
 use crate::redact::{Level, Redactor};
 use crate::report;
-use crate::sink::{
-    CaptureFile, Entry, Feed, Journal, Mask, Next, Origin, Recording, Setup, Writer, default_places,
-};
+use crate::sink::{CaptureFile, Entry, Feed, Journal, Mask, Next, Origin, Setup, Writer, default_places};
 
 /// The record and what feeds the engine.
 pub(super) struct Record {

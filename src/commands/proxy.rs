@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::live;
 use super::logging;
 use super::output::{Exit, Output};
+use crate::capture::Recording;
 use crate::cli::{Bodies, FailOn, ProxyArgs, Redact};
 use crate::dashboard::Status;
 use crate::engine::{Engine, Observation};
@@ -18,7 +19,6 @@ use crate::enrollment::Deadlines;
 use crate::net::{LocalCa, Origin, Served, Trust, load_identity, now};
 use crate::proxy::{Limits, ListenerSettings, Proxy, Settings};
 use crate::rules::Level;
-use crate::sink::Recording;
 use crate::terminal;
 
 pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
@@ -76,8 +76,7 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
             flag.store(true, Ordering::Relaxed);
         });
         let about = about(args, addresses);
-        let status =
-            move || Status { recording: Some(terminal::recording(recorder.read())), ..about.clone() };
+        let status = move || Status { recording: Some(recorder.read()), ..about.clone() };
         let options =
             terminal::Options { theme: terminal::theme(out.colour()), capture: path.clone(), stop: asked };
         let shown = terminal::run(updates, status, &options);

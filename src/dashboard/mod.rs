@@ -22,7 +22,7 @@ mod view;
 pub use exchanges::Serial;
 pub use layout::Size;
 pub use model::Model;
-pub use status::{Health, Recording, Status};
+pub use status::Status;
 pub use text::clean;
 pub use theme::Theme;
 pub use update::{Effect, update};

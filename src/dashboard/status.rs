@@ -1,5 +1,7 @@
 //! What the tool says about itself: what it stands between, how recording goes, what the user should know.
 
+use crate::capture::Recording;
+
 /// Given anew by the caller every now and then.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
@@ -19,54 +21,6 @@ pub struct Status {
     pub live: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recording {
-    /// Absent when the user said that nothing is to be recorded.
-    pub path: Option<String>,
-    pub health: Health,
-    /// Why the health is not good, as the disk said it.
-    pub trouble: Option<String>,
-    /// Bytes in the file.
-    pub size: u64,
-    /// Exchanges in no record.
-    pub lost: u64,
-    /// Exchanges whose answer went out before they were on file.
-    pub late: u64,
-    /// Exchanges judged late, because judging had fallen behind.
-    pub deferred: u64,
-    /// Records that wait for room on the disk.
-    pub waiting: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Health {
-    #[default]
-    Off,
-    Good,
-    /// The disk takes nothing at the moment.
-    Waiting,
-    /// Written, and the disk may not keep it.
-    Doubtful,
-    /// Good now, and something was lost before.
-    Lossy,
-}
-
-impl Health {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Good => "good",
-            Self::Waiting => "waiting for the disk",
-            Self::Doubtful => "doubtful",
-            Self::Lossy => "lossy",
-        }
-    }
-
-    pub fn is_bad(self) -> bool {
-        matches!(self, Self::Waiting | Self::Doubtful | Self::Lossy)
-    }
-}
-
 impl Status {
     /// Everything to be shown red, the recording's troubles included.
     pub fn alarms(&self) -> Vec<String> {
@@ -81,7 +35,7 @@ impl Status {
             count(recording.late, "answered before they were on file");
             count(recording.waiting, "records wait for the disk");
             if recording.health.is_bad() {
-                let why = recording.trouble.as_deref().map(|t| format!(": {t}")).unwrap_or_default();
+                let why = recording.last_error.as_deref().map(|t| format!(": {t}")).unwrap_or_default();
                 alarms.push(format!("recording is {}{why}", recording.health.word()));
             }
         }

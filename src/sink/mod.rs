@@ -19,5 +19,5 @@ pub use file::{CaptureError, CaptureFile, Medium, Origin, default_places, read, 
 pub use journal::{Entry, Filed, Journal, JournalCounts, QUEUE_BUDGET};
 pub use mask::Mask;
 pub use repair::{Repaired, repair, repaired_name};
-pub use status::{Health, Recording, Status};
+pub use status::Status;
 pub use writer::{Setup, Writer};

@@ -12,7 +12,8 @@ use super::file::CaptureFile;
 use super::journal::{Entry, Journal};
 use super::mask::Mask;
 use super::recorder::Recorder;
-use super::status::{Recording, Status};
+use super::status::Status;
+use crate::capture::Recording;
 
 /// A running writer. It ends by itself when the last [`Journal`] is gone.
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! The lines at the top: what is looked at, how recording goes, what must not be forgotten.
 
+use crate::capture::Health;
 use crate::dashboard::line::{Line, Role};
 use crate::dashboard::model::Model;
 use crate::dashboard::screen::{Overlay, Screen};
-use crate::dashboard::status::{Health, Status};
+use crate::dashboard::status::Status;
 use crate::dashboard::text::{bytes, grouped, plural, wrap};
 
 use super::device;
@@ -89,7 +90,7 @@ fn recording(model: &Model) -> Line {
     }
     if let Some(path) = status.recording.as_ref().and_then(|recording| recording.path.as_ref()) {
         line.push(Role::Dim, " · to ");
-        line.push(Role::Plain, path);
+        line.push(Role::Plain, &path.display().to_string());
     }
     line
 }

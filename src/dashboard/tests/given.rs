@@ -1,6 +1,7 @@
 //! What the tool says about itself in the tests.
 
-use crate::dashboard::{Health, Recording, Status};
+use crate::capture::{Health, Recording};
+use crate::dashboard::Status;
 
 pub(super) fn recorded() -> Status {
     Status {
@@ -17,7 +18,7 @@ pub(super) fn live() -> Status {
         subject: "https://mdm.contoso.example".to_owned(),
         listeners: vec!["https://0.0.0.0:443".to_owned()],
         recording: Some(Recording {
-            path: Some("captures/2023-01-29.jsonl".to_owned()),
+            path: Some("captures/2023-01-29.jsonl".into()),
             health: Health::Good,
             size: 1_234_567,
             ..Recording::default()
@@ -37,14 +38,15 @@ pub(super) fn alarmed() -> Status {
         "redaction is off: the capture holds passwords".to_owned(),
     ];
     status.recording = Some(Recording {
-        path: Some("captures/2023-01-29.jsonl".to_owned()),
+        path: Some("captures/2023-01-29.jsonl".into()),
         health: Health::Waiting,
-        trouble: Some("No space left on device".to_owned()),
+        last_error: Some("No space left on device".to_owned()),
         size: 35_000_000,
         lost: 3,
         late: 12,
         waiting: 40,
         deferred: 7,
+        ..Recording::default()
     });
     status
 }

@@ -9,12 +9,13 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 use super::captures::{events, origin, records, told};
 use super::*;
+use crate::capture::Health;
 use crate::capture::samples::{START, exchange, full_connection, full_exchange};
 use crate::event::{Connection, Delivery, Exchange, ExchangeId, Time};
 use crate::sink::feed::feed;
 use crate::sink::recorder::Recorder;
 use crate::sink::status::Status;
-use crate::sink::{CaptureFile, Clock, Entry, Feed, Filed, Health, Journal, Mask, Next, read_at};
+use crate::sink::{CaptureFile, Clock, Entry, Feed, Filed, Journal, Mask, Next, read_at};
 
 /// A recorder without its thread.
 struct Bench {
