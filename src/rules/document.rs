@@ -55,7 +55,12 @@ pub fn section(rule: &Rule) -> String {
 
 /// The edit in words.
 pub fn describe(example: &Example) -> String {
-    match example.edit {
+    describe_edit(&example.edit)
+}
+
+fn describe_edit(edit: &Edit) -> String {
+    match *edit {
+        Edit::Several(edits) => edits.iter().map(describe_edit).collect::<Vec<_>>().join("; and "),
         Edit::Stop(step) => format!("the device stops before {step:?}"),
         Edit::Drop(step) => format!("{step:?} is not seen"),
         Edit::Connection(what) => format!("a connection that ends with `{what}`"),
@@ -75,6 +80,8 @@ pub fn describe(example: &Example) -> String {
                 Change::Set(value) => format!("set to `{}`", value.replace('\n', "\\n")),
                 Change::Delete => "left out".to_owned(),
                 Change::Duplicate => "given twice".to_owned(),
+                Change::Insert(xml) => format!("gets `{xml}`"),
+                Change::MoveBefore(sibling) => format!("moved before `{sibling}`"),
                 Change::Rename(name) => format!("renamed to `{name}`"),
                 Change::Corrupt => "corrupted".to_owned(),
                 Change::Variant(name) => format!("made as `{name}`"),

@@ -26,6 +26,7 @@ pub fn apply(edit: &Edit, events: &[Event]) -> Option<Vec<Event>> {
             let exchange = Arc::make_mut(exchange);
             apply_to_message(side, part, at, change, exchange).then_some(edited)
         }
+        Edit::Several(edits) => edits.iter().try_fold(edited, |events, edit| apply(edit, &events)),
         Edit::Stop(step) => {
             edited.truncate(position(&edited, step)?);
             Some(edited)
@@ -227,12 +228,12 @@ fn edit_xml(text: &[u8], at: &'static str, change: Change) -> Option<Vec<u8>> {
             Change::Set(whole) => Some(whole.as_bytes().to_vec()),
             Change::Delete => Some(Vec::new()),
             Change::Rename(prefix) => splice(text, 0..0, prefix.as_bytes()),
-            Change::Duplicate | Change::Variant(_) => None,
+            Change::Duplicate | Change::Insert(_) | Change::MoveBefore(_) | Change::Variant(_) => None,
         };
     }
     match find(&document, at)? {
         Target::Element(element) => match change {
-            Change::Set(value) if element.content().is_empty() => {
+            Change::Set(value) | Change::Insert(value) if element.content().is_empty() => {
                 // `<a/>` becomes `<a>value</a>`.
                 let start = text.get(element.start())?;
                 let start = start.strip_suffix(b"/>").or_else(|| start.strip_suffix(b">"))?;
@@ -240,6 +241,18 @@ fn edit_xml(text: &[u8], at: &'static str, change: Change) -> Option<Vec<u8>> {
                 splice(text, element.span(), &whole)
             }
             Change::Set(value) => splice(text, element.content(), value.as_bytes()),
+            Change::Insert(value) => {
+                let end = element.content().end;
+                splice(text, end..end, value.as_bytes())
+            }
+            Change::MoveBefore(sibling) => {
+                let target = element.parent()?.child(sibling)?.span().start;
+                let span = element.span();
+                let moved = text.get(span.clone())?;
+                let without = splice(text, span.clone(), b"")?;
+                let target = if target > span.start { target - span.len() } else { target };
+                splice(&without, target..target, moved)
+            }
             Change::Delete => splice(text, element.span(), b""),
             Change::Duplicate => {
                 let copy = text.get(element.span())?.to_vec();

@@ -132,6 +132,18 @@ pub enum Golden {
     Refused,
 }
 
+impl Golden {
+    pub const ALL: &[Self] = &[Self::OnPremise, Self::Refused];
+
+    /// Its file's name in captures/golden, without the extension.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::OnPremise => "on-premise",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// A structural change of one place, or of the order of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
@@ -142,6 +154,8 @@ pub enum Edit {
         at: &'static str,
         change: Change,
     },
+    /// All of these, one after the other: edits of one message that only together break a rule.
+    Several(&'static [Edit]),
     /// The exchange does not take place, nor do those after it.
     Stop(Step),
     /// The exchange is left out.
@@ -183,6 +197,10 @@ pub enum Change {
     Set(&'static str),
     Delete,
     Duplicate,
+    /// This XML becomes the last thing inside the element.
+    Insert(&'static str),
+    /// The element goes before its sibling of that local name.
+    MoveBefore(&'static str),
     /// The element or header gets another name.
     Rename(&'static str),
     /// Bytes that make it unreadable.

@@ -22,8 +22,9 @@ fn check(path: &str, events: &[Event]) {
 
 #[test]
 fn the_committed_goldens_are_what_is_made_now() {
-    check("golden/on-premise.jsonl", &on_premise(SEED));
-    check("golden/refused.jsonl", &refused());
+    for golden in Golden::ALL {
+        check(&format!("golden/{}.jsonl", golden.word()), &of(*golden));
+    }
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn find(rule: &'static Rule, fits: fn(&Edit) -> bool) -> Option<&'static Example
 fn by_server(edit: &Edit) -> bool {
     match edit {
         Edit::Message { side, .. } => *side == Side::Response,
+        Edit::Several(edits) => edits.iter().all(by_server),
         Edit::Own(what) => ["error-page", "compressed", "cut"].contains(what),
         Edit::Connection(what) => TlsFlaw::named(what).is_some(),
         Edit::Stop(_) | Edit::Drop(_) => false,
@@ -59,6 +60,7 @@ fn by_server(edit: &Edit) -> bool {
 fn by_device(edit: &Edit) -> bool {
     match edit {
         Edit::Message { side, .. } => *side == Side::Request,
+        Edit::Several(edits) => edits.iter().all(by_device),
         Edit::Connection(what) => distrusts(what),
         Edit::Stop(_) => true,
         Edit::Drop(_) | Edit::Own(_) => false,
@@ -89,7 +91,7 @@ impl TlsFlaw {
     pub(super) fn of(edit: &Edit) -> Option<Self> {
         match edit {
             Edit::Connection(what) => Self::named(what),
-            Edit::Message { .. } | Edit::Stop(_) | Edit::Drop(_) | Edit::Own(_) => None,
+            Edit::Message { .. } | Edit::Several(_) | Edit::Stop(_) | Edit::Drop(_) | Edit::Own(_) => None,
         }
     }
 }
@@ -98,6 +100,7 @@ impl TlsFlaw {
 pub(super) fn step(edit: &Edit) -> Option<Step> {
     match edit {
         Edit::Message { step, .. } | Edit::Stop(step) | Edit::Drop(step) => Some(*step),
+        Edit::Several(edits) => edits.first().and_then(step),
         Edit::Own(_) => Some(Step::Discover),
         Edit::Connection(_) => None,
     }
@@ -143,7 +146,11 @@ pub(super) fn edit_request(edit: &Edit, request: Request) -> Request {
 
 /// False when the place is not there.
 pub(super) fn edit_exchange(edit: &Edit, exchange: &mut Exchange) -> bool {
-    let Edit::Message { side, part, at, change, .. } = *edit else { return false };
+    let (side, part, at, change) = match *edit {
+        Edit::Message { side, part, at, change, .. } => (side, part, at, change),
+        Edit::Several(edits) => return edits.iter().all(|edit| edit_exchange(edit, exchange)),
+        Edit::Stop(_) | Edit::Drop(_) | Edit::Connection(_) | Edit::Own(_) => return false,
+    };
     match (part, change) {
         (Part::Provisioning, Change::Variant("wrapped")) => {
             exchange.response.as_mut().is_some_and(|response| wrap_certificate(response).is_some())
