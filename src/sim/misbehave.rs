@@ -114,7 +114,11 @@ pub(super) fn step_of(kind: Kind) -> Option<Step> {
         Kind::GetPoliciesRequest => Some(Step::Policies),
         Kind::SecurityTokenRequest => Some(Step::Token),
         Kind::ManagementSync => Some(Step::Sync),
-        Kind::DiscoverResponse
+        Kind::TermsOfUse
+        | Kind::AuthPage
+        | Kind::TokenPage
+        | Kind::LinkedDiscovery
+        | Kind::DiscoverResponse
         | Kind::GetPoliciesResponse
         | Kind::SecurityTokenResponse
         | Kind::Fault

@@ -101,6 +101,33 @@ impl Decoder<'_> {
                     self.value("user sees", &format!("0x{code:08X}"));
                 }
             }
+            Content::TermsRequest(t) => {
+                self.text("redirect to", t.redirect_uri.as_ref());
+                self.text("request id", t.request_id.as_ref());
+                self.text("api version", t.api_version.as_ref());
+                self.text("mode", t.mode.as_ref());
+            }
+            Content::TermsAnswer(t) => {
+                self.value("redirects to", &t.location);
+                self.text("accepted", t.is_accepted.as_ref());
+                self.text("error", t.error.as_ref());
+                self.text("description", t.error_description.as_ref());
+            }
+            Content::SignInRequest(s) => {
+                self.text("app address", s.appru.as_ref());
+                self.text("login hint", s.login_hint.as_ref());
+            }
+            Content::TokenPage(page) => {
+                let form = page.token_form();
+                self.text("form action", form.and_then(|f| f.action.as_ref()).map(|a| &a.value));
+                self.text("form method", form.and_then(|f| f.method.as_ref()).map(|m| &m.value));
+                match form.and_then(|f| f.wresult()?.value.as_ref()) {
+                    Some(token) => {
+                        self.value("wresult", &format!("{} characters (never shown)", token.value.len()));
+                    }
+                    None => self.trouble("no form on the page holds wresult"),
+                }
+            }
             Content::Unread => {}
         }
     }
@@ -126,9 +153,22 @@ impl Decoder<'_> {
                 };
                 self.value("password", password);
             }
-            Credential::Token(token) | Credential::Certificate(token) => {
-                self.field("token type", token.value_type.as_ref());
-                self.value("token", &format!("{} characters (never shown)", token.value.value.len()));
+            Credential::Token(token) => {
+                self.field("token type", token.token.value_type.as_ref());
+                self.value("token", &format!("{} characters (never shown)", token.token.value.value.len()));
+                if let Some(jwt) = &token.jwt {
+                    self.page.heading("  Claims (not verified)");
+                    for (name, value) in &jwt.claims {
+                        self.value(name, &value.as_str().map_or(value.to_string(), str::to_owned));
+                    }
+                }
+            }
+            Credential::Certificate(signed) => {
+                self.field("token type", signed.token.value_type.as_ref());
+                match &signed.certificate {
+                    Some(certificate) => self.certificate(certificate),
+                    None => self.trouble("the token is no certificate"),
+                }
             }
             Credential::None => {}
         }
@@ -292,6 +332,12 @@ impl Decoder<'_> {
     fn field(&mut self, label: &str, field: Option<&Field>) {
         if let Some(field) = field {
             self.value(label, if field.nil { "nil" } else { &field.value });
+        }
+    }
+
+    fn text(&mut self, label: &str, text: Option<&String>) {
+        if let Some(text) = text {
+            self.value(label, text);
         }
     }
 

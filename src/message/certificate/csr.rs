@@ -2,6 +2,7 @@
 
 use super::asn1::{Extension, Name, SEQUENCE, SET, Tlv, key_purposes};
 use super::key::{PublicKey, sha256_hex, verify};
+use super::x509::Certificate;
 
 /// A certification request.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Csr {
     pub extensions: Vec<Extension>,
     /// Dotted object identifiers of the attributes.
     pub attributes: Vec<String>,
+    /// The certificate to be renewed: the attribute 1.3.6.1.4.1.311.13.1 (MS-WCCE 2.2.2.7.3).
+    pub renews: Option<Certificate>,
     /// Bytes that follow the request.
     pub trailing: usize,
     /// Byte ranges within the DER, for pointing at them: subject, public key, signature algorithm.
@@ -45,7 +48,7 @@ impl Csr {
         let key_info = fields.next().filter(|t| t.tag == SEQUENCE)?;
         let (key, key_bytes) = PublicKey::read(&key_info)?;
         let signature_algorithm = algorithm.inner().next()?.oid()?;
-        let (mut extensions, mut attributes) = (Vec::new(), Vec::new());
+        let (mut extensions, mut attributes, mut renews) = (Vec::new(), Vec::new(), None);
         for attribute in fields.filter(|t| t.tag == 0xA0).flat_map(|t| t.inner().collect::<Vec<_>>()) {
             let mut inner = attribute.inner();
             let Some(oid) = inner.next().and_then(|t| t.oid()) else { continue };
@@ -58,6 +61,9 @@ impl Csr {
                         .flat_map(|v| v.inner().collect::<Vec<_>>())
                         .flat_map(|s| Extension::read_all(&s)),
                 );
+            }
+            if oid == "1.3.6.1.4.1.311.13.1" {
+                renews = values.and_then(|v| Certificate::read(v.inner().next()?.raw));
             }
             attributes.push(oid);
         }
@@ -73,6 +79,7 @@ impl Csr {
             signature_valid,
             extensions,
             attributes,
+            renews,
             trailing: input.len(),
         })
     }

@@ -133,6 +133,17 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The hash of `bytes`.
+pub fn digest(digest: Digest, bytes: &[u8]) -> Vec<u8> {
+    let algorithm = match digest {
+        Digest::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+        Digest::Sha256 => &digest::SHA256,
+        Digest::Sha384 => &digest::SHA384,
+        Digest::Sha512 => &digest::SHA512,
+    };
+    digest::digest(algorithm, bytes).as_ref().to_vec()
+}
+
 pub fn sha1_hex(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref())
 }
