@@ -124,13 +124,13 @@ impl Message {
 
 pub fn read_request(request: &Request) -> Message {
     let mut message = read_body(&request.body, &request.headers, Side::Request);
-    if message.kind == Kind::None {
-        // Without a body there is only the target to go by.
+    if matches!(message.kind, Kind::None | Kind::Other) {
+        // Without a body, or with a form as its body, there is only the target to go by.
         if let Some(terms) = TermsRequest::read(&request.target) {
             (message.kind, message.content) = (Kind::TermsOfUse, Content::TermsRequest(terms));
         } else if let Some(sign_in) = SignInRequest::read(&request.target) {
             (message.kind, message.content) = (Kind::AuthPage, Content::SignInRequest(sign_in));
-        } else if request.method == "GET" && is_probe(request) {
+        } else if message.kind == Kind::None && request.method == "GET" && is_probe(request) {
             message.kind = Kind::DiscoveryProbe;
         }
     }

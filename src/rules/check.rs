@@ -31,6 +31,8 @@ pub enum Check {
     Csr(fn(&Csr, &TokenRequest, &Context<'_>) -> Verdict),
     TokenResponse(fn(&TokenResponse, &Context<'_>) -> Verdict),
     Provisioning(fn(&Provisioning, &Context<'_>) -> Verdict),
+    /// A provisioning document that has to set the management client up: not that of a renewal.
+    Setup(fn(&Provisioning, &Context<'_>) -> Verdict),
     Fault(fn(&Fault, &Context<'_>) -> Verdict),
 }
 
@@ -92,6 +94,7 @@ impl Check {
             Self::Csr(_) => "the PKCS#10 in RequestSecurityToken",
             Self::TokenResponse(_) => "RequestSecurityTokenResponseCollection",
             Self::Provisioning(_) => "the provisioning document",
+            Self::Setup(_) => "the provisioning document of a new enrollment",
             Self::Fault(_) => "SOAP faults",
         }
     }
@@ -122,7 +125,8 @@ impl Check {
                 m.csr.as_ref().map_or(Verdict::Skip, |csr| check(csr, m, cx))
             }
             (Self::TokenResponse(check), Content::TokenResponse(m)) => check(m, cx),
-            (Self::Provisioning(check), _) => {
+            (Self::Setup(_), _) if cx.is_renewal() => Verdict::Skip,
+            (Self::Provisioning(check) | Self::Setup(check), _) => {
                 message.provisioning().map_or(Verdict::Skip, |doc| check(doc, cx))
             }
             (Self::Fault(check), Content::Fault(m)) => check(m, cx),
@@ -132,11 +136,32 @@ impl Check {
 }
 
 impl Context<'_> {
-    /// The exchange belongs to an enrollment, as far as its messages tell.
+    /// The exchange is one between the enrollment client and its server, as far as its messages tell: no page of a
+    /// browser window, no management.
     pub fn is_enrollment(&self) -> bool {
-        let known =
-            |kind: Kind| !matches!(kind, Kind::Other | Kind::None | Kind::NotHttp | Kind::ManagementSync);
+        let known = |kind: Kind| {
+            !matches!(
+                kind,
+                Kind::TermsOfUse
+                    | Kind::AuthPage
+                    | Kind::TokenPage
+                    | Kind::LinkedDiscovery
+                    | Kind::ManagementSync
+                    | Kind::Other
+                    | Kind::None
+                    | Kind::NotHttp
+            )
+        };
         known(self.request.kind) || known(self.message.kind)
+    }
+
+    /// The device renews what it has: it has a certificate to show, and its management client is set up already.
+    pub fn is_renewal(&self) -> bool {
+        let asked = match &self.request.content {
+            Content::TokenRequest(request) => request.is_renewal(),
+            _ => false,
+        };
+        asked || self.connection.is_some_and(|c| !c.client_certificate.is_empty())
     }
 
     /// A status and heads were on a wire, and not made up for a message read from a file.

@@ -49,6 +49,9 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Have the user type both; look at the tool that made this request.",
         hresult: Some(0x8018_0002),
         check: Check::Credential(|credential, cx| {
+            if cx.is_renewal() {
+                return Verdict::Skip;
+            }
             let Credential::UsernameToken(token) = credential else { return Verdict::Skip };
             for (field, name) in [(&token.username, "Username"), (&token.password, "Password")] {
                 if field.as_ref().is_none_or(|f| f.is_empty() && !f.padded) {

@@ -12,7 +12,7 @@ use super::rule::{Change, Edit, Part, Step};
 use crate::event::{
     Body, Change as Passage, Connection, ConnectionEvent, Event, Exchange, Framing, Header, Reason, Side,
 };
-use crate::message::{Kind, decode_base64, read_request};
+use crate::message::{decode_base64, read_request};
 use crate::xml::Document;
 
 /// Applies the edit to a recording; `None` when the place is not there, or when only who made the messages can do it
@@ -109,16 +109,11 @@ fn own(what: &str, exchange: &mut Exchange) -> bool {
 
 /// Where the step's exchange stands.
 fn position(events: &[Event], step: Step) -> Option<usize> {
-    let wanted = match step {
-        Step::Probe => Kind::DiscoveryProbe,
-        Step::Discover => Kind::DiscoverRequest,
-        Step::Policies => Kind::GetPoliciesRequest,
-        Step::Token => Kind::SecurityTokenRequest,
-        Step::Sync => Kind::ManagementSync,
-    };
-    events.iter().position(
-        |event| matches!(event, Event::Exchange(exchange) if read_request(&exchange.request).kind == wanted),
-    )
+    // Of several the last: where a device renews, it is the renewal that is meant.
+    events.iter().rposition(|event| match event {
+        Event::Exchange(e) => Step::of(&e.request, read_request(&e.request).kind) == Some(step),
+        _ => false,
+    })
 }
 
 /// Applies one change to one side of an exchange. False when the place is not there, or when it is not for an edit of

@@ -138,7 +138,7 @@ pub(super) static RULES: &[Rule] = &[
         consequence: "The device has no management account, and enrollment fails.",
         remedy: "Add characteristic type=\"APPLICATION\" with APPID w7, in capitals.",
         hresult: Some(0x8018_001F),
-        check: Check::Provisioning(|doc, cx| {
+        check: Check::Setup(|doc, cx| {
             let Some(root) = whole(doc) else { return Verdict::Skip };
             let Some(application) = doc.application() else {
                 return cx.fail_provisioned(&root.missing("characteristic"), "APPLICATION", "absent");
@@ -181,7 +181,7 @@ pub(super) static RULES: &[Rule] = &[
         consequence: "The settings belong to no account, and enrollment fails.",
         remedy: "Write the same name in both places; letters' case counts.",
         hresult: Some(0x8018_0020),
-        check: Check::Provisioning(|doc, cx| {
+        check: Check::Setup(|doc, cx| {
             let Some(root) = whole(doc) else { return Verdict::Skip };
             let providers = doc.providers();
             let names: Vec<String> = providers.iter().map(Characteristic::kind).collect();
@@ -218,7 +218,7 @@ pub(super) static RULES: &[Rule] = &[
         consequence: "The device cannot reach its management server: enrollment ends, and nothing follows.",
         remedy: "Set ADDR to the server's public address, with https://.",
         hresult: Some(0x8018_001F),
-        check: Check::Provisioning(|doc, cx| {
+        check: Check::Setup(|doc, cx| {
             let Some(application) = doc.application().filter(|_| whole(doc).is_some()) else {
                 return Verdict::Skip;
             };
@@ -254,7 +254,7 @@ pub(super) static RULES: &[Rule] = &[
         consequence: "The management account's settings fail.",
         remedy: "Add the missing APPAUTH with AAUTHLEVEL, AAUTHTYPE and AAUTHSECRET.",
         hresult: Some(0x8018_001F),
-        check: Check::Provisioning(|doc, cx| {
+        check: Check::Setup(|doc, cx| {
             let Some(application) = doc.application() else { return Verdict::Skip };
             let levels: Vec<_> =
                 auths(&application).filter_map(|a| a.parm("AAUTHLEVEL")).map(|f| f.value).collect();
@@ -457,7 +457,7 @@ pub(super) static RULES: &[Rule] = &[
         consequence: "None at enrollment; the server must set it before the first renewal.",
         remedy: "Add EntDMID with your own id of the device.",
         hresult: None,
-        check: Check::Provisioning(|doc, cx| {
+        check: Check::Setup(|doc, cx| {
             let Some(root) = whole(doc) else { return Verdict::Skip };
             let providers = doc.providers();
             let spot = providers.first().map_or(root, Characteristic::spot);

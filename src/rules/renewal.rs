@@ -22,7 +22,7 @@ pub(super) static RULES: &[Rule] = &[
         consequence: "The device uses its defaults: 42 days before the end, every 7 days.",
         remedy: "Add CertificateStore/My/WSTEP/Renew.",
         hresult: None,
-        check: Check::Provisioning(|doc, cx| {
+        check: Check::Setup(|doc, cx| {
             if doc.client_certificate().is_none() {
                 return Verdict::Skip;
             }

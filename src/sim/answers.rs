@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::ca::Issued;
+use super::pages::SIGN_IN_PATH;
 use super::text::{escape, hash};
 use crate::message::certificate::sha1_hex;
-use crate::message::names;
+use crate::message::{AuthPolicy, names};
 
 /// A SOAP 1.2 answer that relates to a request.
 fn envelope(action: &str, relates_to: &str, body: &str) -> String {
@@ -24,15 +25,27 @@ fn envelope(action: &str, relates_to: &str, body: &str) -> String {
     )
 }
 
-pub(super) fn discover_response(relates_to: &str, version: &str, public_url: &str) -> String {
+pub(super) fn discover_response(
+    relates_to: &str,
+    version: &str,
+    auth: AuthPolicy,
+    public_url: &str,
+) -> String {
     let url = escape(public_url);
+    let page = match auth {
+        AuthPolicy::Federated => {
+            format!("<AuthenticationServiceUrl>{url}{SIGN_IN_PATH}</AuthenticationServiceUrl>")
+        }
+        AuthPolicy::OnPremise | AuthPolicy::Certificate => String::new(),
+    };
     let body = format!(
-        "<DiscoverResponse xmlns=\"{discovery}\"><DiscoverResult><AuthPolicy>OnPremise</AuthPolicy>\
+        "<DiscoverResponse xmlns=\"{discovery}\"><DiscoverResult><AuthPolicy>{auth}</AuthPolicy>\
          <EnrollmentVersion>{version}</EnrollmentVersion>\
          <EnrollmentPolicyServiceUrl>{url}/EnrollmentServer/Policy.svc</EnrollmentPolicyServiceUrl>\
-         <EnrollmentServiceUrl>{url}/EnrollmentServer/Enrollment.svc</EnrollmentServiceUrl>\
+         <EnrollmentServiceUrl>{url}/EnrollmentServer/Enrollment.svc</EnrollmentServiceUrl>{page}\
          </DiscoverResult></DiscoverResponse>",
         discovery = names::DISCOVERY,
+        auth = auth.wire(),
     );
     envelope(names::ACTION_DISCOVER_RESPONSE, relates_to, &body)
 }
@@ -130,15 +143,31 @@ pub(super) struct Provisioned<'a> {
     pub(super) secret: &'a [u8],
 }
 
+/// A renewal brings the certificate, and names whose it is (MS-MDE2 3.5.4.1.1.2).
+pub(super) fn renewed(issued: &Issued, for_device: bool, provider: &str) -> String {
+    format!(
+        "<wap-provisioningdoc version=\"1.1\"><characteristic type=\"CertificateStore\">\
+         <characteristic type=\"My\"><characteristic type=\"{store}\">{client}\
+         <characteristic type=\"PrivateKeyContainer\"/></characteristic></characteristic></characteristic>\
+         <characteristic type=\"APPLICATION\"><parm name=\"PROVIDER-ID\" value=\"{provider}\"/>\
+         </characteristic></wap-provisioningdoc>",
+        store = if for_device { "System" } else { "User" },
+        client = node(&issued.client),
+        provider = escape(provider),
+    )
+}
+
+/// A certificate under its thumbprint.
+fn node(der: &[u8]) -> String {
+    format!(
+        "<characteristic type=\"{}\"><parm name=\"EncodedCertificate\" value=\"{}\"/></characteristic>",
+        sha1_hex(der),
+        STANDARD.encode(der)
+    )
+}
+
 pub(super) fn provisioning(p: &Provisioned<'_>) -> String {
     let store = if p.for_device { "System" } else { "User" };
-    let node = |der: &[u8]| {
-        format!(
-            "<characteristic type=\"{}\"><parm name=\"EncodedCertificate\" value=\"{}\"/></characteristic>",
-            sha1_hex(der),
-            STANDARD.encode(der)
-        )
-    };
     // Base64 of eighteen bytes: no padding, and 24 characters.
     let made = |what: &str| {
         let bytes = hash(&[p.secret, p.device_id.as_bytes(), what.as_bytes()]);

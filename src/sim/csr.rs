@@ -2,8 +2,8 @@
 
 use super::key::{Key, KeyError};
 
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const SET: u8 = 0x31;
 
 const COMMON_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x04, 0x03];
 const EXTENSION_REQUEST: &[u8] = &[0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x0E];
@@ -15,8 +15,17 @@ const DEVICE_ID: &[u8] = &[0x06, 0x0A, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37,
 const SHA256_WITH_RSA: &[u8] =
     &[0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0B, 0x05, 0x00];
 
-/// A PKCS#10 for `key`, its subject `CN=CONTAINER!DEVICEID` with the NUL at its end that Windows leaves there.
-pub(super) fn request(container: &str, device_id: &str, key: &Key) -> Result<Vec<u8>, KeyError> {
+/// 1.3.6.1.4.1.311.13.1 (MS-WCCE 2.2.2.7.3).
+const RENEWAL_CERTIFICATE: &[u8] = &[0x06, 0x09, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x0D, 0x01];
+
+/// A PKCS#10 for `key`, its subject `CN=CONTAINER!DEVICEID` with the NUL at its end that Windows leaves there; `renews`
+/// is the certificate (DER) that it is to replace.
+pub(super) fn request(
+    container: &str,
+    device_id: &str,
+    key: &Key,
+    renews: Option<&[u8]>,
+) -> Result<Vec<u8>, KeyError> {
     let common_name = format!("{container}!{device_id}\0");
     let subject =
         tlv(SEQUENCE, &[&tlv(SET, &[&tlv(SEQUENCE, &[COMMON_NAME, &tlv(0x0C, &[common_name.as_bytes()])])])]);
@@ -28,16 +37,19 @@ pub(super) fn request(container: &str, device_id: &str, key: &Key) -> Result<Vec
             &tlv(SEQUENCE, &[DEVICE_ID, &tlv(0x04, &[device_id.as_bytes(), b"\0"])]),
         ],
     );
-    let attribute = tlv(SEQUENCE, &[EXTENSION_REQUEST, &tlv(SET, &[&extensions])]);
+    let mut attributes = tlv(SEQUENCE, &[EXTENSION_REQUEST, &tlv(SET, &[&extensions])]);
+    if let Some(certificate) = renews {
+        attributes.extend(tlv(SEQUENCE, &[RENEWAL_CERTIFICATE, &tlv(SET, &[certificate])]));
+    }
     let version = [0x02, 0x01, 0x00];
-    let info = tlv(SEQUENCE, &[&version, &subject, &key.public(), &tlv(0xA0, &[&attribute])]);
+    let info = tlv(SEQUENCE, &[&version, &subject, &key.public(), &tlv(0xA0, &[&attributes])]);
     let signature = key.sign(&info)?;
     let algorithm = tlv(SEQUENCE, &[SHA256_WITH_RSA]);
     Ok(tlv(SEQUENCE, &[&info, &algorithm, &tlv(0x03, &[&[0], &signature])]))
 }
 
 /// One DER element with these parts as its content.
-fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let mut out = vec![tag];
     let length = content.len().to_be_bytes();
@@ -63,8 +75,8 @@ mod tests {
     #[test]
     fn the_request_reads_like_one_of_windows() {
         let key = Key::from_pem(include_str!("../../captures/golden/keys/device.pem")).unwrap();
-        let der =
-            request("562A7F9A-6CD8-40B0-9E7E-0DBDD8", "B5B954E81FBCB94EB79BD08BE625F4EE", &key).unwrap();
+        let der = request("562A7F9A-6CD8-40B0-9E7E-0DBDD8", "B5B954E81FBCB94EB79BD08BE625F4EE", &key, None)
+            .unwrap();
         let csr = Csr::read(&der).unwrap();
         let subject = "CN=562A7F9A-6CD8-40B0-9E7E-0DBDD8!B5B954E81FBCB94EB79BD08BE625F4EE\\0";
         assert_eq!(csr.subject.to_string(), subject);

@@ -9,7 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::address::Address;
 use super::csr;
 use super::key::{Key, KeyError};
-use super::text::{SOAP_TYPE, SYNC_TYPE, escape, headers, hex};
+use super::shape::Shape;
+use super::signing::{Holder, sign_data, sign_message};
+use super::text::{SOAP_TYPE, SYNC_TYPE, escape, headers, hex, uuid};
 use crate::event::{Body, Request, Time};
 use crate::message::{DiscoverRequest, TokenRequest, names};
 
@@ -36,25 +38,21 @@ pub struct Profile {
     pub user_logged_in: bool,
     pub ux_initiated: bool,
     pub not_in_oobe: bool,
+    /// What Discover says for ApplicationVersion, where it is not the truth: programs without a compatibility manifest
+    /// see an older Windows.
+    pub discovers_as: Option<String>,
+    /// Discover has the user's address; a program's has none.
+    pub names_user: bool,
+    /// Further context items.
+    pub extras: Vec<(&'static str, String)>,
 }
-
-/// Windows builds in the field, with the RequestVersion that they send.
-const BUILDS: &[(&str, &str, u32)] = &[
-    ("10.0.26100.4061", "5.0", 48),
-    ("10.0.22631.5335", "5.0", 4),
-    ("10.0.19045.5854", "4.0", 48),
-    ("10.0.26200.6584", "9.0", 4),
-    ("10.0.22000.3260", "4.0", 125),
-];
 
 impl Profile {
     /// The device of that number in a fleet: the same arguments give the same device.
     pub fn numbered(seed: u64, number: u32, user: &str, password: &str) -> Self {
         let of = |what: &str| hex(&[&seed.to_be_bytes(), &number.to_be_bytes(), what.as_bytes()]);
         let digits = |text: &str, from: usize, to: usize| text.get(from..to).unwrap_or_default().to_owned();
-        let index = usize::try_from(number).unwrap_or_default() % BUILDS.len();
-        let (version, request_version, edition) =
-            BUILDS.get(index).copied().unwrap_or(("10.0.26100.4061", "5.0", 48));
+        let form = Shape::numbered(number).form();
         let (container, mac) = (of("container"), of("mac"));
         Self {
             user: user.to_owned(),
@@ -70,9 +68,9 @@ impl Profile {
                 digits(&container, 20, 26)
             ),
             name: format!("DESKTOP-{}", digits(&of("name"), 0, 7)),
-            os_version: version.to_owned(),
-            os_edition: edition,
-            request_version: request_version.to_owned(),
+            os_version: form.os_version.to_owned(),
+            os_edition: form.os_edition,
+            request_version: form.request_version.to_owned(),
             enrollment_type: "Full".to_owned(),
             macs: (0..2u8)
                 .map(|n| format!("00-15-5D-{}-{}-0{n}", digits(&mac, 0, 2), digits(&mac, 2, 4)))
@@ -81,7 +79,42 @@ impl Profile {
             user_logged_in: true,
             ux_initiated: true,
             not_in_oobe: true,
+            discovers_as: None,
+            names_user: true,
+            extras: Vec::new(),
         }
+    }
+
+    /// The same device in another shape.
+    #[must_use]
+    pub fn shaped(self, shape: Shape) -> Self {
+        let form = shape.form();
+        let mut profile = Self {
+            os_version: form.os_version.to_owned(),
+            request_version: form.request_version.to_owned(),
+            os_edition: form.os_edition,
+            ..self
+        };
+        match shape {
+            Shape::Programmatic => {
+                profile.names_user = false;
+                profile.ux_initiated = false;
+                profile.discovers_as = Some("6.2.9200.0".to_owned());
+            }
+            Shape::Autopilot => {
+                profile.enrollment_type = "Device".to_owned();
+                profile.user_logged_in = false;
+                profile.ux_initiated = false;
+                profile.not_in_oobe = false;
+                let correlator = uuid(&[profile.device_id.as_bytes(), b"autopilot"]).to_string();
+                profile.extras = vec![
+                    ("ZeroTouchProvisioning", correlator.clone()),
+                    ("OfflineAutoPilotEnrollmentCorrelator", correlator),
+                ];
+            }
+            Shape::Windows10 | Shape::Windows11H23 | Shape::Windows11H24 | Shape::Windows11H25 => {}
+        }
+        profile
     }
 
     /// A device like one that was recorded: what its token request (and its Discover, if that is there) tell.
@@ -116,16 +149,39 @@ impl Profile {
             not_in_oobe: is("NotInOobe", blank.not_in_oobe),
             user: blank.user,
             password: blank.password,
+            discovers_as: None,
+            names_user: true,
+            extras: Vec::new(),
         }
     }
 }
 
-/// A device: who it is, and its key.
+/// A device: who it is, its key, and what it proves its right to enroll with.
 #[derive(Clone, Debug)]
 pub struct Device {
     pub profile: Profile,
     pub key: Arc<Key>,
+    pub proof: Proof,
 }
+
+/// What a device has to show.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// The profile's user and password, in the message or on the server's sign-in page.
+    Password,
+    /// A token of Entra's, a JWT.
+    Entra(String),
+    /// A certificate that it was given, which signs its messages.
+    Certificate(Holder),
+    /// The certificate that it got when it enrolled, and which is to be renewed.
+    Renewal(Holder),
+}
+
+/// The address that the browser window of a settings page hands the token to.
+const APPRU: &str = "ms-app://windows.immersivecontrolpanel";
+/// The id of the token that a signature refers to.
+const TOKEN_ID: &str = "uuid-29801C2F-F26B-46AD-984B-AFAEFB545FF8";
+const X509_LIFE: i64 = 300_000;
 
 const SOAP_NAMESPACES: &str = concat!(
     "xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" xmlns:a=\"http://www.w3.org/2005/08/addressing\" ",
@@ -136,6 +192,80 @@ const SOAP_NAMESPACES: &str = concat!(
 );
 
 impl Device {
+    /// One with a user name and a password.
+    pub fn new(profile: Profile, key: Arc<Key>) -> Self {
+        Self { profile, key, proof: Proof::Password }
+    }
+
+    /// Where the sign-in page hands the token to.
+    pub(super) fn appru(&self) -> &'static str {
+        APPRU
+    }
+
+    /// Entra's request for the terms of use (Microsoft's pages on Entra integration).
+    pub(super) fn terms(&self, to: &Address, at: Time) -> Request {
+        let token = match &self.proof {
+            Proof::Entra(token) => token.as_str(),
+            Proof::Password | Proof::Certificate(_) | Proof::Renewal(_) => "",
+        };
+        let request_id = uuid(&[self.profile.device_id.as_bytes(), b"terms"]);
+        let redirect = encode("ms-appx-web://Microsoft.AAD.BrokerPlugin");
+        Request {
+            target: format!(
+                "{}?redirect_uri={redirect}&client-request-id={request_id}&api-version=1.0&mode=azureadjoin",
+                to.target
+            ),
+            headers: headers([
+                ("Accept", "text/html, application/xhtml+xml, */*".to_owned()),
+                ("Authorization", format!("Bearer {token}")),
+                ("User-Agent", BROWSER.to_owned()),
+                ("Host", to.authority()),
+            ]),
+            ..get(at)
+        }
+    }
+
+    /// The sign-in page (MS-MDE2 3.2).
+    pub(super) fn sign_in(&self, to: &Address, at: Time) -> Request {
+        Request {
+            target: self.sign_in_target(to),
+            headers: headers([
+                ("Accept", "text/html, application/xhtml+xml, */*".to_owned()),
+                ("User-Agent", BROWSER.to_owned()),
+                ("Host", to.authority()),
+            ]),
+            ..get(at)
+        }
+    }
+
+    /// What the user types into it.
+    pub(super) fn password(&self, to: &Address, at: Time) -> Request {
+        let Profile { user, password, .. } = &self.profile;
+        let text = form_urlencoded::Serializer::new(String::new())
+            .append_pair("user", user)
+            .append_pair("password", password)
+            .finish();
+        Request {
+            method: "POST".to_owned(),
+            target: self.sign_in_target(to),
+            headers: headers([
+                ("Accept", "text/html, application/xhtml+xml, */*".to_owned()),
+                ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
+                ("User-Agent", BROWSER.to_owned()),
+                ("Content-Length", text.len().to_string()),
+                ("Host", to.authority()),
+            ]),
+            body: Body::full(text),
+            ..get(at)
+        }
+    }
+
+    fn sign_in_target(&self, to: &Address) -> String {
+        let mark = if to.target.contains('?') { '&' } else { '?' };
+        let (appru, user) = (encode(APPRU), encode(&self.profile.user));
+        format!("{}{mark}appru={appru}&login_hint={user}", to.target)
+    }
+
     pub fn probe(&self, to: &Address, at: Time) -> Request {
         Request {
             at,
@@ -153,14 +283,20 @@ impl Device {
     }
 
     pub fn discover(&self, to: &Address, at: Time) -> Request {
-        let Profile { user, os_version, os_edition, request_version, .. } = &self.profile;
+        let Profile { os_version, os_edition, request_version, .. } = &self.profile;
+        let version = self.profile.discovers_as.as_ref().unwrap_or(os_version);
+        let user = if self.profile.names_user { self.profile.user.as_str() } else { "" };
+        let offered: &[&str] = match self.proof {
+            Proof::Certificate(_) => &["Certificate"],
+            Proof::Password | Proof::Entra(_) | Proof::Renewal(_) => &["OnPremise", "Federated"],
+        };
+        let offered: String = offered.iter().map(|o| format!("<AuthPolicy>{o}</AuthPolicy>")).collect();
         let text = format!(
             "<s:Envelope xmlns:a=\"{wsa}\" xmlns:s=\"{soap}\"><s:Header>{header}</s:Header><s:Body>\
              <Discover xmlns=\"{discovery}\"><request xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\">\
              <EmailAddress>{email}</EmailAddress><RequestVersion>{request_version}</RequestVersion>\
-             <DeviceType>CIMClient_Windows</DeviceType><ApplicationVersion>{os_version}</ApplicationVersion>\
-             <OSEdition>{os_edition}</OSEdition><AuthPolicies><AuthPolicy>OnPremise</AuthPolicy>\
-             <AuthPolicy>Federated</AuthPolicy></AuthPolicies></request></Discover></s:Body></s:Envelope>",
+             <DeviceType>CIMClient_Windows</DeviceType><ApplicationVersion>{version}</ApplicationVersion>\
+             <OSEdition>{os_edition}</OSEdition><AuthPolicies>{offered}</AuthPolicies></request></Discover></s:Body></s:Envelope>",
             wsa = names::WSA,
             soap = names::SOAP12,
             discovery = names::DISCOVERY,
@@ -174,7 +310,8 @@ impl Device {
         soap_request(to, at, text)
     }
 
-    pub fn get_policies(&self, to: &Address, at: Time) -> Request {
+    /// `token` is what the sign-in page gave, in base64.
+    pub fn get_policies(&self, to: &Address, token: Option<&str>, at: Time) -> Result<Request, KeyError> {
         let text = format!(
             "<s:Envelope {SOAP_NAMESPACES}><s:Header>{header}{security}</s:Header>\
              <s:Body xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
@@ -186,19 +323,35 @@ impl Device {
                 "urn:uuid:72048B64-0F19-448F-8C2E-B4C661860AA0",
                 &to.to_string()
             ),
-            security = self.security(),
+            security = self.security(token, at),
             xcep = names::XCEP,
         );
-        soap_request(to, at, text)
+        Ok(soap_request(to, at, self.signed(text)?))
     }
 
-    pub fn request_token(&self, to: &Address, at: Time) -> Result<Request, KeyError> {
-        let csr = csr::request(&self.profile.container, &self.profile.device_id, &self.key)?;
+    /// `token` is what the sign-in page gave, in base64; `enrollment_data` is from the terms of use.
+    pub fn request_token(
+        &self,
+        to: &Address,
+        token: Option<&str>,
+        enrollment_data: Option<&str>,
+        at: Time,
+    ) -> Result<Request, KeyError> {
+        let Profile { container, device_id, .. } = &self.profile;
+        let (request_type, value_type, request) = match &self.proof {
+            Proof::Renewal(holder) => {
+                let csr = csr::request(container, device_id, &self.key, Some(&holder.certificate))?;
+                (names::RENEW, names::PKCS7_WSSE, sign_data(&csr, holder, at)?)
+            }
+            Proof::Password | Proof::Entra(_) | Proof::Certificate(_) => {
+                (names::ISSUE, names::PKCS10, csr::request(container, device_id, &self.key, None)?)
+            }
+        };
         let text = format!(
             "<s:Envelope {SOAP_NAMESPACES}><s:Header>{header}{security}</s:Header><s:Body>\
              <wst:RequestSecurityToken><wst:TokenType>{token_type}</wst:TokenType>\
-             <wst:RequestType>{issue}</wst:RequestType>\
-             <wsse:BinarySecurityToken ValueType=\"{pkcs10}\" EncodingType=\"{base64}\">{csr}\
+             <wst:RequestType>{request_type}</wst:RequestType>\
+             <wsse:BinarySecurityToken ValueType=\"{value_type}\" EncodingType=\"{base64}\">{request}\
              </wsse:BinarySecurityToken>\
              <ac:AdditionalContext xmlns=\"http://schemas.xmlsoap.org/ws/2006/12/authorization\">{items}\
              </ac:AdditionalContext></wst:RequestSecurityToken></s:Body></s:Envelope>",
@@ -207,15 +360,13 @@ impl Device {
                 "urn:uuid:0d5a1441-5891-453b-becf-a2e5f6ea3749",
                 &to.to_string()
             ),
-            security = self.security(),
+            security = self.security(token, at),
             token_type = names::DEVICE_ENROLLMENT_TOKEN,
-            issue = names::ISSUE,
-            pkcs10 = names::PKCS10,
             base64 = names::BASE64_BINARY,
-            csr = STANDARD.encode(csr),
-            items = self.context_items(),
+            request = STANDARD.encode(request),
+            items = self.context_items(enrollment_data),
         );
-        Ok(soap_request(to, at, text))
+        Ok(soap_request(to, at, self.signed(text)?))
     }
 
     /// The first message of the first management session.
@@ -252,7 +403,38 @@ impl Device {
         }
     }
 
-    fn security(&self) -> String {
+    /// The message with its signature, where there has to be one.
+    fn signed(&self, text: String) -> Result<String, KeyError> {
+        match &self.proof {
+            Proof::Certificate(holder) => sign_message(&text, TOKEN_ID, &holder.key),
+            Proof::Password | Proof::Entra(_) | Proof::Renewal(_) => Ok(text),
+        }
+    }
+
+    fn security(&self, token: Option<&str>, at: Time) -> String {
+        let (value_type, id, before, token) = match (&self.proof, token) {
+            (Proof::Entra(token), _) => (names::JWT, "", String::new(), STANDARD.encode(token)),
+            (Proof::Certificate(holder), _) => {
+                let life = format!(
+                    "<u:Timestamp><u:Created>{at}</u:Created><u:Expires>{}</u:Expires></u:Timestamp>",
+                    at.plus_millis(X509_LIFE)
+                );
+                (names::X509_V3, TOKEN_ID, life, STANDARD.encode(&holder.certificate))
+            }
+            (Proof::Password, Some(token)) => (names::USER_TOKEN, "", String::new(), token.to_owned()),
+            (Proof::Password, None) => return self.username_token(&self.profile.password),
+            (Proof::Renewal(_), _) => return self.username_token(""),
+        };
+        let id = if id.is_empty() { String::new() } else { format!(" u:Id=\"{id}\"") };
+        format!(
+            "<wsse:Security s:mustUnderstand=\"1\">{before}<wsse:BinarySecurityToken \
+             ValueType=\"{value_type}\" EncodingType=\"{base64}\"{id}>{token}</wsse:BinarySecurityToken>\
+             </wsse:Security>",
+            base64 = names::BASE64_BINARY,
+        )
+    }
+
+    fn username_token(&self, password: &str) -> String {
         format!(
             "<wsse:Security s:mustUnderstand=\"1\"><wsse:UsernameToken u:Id=\"{id}\">\
              <wsse:Username>{user}</wsse:Username><wsse:Password wsse:Type=\"{kind}\">{password}\
@@ -260,11 +442,11 @@ impl Device {
             id = names::USERNAME_TOKEN_ID,
             kind = names::PASSWORD_TEXT,
             user = escape(&self.profile.user),
-            password = escape(&self.profile.password),
+            password = escape(password),
         )
     }
 
-    fn context_items(&self) -> String {
+    fn context_items(&self, enrollment_data: Option<&str>) -> String {
         let p = &self.profile;
         let edition = p.os_edition.to_string();
         let truth = |value: bool| if value { "true" } else { "false" };
@@ -277,6 +459,8 @@ impl Device {
             ("DeviceName", &p.name),
         ];
         items.extend(p.macs.iter().map(|mac| ("MAC", mac.as_str())));
+        items.extend(enrollment_data.map(|data| ("EnrollmentData", data)));
+        items.extend(p.extras.iter().map(|(name, value)| (*name, value.as_str())));
         items.extend([
             ("DeviceID", p.device_id.as_str()),
             ("EnrollmentType", &p.enrollment_type),
@@ -291,6 +475,18 @@ impl Device {
         };
         items.iter().map(item).collect()
     }
+}
+
+/// What the browser window of a Windows device calls itself.
+const BROWSER: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; MSAppHost/3.0; WebView/3.0) AppleWebKit/537.36 \
+                       (KHTML, like Gecko) Chrome/70.0.3538.102 Safari/537.36 Edge/18.26100";
+
+fn get(at: Time) -> Request {
+    Request { at, method: "GET".to_owned(), ..Request::default() }
+}
+
+fn encode(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 fn addressing(action: &str, message_id: &str, to: &str) -> String {
@@ -351,7 +547,7 @@ mod tests {
         };
         let profile = Profile::like(Some(&discover), &token, "demo@fleetdm.ngrok.io", "demo");
         assert_eq!(profile.container, "562A7F9A-6CD8-40B0-9E7E-0DBDD8");
-        Device { profile, key: Arc::clone(&Key::pool(1).unwrap()[0]) }
+        Device::new(profile, Arc::clone(&Key::pool(1).unwrap()[0]))
     }
 
     fn text(request: &Request) -> &str {
@@ -367,10 +563,11 @@ mod tests {
 
         "demio".clone_into(&mut device.profile.user);
         let policy = at("https://windows.fleetdm.ngrok.io/EnrollmentServer/Policy.svc");
-        assert_eq!(text(&device.get_policies(&policy, Time(0))), text(&recorded("getpolicies-req")));
+        let made = device.get_policies(&policy, None, Time(0)).unwrap();
+        assert_eq!(text(&made), text(&recorded("getpolicies-req")));
 
         let enrollment = at("https://windows.fleetdm.ngrok.io/EnrollmentServer/Enrollment.svc");
-        let made = device.request_token(&enrollment, Time(0)).unwrap();
+        let made = device.request_token(&enrollment, None, None, Time(0)).unwrap();
         // Only the key is another, and with it the request for a certificate.
         let around = |text: &str| {
             let (before, token) = text.split_once("#base64binary\">").unwrap();

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::text::headers;
 use crate::event::{Body, Exchange, Header, Request, Response, Side};
-use crate::message::{Characteristic, Kind, decode_base64};
+use crate::message::{Characteristic, decode_base64};
 use crate::rules::{Change, Edit, Example, Part, Rule, Step, apply_to_message};
 use crate::xml::Document;
 
@@ -103,28 +103,6 @@ pub(super) fn step(edit: &Edit) -> Option<Step> {
         Edit::Several(edits) => edits.first().and_then(step),
         Edit::Own(_) => Some(Step::Discover),
         Edit::Connection(_) => None,
-    }
-}
-
-/// The step whose request this is.
-pub(super) fn step_of(kind: Kind) -> Option<Step> {
-    match kind {
-        Kind::DiscoveryProbe => Some(Step::Probe),
-        Kind::DiscoverRequest => Some(Step::Discover),
-        Kind::GetPoliciesRequest => Some(Step::Policies),
-        Kind::SecurityTokenRequest => Some(Step::Token),
-        Kind::ManagementSync => Some(Step::Sync),
-        Kind::TermsOfUse
-        | Kind::AuthPage
-        | Kind::TokenPage
-        | Kind::LinkedDiscovery
-        | Kind::DiscoverResponse
-        | Kind::GetPoliciesResponse
-        | Kind::SecurityTokenResponse
-        | Kind::Fault
-        | Kind::Other
-        | Kind::None
-        | Kind::NotHttp => None,
     }
 }
 
@@ -235,7 +213,7 @@ mod tests {
             Event::Exchange(exchange) => Some(&exchange.request),
             _ => None,
         });
-        requests.map(|r| (step_of(read_request(r).kind), server.answer(r, r.at))).collect()
+        requests.map(|r| (Step::of(r, read_request(r).kind), server.answer(r, r.at))).collect()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The reference enrollment server, on-premise: a request in, an answer out. It reads no clock and no socket.
+//! The reference enrollment server: a request in, an answer out. It reads no clock and no socket.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -6,11 +6,15 @@ use std::sync::{Mutex, PoisonError};
 use super::answers::{self, Provisioned, Refusal};
 use super::ca::{Authority, Flaw};
 use super::misbehave::{self, MisbehaveError};
+use super::pages;
 use super::text::{SOAP_TYPE, SYNC_TYPE, headers, uuid};
 use crate::event::{Body, Header, Request, Response, Time};
-use crate::message::certificate::Csr;
-use crate::message::{Content, Credential, Kind, Message, TokenRequest, names, read_request};
-use crate::rules::{Change, Edit, Golden, Part, Rule};
+use crate::message::certificate::{Certificate, SignerState};
+use crate::message::{
+    AuthPolicy, Content, Credential, Field, Kind, Message, SignatureState, TokenRequest, decode_base64,
+    names, read_request,
+};
+use crate::rules::{Change, Edit, Golden, Part, Rule, Step};
 
 /// Newer versions than this bring attestation, which the reference server does not ask for.
 const NEWEST: f64 = 4.0;
@@ -21,6 +25,9 @@ pub struct Settings {
     /// The origin that it advertises: `https://mdm.example`.
     pub public_url: String,
     pub accounts: Accounts,
+    /// How devices are to prove who their users are. An Entra token is accepted in any case, as devices that have one
+    /// send it.
+    pub auth: AuthPolicy,
     /// How many devices a user may enroll.
     pub device_cap: usize,
     /// PROVIDER-ID and NAME in the provisioning document.
@@ -38,6 +45,7 @@ impl Settings {
         Self {
             public_url: public_url.trim_end_matches('/').to_owned(),
             accounts: Accounts::Anyone,
+            auth: AuthPolicy::OnPremise,
             device_cap: 20,
             provider: "EnrollscopeReference".to_owned(),
             seed: 0,
@@ -49,12 +57,14 @@ impl Settings {
     /// The server breaks the rule whenever it can: its first example that is a server's to make.
     pub fn breaking(self, rule: &'static Rule) -> Result<Self, MisbehaveError> {
         let example = misbehave::for_server(rule)?;
-        let device_cap = match example.golden {
-            Golden::OnPremise => self.device_cap,
+        let settings = Self { misbehave: Some(example.edit), ..self };
+        Ok(match example.golden {
+            Golden::OnPremise | Golden::Entra | Golden::Renewal => settings,
             // What is wrong with a fault needs one.
-            Golden::Refused => 0,
-        };
-        Ok(Self { misbehave: Some(example.edit), device_cap, ..self })
+            Golden::Refused => Self { device_cap: 0, ..settings },
+            Golden::Federated => Self { auth: AuthPolicy::Federated, ..settings },
+            Golden::Certificate => Self { auth: AuthPolicy::Certificate, ..settings },
+        })
     }
 }
 
@@ -70,7 +80,7 @@ pub enum Accounts {
 }
 
 impl Accounts {
-    fn admit(&self, user: &str, password: &str) -> bool {
+    pub(super) fn admit(&self, user: &str, password: &str) -> bool {
         match self {
             Self::Anyone => !user.is_empty() && !password.is_empty(),
             Self::Password(right) => !user.is_empty() && password == right,
@@ -107,7 +117,7 @@ impl Server {
     pub fn answer(&self, request: &Request, now: Time) -> Response {
         let message = read_request(request);
         let (flaw, finished) = match self.settings.misbehave.or_else(|| self.misbehaviour(&message)) {
-            Some(edit) if misbehave::step_of(message.kind) == misbehave::step(&edit) => match edit {
+            Some(edit) if Step::of(request, message.kind) == misbehave::step(&edit) => match edit {
                 Edit::Message { part: Part::Certificate, change: Change::Variant(name), .. } => {
                     (Flaw::named(name), None)
                 }
@@ -144,6 +154,9 @@ impl Server {
                 respond(now, 200, headers([("Content-Length", "0".to_owned())]), "")
             }
             _ if message.kind == Kind::ManagementSync => self.sync(request, message, now),
+            _ if matches!(message.kind, Kind::TermsOfUse | Kind::AuthPage) => {
+                pages::page(self, request, now).unwrap_or_else(|| nothing_here(now))
+            }
             Content::DiscoverRequest(discover) => {
                 let version = discover.version.as_ref().map_or("", |v| v.value.as_str());
                 asked.answer(
@@ -151,26 +164,23 @@ impl Server {
                     &answers::discover_response(
                         &asked.relates_to,
                         enrollment_version(version),
+                        self.settings.auth,
                         &self.settings.public_url,
                     ),
                 )
             }
-            Content::GetPoliciesRequest(_) => match self.user(message) {
-                Some(_) => asked.answer(200, &answers::get_policies_response(&asked.relates_to)),
-                None => asked.stranger(),
+            Content::GetPoliciesRequest(_) => match self.user(message, now) {
+                Ok(_) => asked.answer(200, &answers::get_policies_response(&asked.relates_to)),
+                Err(why) => asked.stranger(why),
             },
-            Content::TokenRequest(token) => match self.user(message) {
-                Some(user) => self.token(&asked, token, &user, flaw),
-                None => asked.stranger(),
+            Content::TokenRequest(token) => match self.user(message, now) {
+                Ok(user) => self.token(&asked, token, &user, flaw),
+                Err(why) => asked.stranger(why),
             },
             _ if request.method == "POST" && request.target.starts_with("/EnrollmentServer/") => {
                 asked.fault("s:MessageFormat", None, "The request is not an enrollment message.")
             }
-            _ => {
-                let text = "enrollscope reference server: nothing is here\n";
-                let kind = ("Content-Type", "text/plain; charset=utf-8".to_owned());
-                respond(now, 404, headers([kind, ("Content-Length", text.len().to_string())]), text)
-            }
+            _ => nothing_here(now),
         }
     }
 
@@ -183,16 +193,55 @@ impl Server {
         self.settings.misbehave_for.get(&user?.value.to_lowercase()).copied()
     }
 
-    /// The user whom the message's credential proves.
-    fn user(&self, message: &Message) -> Option<String> {
-        let Credential::UsernameToken(token) = &message.soap.as_ref()?.credential else { return None };
-        let (user, password) = (&token.username.as_ref()?.value, &token.password.as_ref()?.value);
-        self.settings.accounts.admit(user, password).then(|| user.clone())
+    /// The user whom the message's credential proves, or why it proves nobody.
+    fn user(&self, message: &Message, now: Time) -> Result<String, &'static str> {
+        const STRANGER: &str = "The user name or the password is wrong.";
+        match message.soap.as_ref().map_or(&Credential::None, |soap| &soap.credential) {
+            Credential::None => Err("The message has no credential."),
+            Credential::UsernameToken(token) => {
+                let text = |field: &Option<Field>| field.as_ref().map_or("", |f| f.value.as_str()).to_owned();
+                let (user, password) = (text(&token.username), text(&token.password));
+                // A renewal has no password any more: its proof is the signature around the request.
+                let known = password.is_empty() && self.has_devices(&user);
+                (known || self.settings.accounts.admit(&user, &password)).then_some(user).ok_or(STRANGER)
+            }
+            Credential::Token(token) => match &token.jwt {
+                Some(jwt) => self.entra_user(jwt, now),
+                None => {
+                    let text = decode_base64(&token.token.value.value).unwrap_or_default();
+                    let user = std::str::from_utf8(&text).ok().and_then(|text| self.token_user(text));
+                    user.ok_or("The token is not one of this server's.")
+                }
+            },
+            Credential::Certificate(signed) => {
+                let valid = signed.signature.as_ref().is_some_and(|s| s.state == SignatureState::Valid);
+                let certificate = signed.certificate.as_ref().filter(|c| valid && self.has_issued(c, now));
+                let name = certificate.and_then(|c| c.subject.common_name()).map(str::to_owned);
+                name.ok_or("The signature does not hold, or its certificate is not one of this server's.")
+            }
+        }
+    }
+
+    /// A certificate of this server's authority that is valid now.
+    fn has_issued(&self, certificate: &Certificate, now: Time) -> bool {
+        let root = Certificate::read(self.authority.root());
+        root.is_some_and(|root| certificate.is_signed_by(&root) == Some(true))
+            && certificate.not_before.is_some_and(|from| from <= now)
+            && certificate.not_after.is_some_and(|to| now <= to)
+    }
+
+    fn has_devices(&self, user: &str) -> bool {
+        let enrolled = self.enrolled.lock().unwrap_or_else(PoisonError::into_inner);
+        enrolled.get(&user.to_lowercase()).is_some_and(|devices| !devices.is_empty())
     }
 
     fn token(&self, asked: &Asked, request: &TokenRequest, user: &str, flaw: Option<Flaw>) -> Response {
-        let der = request.der.as_deref().unwrap_or_default();
-        let Some(csr) = Csr::read(der).filter(|csr| csr.signature_valid == Some(true)) else {
+        if let Some(trouble) = self.renewal_trouble(request, asked.now) {
+            return asked.fault("s:CertificateRequest", Some("NotEligibleToRenew"), trouble);
+        }
+        let inner = request.signed.as_ref().and_then(|signed| signed.content.as_deref());
+        let der = inner.or(request.der.as_deref()).unwrap_or_default();
+        let Some(csr) = request.csr.as_ref().filter(|csr| csr.signature_valid == Some(true)) else {
             let reason = "The certificate request cannot be read, or its signature does not hold.";
             return asked.fault("s:CertificateRequest", None, reason);
         };
@@ -209,6 +258,15 @@ impl Server {
             return asked.fault("s:CertificateRequest", None, "The key is of a kind that is not supported.");
         };
         let item = |name| request.item(name).map_or("", |field| field.value.as_str());
+        if request.is_renewal() {
+            let for_device = item("EnrollmentType") == "Device";
+            let document = answers::renewed(&issued, for_device, &self.settings.provider);
+            return asked.answer(200, &answers::token_response(&asked.relates_to, &document));
+        }
+        if !item("EnrollmentData").is_empty() && item("EnrollmentData") != self.terms_blob(user) {
+            let reason = "EnrollmentData is not what the terms of use ended with.";
+            return asked.fault("s:EnrollmentServer", Some("InvalidEnrollmentData"), reason);
+        }
         let document = answers::provisioning(&Provisioned {
             issued: &issued,
             device_id,
@@ -219,6 +277,19 @@ impl Server {
             secret: &self.settings.seed.to_be_bytes(),
         });
         asked.answer(200, &answers::token_response(&asked.relates_to, &document))
+    }
+
+    /// Why a renewal cannot be granted.
+    fn renewal_trouble(&self, request: &TokenRequest, now: Time) -> Option<&'static str> {
+        if !request.is_renewal() {
+            return None;
+        }
+        let Some(signed) = &request.signed else { return Some("The renewal is not signed.") };
+        if signed.signer.as_ref().is_none_or(|signer| signer.state != SignerState::Valid) {
+            return Some("The signature around the request does not hold.");
+        }
+        let known = signed.signing_certificate().is_some_and(|c| self.has_issued(c, now));
+        (!known).then_some("The signer's certificate is not one of this server's, or has expired.")
     }
 
     /// Whether the user may have this device; a device that enrolls again counts once.
@@ -258,8 +329,8 @@ impl Asked {
         respond(self.now, status, headers([kind, ("Content-Length", text.len().to_string())]), text)
     }
 
-    fn stranger(&self) -> Response {
-        self.fault("s:Authentication", None, "The user name or the password is wrong.")
+    fn stranger(&self, why: &str) -> Response {
+        self.fault("s:Authentication", None, why)
     }
 
     fn fault(&self, subcode: &str, error_type: Option<&str>, reason: &str) -> Response {
@@ -268,9 +339,17 @@ impl Asked {
     }
 }
 
-fn respond(at: Time, status: u16, headers: Vec<Header>, text: &str) -> Response {
+fn nothing_here(now: Time) -> Response {
+    let text = "enrollscope reference server: nothing is here\n";
+    let kind = ("Content-Type", "text/plain; charset=utf-8".to_owned());
+    respond(now, 404, headers([kind, ("Content-Length", text.len().to_string())]), text)
+}
+
+pub(super) fn respond(at: Time, status: u16, headers: Vec<Header>, text: &str) -> Response {
     let reason = match status {
         200 => "OK",
+        302 => "Found",
+        400 => "Bad Request",
         404 => "Not Found",
         _ => "Internal Server Error",
     };
