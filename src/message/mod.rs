@@ -30,4 +30,4 @@ pub use provisioning::{Characteristic, Provisioning, StoreCertificate};
 pub use read::{Content, Kind, Message, kind_of, read_answer, read_body, read_request, read_response};
 pub use signature::{Reference, SignatureState, TokenReference, XmlSignature};
 pub use signin::{Page, PageForm, PageInput, PageValue, SignInRequest, TermsAnswer, TermsRequest};
-pub use soap::{Envelope, Soap, SoapVersion};
+pub use soap::{Envelope, Soap, SoapVersion, Timestamp};

@@ -106,8 +106,10 @@ impl SignInRequest {
     /// From a request's target; `None` when nothing in it says that a device asks for a token.
     pub fn read(target: &str) -> Option<Self> {
         let query = query(target);
-        let appru = value(&query, "appru");
-        appru.is_some().then(|| Self { appru, login_hint: value(&query, "login_hint") })
+        let (appru, login_hint) = (value(&query, "appru"), value(&query, "login_hint"));
+        // OpenID Connect knows login_hint, too, and says whose request it is.
+        let of_device = appru.is_some() || login_hint.is_some() && value(&query, "client_id").is_none();
+        of_device.then_some(Self { appru, login_hint })
     }
 }
 
@@ -233,7 +235,8 @@ mod tests {
         let read = read.unwrap();
         assert_eq!(read.appru.as_deref(), Some("ms-app://windows"));
         assert_eq!(read.login_hint.as_deref(), Some("a@b.example"));
-        assert!(SignInRequest::read("/auth?login_hint=a").is_none());
+        assert!(SignInRequest::read("/auth?login_hint=a").is_some_and(|read| read.appru.is_none()));
+        assert!(SignInRequest::read("/auth?login_hint=a&client_id=b").is_none());
         let terms =
             TermsRequest::read("/tou?redirect_uri=ms-appx-web%3a%2f%2fx&api-version=1.0&mode=azureadjoin");
         assert_eq!(terms.unwrap().mode.as_deref(), Some("azureadjoin"));

@@ -1,12 +1,15 @@
 //! What a rule is handed, and what it answers.
 
+use std::ops::Range;
+
 use super::rule::Subject;
 use crate::dialogue::Dialogue;
 use crate::event::{Connection, Exchange, From, Response, Side, steers};
 use crate::message::certificate::Csr;
 use crate::message::{
     Content, Credential, DiscoverRequest, DiscoverResponse, Fault, GetPoliciesRequest, GetPoliciesResponse,
-    Kind, Message, Provisioning, Soap, Spot, TokenRequest, TokenResponse, Within,
+    Kind, Message, Page, Provisioning, SignInRequest, SignatureState, SignedToken, Soap, Spot, TermsAnswer,
+    TokenRequest, TokenResponse, Within, XmlSignature,
 };
 use crate::xml::{Document, Place};
 
@@ -25,9 +28,21 @@ pub enum Check {
     DiscoverResponse(fn(&DiscoverResponse, &Context<'_>) -> Verdict),
     /// The security header of GetPolicies and RequestSecurityToken.
     Credential(fn(&Credential, &Context<'_>) -> Verdict),
+    /// The security header with a certificate and a signature.
+    Signed(fn(&SignedToken, &Context<'_>) -> Verdict),
+    /// The device asks for the sign-in page.
+    SignInRequest(fn(&SignInRequest, &Context<'_>) -> Verdict),
+    /// Every answer to a browser window that wants to sign in.
+    SignInAnswer(fn(&Response, &Context<'_>) -> Verdict),
+    /// The page that hands over a token.
+    TokenPage(fn(&Page, &Context<'_>) -> Verdict),
+    /// Every answer to Entra's request for the terms of use.
+    TermsAnswer(fn(Option<&TermsAnswer>, &Context<'_>) -> Verdict),
     GetPoliciesRequest(fn(&GetPoliciesRequest, &Context<'_>) -> Verdict),
     GetPoliciesResponse(fn(&GetPoliciesResponse, &Context<'_>) -> Verdict),
     TokenRequest(fn(&TokenRequest, &Context<'_>) -> Verdict),
+    /// A token request that renews a certificate.
+    Renewal(fn(&TokenRequest, &Context<'_>) -> Verdict),
     Csr(fn(&Csr, &TokenRequest, &Context<'_>) -> Verdict),
     TokenResponse(fn(&TokenResponse, &Context<'_>) -> Verdict),
     Provisioning(fn(&Provisioning, &Context<'_>) -> Verdict),
@@ -88,6 +103,12 @@ impl Check {
             Self::DiscoverRequest(_) => "Discover",
             Self::DiscoverResponse(_) => "DiscoverResponse",
             Self::Credential(_) => "GetPolicies and RequestSecurityToken",
+            Self::Signed(_) => "GetPolicies and RequestSecurityToken with a certificate",
+            Self::SignInRequest(_) => "requests for the sign-in page",
+            Self::SignInAnswer(_) => "answers on the sign-in page's address",
+            Self::TokenPage(_) => "the page that hands over a token",
+            Self::TermsAnswer(_) => "answers to Entra's request for the terms of use",
+            Self::Renewal(_) => "RequestSecurityToken that renews",
             Self::GetPoliciesRequest(_) => "GetPolicies",
             Self::GetPoliciesResponse(_) => "GetPoliciesResponse",
             Self::TokenRequest(_) => "RequestSecurityToken",
@@ -118,6 +139,28 @@ impl Check {
             (Self::Credential(check), Content::GetPoliciesRequest(_) | Content::TokenRequest(_)) => {
                 message.soap.as_ref().map_or(Verdict::Skip, |soap| check(&soap.credential, cx))
             }
+            (Self::Signed(check), Content::GetPoliciesRequest(_) | Content::TokenRequest(_)) => {
+                match message.soap.as_ref().map(|soap| &soap.credential) {
+                    Some(Credential::Certificate(signed)) => check(signed, cx),
+                    _ => Verdict::Skip,
+                }
+            }
+            (Self::SignInRequest(check), Content::SignInRequest(m)) => check(m, cx),
+            (Self::SignInAnswer(check), _)
+                if message.side == Side::Response && cx.request.kind == Kind::AuthPage =>
+            {
+                cx.exchange.response.as_ref().map_or(Verdict::Skip, |response| check(response, cx))
+            }
+            (Self::TokenPage(check), Content::TokenPage(page)) => check(page, cx),
+            (Self::TermsAnswer(check), content)
+                if message.side == Side::Response && cx.request.kind == Kind::TermsOfUse =>
+            {
+                match content {
+                    Content::TermsAnswer(answer) => check(Some(answer), cx),
+                    _ => check(None, cx),
+                }
+            }
+            (Self::Renewal(check), Content::TokenRequest(m)) if m.is_renewal() => check(m, cx),
             (Self::GetPoliciesRequest(check), Content::GetPoliciesRequest(m)) => check(m, cx),
             (Self::GetPoliciesResponse(check), Content::GetPoliciesResponse(m)) => check(m, cx),
             (Self::TokenRequest(check), Content::TokenRequest(m)) => check(m, cx),
@@ -256,6 +299,32 @@ impl Context<'_> {
             hresult: None,
             subject: None,
         }])
+    }
+
+    /// Fails at a place of a page.
+    pub fn fail_page(
+        &self,
+        page: &Page,
+        (path, span): (&str, &Range<usize>),
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Verdict {
+        Verdict::Fail(vec![Evidence {
+            within: Within::Body,
+            path: path.to_owned(),
+            place: Some(page.place(span)),
+            outer_offset: None,
+            expected: expected.into(),
+            found: shorten(&found.into()),
+            hresult: None,
+            subject: None,
+        }])
+    }
+
+    /// Whether the message is as it was signed: known before its secrets were taken out, or told from it now.
+    pub fn signature_state(&self, signature: &XmlSignature) -> SignatureState {
+        let fact = self.exchange.facts.get(SignatureState::FACT);
+        fact.and_then(|word| SignatureState::parse(word)).unwrap_or(signature.state)
     }
 
     /// Fails at a header of this message, or at its absence; `status` stands for the first line.

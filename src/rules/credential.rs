@@ -1,12 +1,10 @@
 //! Rules on the security header of GetPolicies and RequestSecurityToken (MS-MDE2 3.3.4.1.1.1, 3.4.4.1.1.1).
 
 use super::check::{Check, Verdict};
-use super::rule::{Change, Example, Rule, Severity, Step, Subject};
+use super::rule::{Change, Example, Golden, Rule, Severity, Step, Subject};
 use super::soap::header_spot;
 use super::spec::{Cite, Spec};
 use crate::message::{Credential, names};
-
-const TOKEN: &str = "Envelope/Header/Security/UsernameToken";
 
 pub(super) static RULES: &[Rule] = &[
     Rule {
@@ -152,7 +150,8 @@ pub(super) static RULES: &[Rule] = &[
             };
             let spot = credential.spot();
             match spot {
-                Some(spot) if before.hash != now.hash => {
+                // An Entra token lives for an hour: the device fetches another one as it likes.
+                Some(spot) if before.hash != now.hash && !(before.is_jwt && now.is_jwt) => {
                     cx.fail(spot, "the credential of GetPolicies", format!("another: {}", now.kind))
                 }
                 _ => Verdict::Pass,
@@ -189,18 +188,24 @@ pub(super) static RULES: &[Rule] = &[
                 return Verdict::Skip;
             };
             let Some(spot) = credential.spot() else { return Verdict::Skip };
-            let fits = matches!(
-                (chosen, credential),
+            let fits = match (chosen, credential) {
                 (AuthPolicy::OnPremise, Credential::UsernameToken(_))
-                    | (AuthPolicy::Federated, Credential::Token(_))
-                    | (AuthPolicy::Certificate, Credential::Certificate(_))
-            );
+                | (AuthPolicy::Federated, Credential::Token(_))
+                | (AuthPolicy::Certificate, Credential::Certificate(_)) => true,
+                // ENTRA-003 speaks of it.
+                (_, Credential::Token(token)) => token.jwt.is_some(),
+                _ => cx.is_renewal(),
+            };
             Verdict::check(fits, || cx.fail(spot, chosen.wire(), credential.describe()))
         }),
         needs: &["CRED-001"],
-        examples: &[
-            Example::request(Step::Policies, TOKEN, Change::Rename("BinarySecurityToken")).also(&["SEQ-014"])
-        ],
+        examples: &[Example::response(
+            Step::Discover,
+            "Envelope/Body/DiscoverResponse/DiscoverResult/AuthPolicy",
+            Change::Set("OnPremise"),
+        )
+        .of(Golden::Federated)
+        .also(&["DISC-RSP-007"])],
         since: "0.1.0",
     },
 ];

@@ -253,6 +253,9 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Real devices send it: look at the tool that made this request.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {
+            if m.is_renewal() {
+                return Verdict::Skip; // RENEW-005 speaks of it.
+            }
             let Some(context) = m.context.as_ref().filter(|_| !m.items.is_empty()) else {
                 return Verdict::Skip;
             };

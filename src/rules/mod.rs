@@ -17,12 +17,16 @@ mod path;
 mod policy;
 mod provisioning;
 mod renewal;
+mod robo;
 mod rule;
 mod sequence;
+mod signature;
+mod signin;
 mod soap;
 mod spec;
 mod stores;
 mod tls;
+mod token;
 
 pub use check::{Check, Context, Evidence, Verdict};
 pub use document::{describe, markdown, section};
@@ -49,10 +53,14 @@ pub static CATALOGUE: &[Group] = &[
     Group { title: "SOAP and WS-Addressing", rules: soap::RULES },
     Group { title: "Discovery: request", rules: discover::RULES },
     Group { title: "Discovery: answer", rules: discovery::RULES },
+    Group { title: "Sign-in and terms of use", rules: signin::RULES },
     Group { title: "Credentials", rules: credential::RULES },
+    Group { title: "Credentials: tokens", rules: token::RULES },
+    Group { title: "Credentials: certificates and signatures", rules: signature::RULES },
     Group { title: "Enrollment policy (XCEP)", rules: policy::RULES },
     Group { title: "Certificate request (PKCS#10)", rules: csr::RULES },
     Group { title: "Security token (WSTEP)", rules: enroll::RULES },
+    Group { title: "Renewal and recovery", rules: robo::RULES },
     Group { title: "Provisioning document: certificates", rules: stores::RULES },
     Group { title: "Provisioning document: renewal", rules: renewal::RULES },
     Group { title: "Provisioning document: management client", rules: provisioning::RULES },

@@ -226,6 +226,8 @@ pub enum Part {
     Body,
     Header(&'static str),
     Status,
+    /// The request's target.
+    Target,
     Framing,
     /// The document inside the token response's base64.
     Provisioning,

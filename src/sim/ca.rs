@@ -54,6 +54,8 @@ pub enum Flaw {
     LeafInRoot,
     /// The root that is sent is another authority's.
     OtherAuthority,
+    /// It ends in a month.
+    ShortLived,
 }
 
 impl Flaw {
@@ -66,6 +68,7 @@ impl Flaw {
             "no-client-auth" => Self::NoClientAuth,
             "leaf-in-root" => Self::LeafInRoot,
             "other-authority" => Self::OtherAuthority,
+            "short-lived" => Self::ShortLived,
             _ => return None,
         })
     }
@@ -112,7 +115,8 @@ impl Authority {
             Some(Flaw::NotYetValid) => 2 * DAY,
             _ => -BACKDATED,
         });
-        let mut params = params(subject, from, 365);
+        let days = if flaw == Some(Flaw::ShortLived) { 30 } else { 365 };
+        let mut params = params(subject, from, days);
         params.serial_number = Some(serial(&[public, &now.0.to_be_bytes()]));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![match flaw {

@@ -10,7 +10,7 @@ use super::address::Address;
 use super::csr;
 use super::key::{Key, KeyError};
 use super::shape::Shape;
-use super::signing::{Holder, sign_data, sign_message};
+use super::signing::{Holder, RenewalFlaw, sign_data, sign_message};
 use super::text::{SOAP_TYPE, SYNC_TYPE, escape, headers, hex, uuid};
 use crate::event::{Body, Request, Time};
 use crate::message::{DiscoverRequest, TokenRequest, names};
@@ -162,6 +162,8 @@ pub struct Device {
     pub profile: Profile,
     pub key: Arc<Key>,
     pub proof: Proof,
+    /// What is wrong with its renewal.
+    pub flaw: Option<RenewalFlaw>,
 }
 
 /// What a device has to show.
@@ -194,7 +196,7 @@ const SOAP_NAMESPACES: &str = concat!(
 impl Device {
     /// One with a user name and a password.
     pub fn new(profile: Profile, key: Arc<Key>) -> Self {
-        Self { profile, key, proof: Proof::Password }
+        Self { profile, key, proof: Proof::Password, flaw: None }
     }
 
     /// Where the sign-in page hands the token to.
@@ -340,8 +342,10 @@ impl Device {
         let Profile { container, device_id, .. } = &self.profile;
         let (request_type, value_type, request) = match &self.proof {
             Proof::Renewal(holder) => {
-                let csr = csr::request(container, device_id, &self.key, Some(&holder.certificate))?;
-                (names::RENEW, names::PKCS7_WSSE, sign_data(&csr, holder, at)?)
+                let named = self.flaw != Some(RenewalFlaw::NoRenewalAttribute);
+                let renews = named.then_some(&*holder.certificate);
+                let csr = csr::request(container, device_id, &self.key, renews)?;
+                (names::RENEW, names::PKCS7_WSSE, sign_data(&csr, holder, at, self.flaw)?)
             }
             Proof::Password | Proof::Entra(_) | Proof::Certificate(_) => {
                 (names::ISSUE, names::PKCS10, csr::request(container, device_id, &self.key, None)?)

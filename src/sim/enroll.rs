@@ -173,6 +173,8 @@ pub async fn enroll(
         Proof::Password | Proof::Entra(_) | Proof::Certificate(_) => None,
     };
     let client = Client::new(trust, holder, options.connect, options.patience, options.clock)?;
+    let flaw = options.misbehave.as_ref().and_then(misbehave::renewal_flaw);
+    let device = &Device { flaw, ..device.clone() };
     let mut attempt = Attempt { device, options, client, seen, steps: Vec::new(), provision: None };
     attempt.run().await;
     Ok(Enrollment { steps: attempt.steps, provision: attempt.provision })

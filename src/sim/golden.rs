@@ -82,8 +82,8 @@ pub fn of(golden: Golden) -> Vec<Event> {
 /// The golden with a rule's example made on it. `None` when the edit's place is not there.
 pub fn with_edit(golden: Golden, edit: &Edit) -> Option<Vec<Event>> {
     match *edit {
-        Edit::Message { part: Part::Certificate, change: Change::Variant(_), .. } => {
-            // Who issues the certificate makes it so: everything that depends on it fits.
+        Edit::Message { part: Part::Certificate | Part::Csr, change: Change::Variant(_), .. } => {
+            // Who makes the certificate or the request makes it so: everything that depends on it fits.
             Some(play(golden, SEED, Some(*edit))).filter(|made| *made != of(golden))
         }
         Edit::Message { part: Part::Provisioning, change: Change::Variant(_), step, .. } => {
@@ -102,7 +102,7 @@ pub fn with_edit(golden: Golden, edit: &Edit) -> Option<Vec<Event>> {
 
 fn play(golden: Golden, seed: u64, misbehave: Option<Edit>) -> Vec<Event> {
     finish(Scene::new(golden, seed, misbehave).and_then(|scene| match golden {
-        Golden::Renewal => scene.enroll().renew(),
+        Golden::Renewal => scene.enroll().renew(misbehave),
         _ => Ok(scene.enroll()),
     }))
 }
@@ -175,7 +175,8 @@ impl Scene {
             provider: "ContosoMDM".to_owned(),
             device_cap: if golden == Golden::Refused { 0 } else { CAP },
             seed,
-            misbehave,
+            // A device can only renew what it got in order.
+            misbehave: misbehave.filter(|_| golden != Golden::Renewal),
             ..Settings::new(PUBLIC)
         };
         let mut profile = Profile::numbered(seed, 0, USER, "Placeholder-1");
@@ -193,7 +194,7 @@ impl Scene {
         Ok(Self {
             seed,
             now: START,
-            device: Device { profile, key: Arc::new(Key::from_pem(DEVICE_KEY)?), proof },
+            device: Device { proof, ..Device::new(profile, Arc::new(Key::from_pem(DEVICE_KEY)?)) },
             server: Server::new(settings, authority),
             discovery: Address::parse(url).ok_or(GoldenError::NoAddress(url))?,
             chain,
@@ -211,12 +212,16 @@ impl Scene {
     }
 
     /// Ten months later the certificate that the device got is renewed, with another key.
-    fn renew(mut self) -> Result<Self, GoldenError> {
+    fn renew(mut self, misbehave: Option<Edit>) -> Result<Self, GoldenError> {
         let issued = self.issued.clone().ok_or(GoldenError::NotIssued)?;
         let first = Arc::clone(&self.device.key);
         self.device.proof = Proof::Renewal(Holder { certificate: issued, key: first });
         self.device.key = Arc::new(Key::from_pem(OTHER_KEY)?);
         self.now = self.now.plus_millis(310 * DAY);
+        self.device.flaw = misbehave.and_then(|edit| misbehave::renewal_flaw(&edit));
+        if let Some(edit) = misbehave {
+            self.server.misbehave(edit);
+        }
         self.walk();
         Ok(self)
     }

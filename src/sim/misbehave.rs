@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use thiserror::Error;
 
+use super::signing::RenewalFlaw;
 use super::text::headers;
 use crate::event::{Body, Exchange, Header, Request, Response, Side};
 use crate::message::{Characteristic, decode_base64};
@@ -103,6 +104,14 @@ pub(super) fn step(edit: &Edit) -> Option<Step> {
         Edit::Several(edits) => edits.first().and_then(step),
         Edit::Own(_) => Some(Step::Discover),
         Edit::Connection(_) => None,
+    }
+}
+
+/// A renewal that its device makes so from the start.
+pub(super) fn renewal_flaw(edit: &Edit) -> Option<RenewalFlaw> {
+    match edit {
+        Edit::Message { part: Part::Csr, change: Change::Variant(name), .. } => RenewalFlaw::named(name),
+        _ => None,
     }
 }
 

@@ -34,4 +34,4 @@ pub use listen::{ListenError, Live, serve};
 pub use misbehave::MisbehaveError;
 pub use server::{Accounts, Server, Settings};
 pub use shape::Shape;
-pub use signing::Holder;
+pub use signing::{Holder, RenewalFlaw};

@@ -105,6 +105,11 @@ impl Server {
         Self { settings, authority, enrolled: Mutex::default() }
     }
 
+    /// From now on.
+    pub(super) fn misbehave(&mut self, edit: Edit) {
+        self.settings.misbehave = Some(edit);
+    }
+
     pub fn authority(&self) -> &Authority {
         &self.authority
     }

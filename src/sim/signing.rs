@@ -1,11 +1,13 @@
 //! What devices sign: messages of certificate authentication (MS-MDE2 3.3.4.1.1.1.2), and the request inside a renewal.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use der::{Decode as _, Encode as _};
-use std::sync::Arc;
 
+use super::ca::Authority;
 use super::csr::{SEQUENCE, SET, tlv};
 use super::key::{Key, KeyError};
 use super::text::hash;
@@ -60,23 +62,66 @@ const RSA: &[u8] = &[0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01,
 const OCTETS: u8 = 0x04;
 const ONE: [u8; 3] = [0x02, 0x01, 0x01];
 
+/// What is wrong with a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewalFlaw {
+    /// The request does not name the certificate that it is to replace.
+    NoRenewalAttribute,
+    /// The content calls itself something else.
+    OtherContent,
+    /// The content is not what was signed.
+    ChangedContent,
+    /// The signer's certificate is not inside.
+    NoCertificate,
+    /// Somebody else signs, with a certificate of their own.
+    OtherHolder,
+}
+
+impl RenewalFlaw {
+    /// By the name that the rules' examples use.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "no-renewal-attribute" => Self::NoRenewalAttribute,
+            "other-content" => Self::OtherContent,
+            "changed-content" => Self::ChangedContent,
+            "no-certificate" => Self::NoCertificate,
+            "other-holder" => Self::OtherHolder,
+            _ => return None,
+        })
+    }
+}
+
 /// CMS SignedData (RFC 5652) around `content`, by the holder of a certificate.
-pub(super) fn sign_data(content: &[u8], holder: &Holder, at: Time) -> Result<Vec<u8>, KeyError> {
+pub(super) fn sign_data(
+    content: &[u8],
+    holder: &Holder,
+    at: Time,
+    flaw: Option<RenewalFlaw>,
+) -> Result<Vec<u8>, KeyError> {
+    let stranger = match flaw {
+        Some(RenewalFlaw::OtherHolder) => Some(somebody_else(at)?),
+        _ => None,
+    };
+    let holder = stranger.as_ref().unwrap_or(holder);
     let certificate = x509_cert::Certificate::from_der(&holder.certificate).map_err(|_| KeyError::NoKey)?;
     let named = |part: der::Result<Vec<u8>>| part.map_err(|_| KeyError::NoKey);
     let issuer = named(certificate.tbs_certificate.issuer.to_der())?;
     let serial = named(certificate.tbs_certificate.serial_number.to_der())?;
+    let digested = if flaw == Some(RenewalFlaw::ChangedContent) { b"another content" } else { content };
+    let content_type = if flaw == Some(RenewalFlaw::OtherContent) { SIGNED_DATA } else { DATA };
     let attribute = |name: &[u8], value: &[u8]| tlv(SEQUENCE, &[name, &tlv(SET, &[value])]);
     // The order of DER: by their encodings.
     let mut attributes = [
-        attribute(CONTENT_TYPE, DATA),
+        attribute(CONTENT_TYPE, content_type),
         attribute(SIGNING_TIME, &tlv(0x17, &[utc_time(at).as_bytes()])),
-        attribute(MESSAGE_DIGEST, &tlv(OCTETS, &[&hash(&[content])])),
+        attribute(MESSAGE_DIGEST, &tlv(OCTETS, &[&hash(&[digested])])),
     ];
     attributes.sort();
     let attributes = attributes.concat();
     let signature = holder.key.sign(&tlv(SET, &[&attributes]))?;
     let digest = tlv(SEQUENCE, &[SHA256]);
+    let certificates: &[u8] =
+        if flaw == Some(RenewalFlaw::NoCertificate) { &[] } else { &holder.certificate };
     let signer = tlv(
         SEQUENCE,
         &[
@@ -93,12 +138,19 @@ pub(super) fn sign_data(content: &[u8], holder: &Holder, at: Time) -> Result<Vec
         &[
             &ONE,
             &tlv(SET, &[&digest]),
-            &tlv(SEQUENCE, &[DATA, &tlv(0xA0, &[&tlv(OCTETS, &[content])])]),
-            &tlv(0xA0, &[&holder.certificate]),
+            &tlv(SEQUENCE, &[content_type, &tlv(0xA0, &[&tlv(OCTETS, &[content])])]),
+            &tlv(0xA0, &[certificates]),
             &tlv(SET, &[&signer]),
         ],
     );
     Ok(tlv(SEQUENCE, &[SIGNED_DATA, &tlv(0xA0, &[&data])]))
+}
+
+fn somebody_else(at: Time) -> Result<Holder, KeyError> {
+    let key = || Key::from_pem(include_str!("../../captures/golden/keys/device-8.pem"));
+    let own = Authority::new("Somebody else", key()?, at.plus_millis(-3_600_000));
+    let certificate = own.map_err(|_| KeyError::NoKey)?.root().clone();
+    Ok(Holder { certificate, key: Arc::new(key()?) })
 }
 
 /// `260302090000Z`, for the years until 2049.
@@ -111,7 +163,6 @@ fn utc_time(at: Time) -> String {
 mod tests {
     use super::*;
     use crate::message::certificate::{SignedData, SignerState};
-    use crate::sim::Authority;
 
     #[test]
     fn signed_data_is_read_and_a_changed_byte_is_told_from_another_key() {
@@ -125,7 +176,7 @@ mod tests {
         let holder = |name| Holder { certificate: issued.client.clone(), key: Arc::new(key(name)) };
         let state = |der: &[u8]| SignedData::read(der).unwrap().signer.unwrap().state;
 
-        let der = sign_data(b"content", &holder("device"), at).unwrap();
+        let der = sign_data(b"content", &holder("device"), at, None).unwrap();
         assert!(SignedData::is_one(&der));
         assert_eq!(state(&der), SignerState::Valid);
         assert_eq!(SignedData::read(&der).unwrap().content.unwrap(), b"content");
@@ -133,7 +184,10 @@ mod tests {
         let mut changed = der.clone();
         changed[place] ^= 1;
         assert_eq!(state(&changed), SignerState::ContentChanged);
-        assert_eq!(state(&sign_data(b"content", &holder("device-2"), at).unwrap()), SignerState::OtherKey);
+        assert_eq!(
+            state(&sign_data(b"content", &holder("device-2"), at, None).unwrap()),
+            SignerState::OtherKey
+        );
         for length in 0..der.len() {
             assert!(SignedData::read(&der[..length]).is_none_or(|read| read.signer.is_none()), "{length}");
         }
