@@ -179,8 +179,9 @@ impl PageForm {
 
 /// The value within `name="value"`, without its quotes.
 fn value_span(text: &str, attribute: Range<usize>) -> Range<usize> {
-    let Some(raw) = text.get(attribute.clone()) else { return attribute };
-    let Some((name, value)) = raw.split_once('=') else { return attribute };
+    let raw = text.get(attribute.clone()).unwrap_or_default();
+    // An empty value has no place in the tokenizer's span.
+    let Some((name, value)) = raw.split_once('=') else { return attribute.end..attribute.end };
     let start = name.len() + 1 + (value.len() - value.trim_start().len());
     let value = value.trim();
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
@@ -221,6 +222,15 @@ mod tests {
         let at = usize::try_from(place.offset).unwrap();
         assert!(PAGE[at..].starts_with("a&amp;b"), "{}", &PAGE[at..]);
         assert_eq!(place.line, 2);
+    }
+
+    #[test]
+    fn an_empty_value_is_nowhere_but_behind_its_name() {
+        let text = "<form action='ms-app://x'><input name=wresult value=\"\">";
+        let page = Page::read(text.as_bytes()).unwrap();
+        let token = page.token_form().unwrap().wresult().unwrap().value.clone().unwrap();
+        assert_eq!((token.value.as_str(), token.span.len()), ("", 0));
+        assert!(token.span.start >= text.find("value=").unwrap() + "value".len());
     }
 
     #[test]

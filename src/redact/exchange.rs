@@ -325,7 +325,8 @@ impl Redactor {
 
 /// Whether a message is as it was signed cannot be told any more once its secrets are out: the fact takes its place.
 fn note_signature(exchange: &mut Exchange) {
-    if memmem::find(&exchange.request.body.bytes, b"SignatureValue").is_none() {
+    let noted = exchange.facts.contains_key(SignatureState::FACT);
+    if noted || memmem::find(&exchange.request.body.bytes, b"SignatureValue").is_none() {
         return;
     }
     let message = read_request(&exchange.request);

@@ -17,7 +17,7 @@ const fn entra(step: Step, at: &'static str, change: Change) -> Example {
 }
 
 /// Judges the token of a sign-in page or of Entra; skips other credentials.
-fn on_token<'c>(credential: &'c Credential) -> Option<&'c UserToken> {
+fn on_token(credential: &Credential) -> Option<&UserToken> {
     match credential {
         Credential::Token(token) => Some(token),
         Credential::None | Credential::UsernameToken(_) | Credential::Certificate(_) => None,

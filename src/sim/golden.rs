@@ -21,7 +21,7 @@ use crate::event::{
     Connection, ConnectionEvent, ConnectionId, Delivery, End, Event, Exchange, ExchangeId, Offered, Reason,
     Request, Response, Time, Timing, Tls, Upstream,
 };
-use crate::message::{AuthPolicy, read_request};
+use crate::message::read_request;
 use crate::redact::{Level, Redactor};
 use crate::rules::{Change, Edit, Golden, Part, Step, apply};
 
@@ -49,7 +49,7 @@ const DAY: i64 = 86_400_000;
 
 /// Only a committed key that is broken, or one of the goldens' own messages, can be the reason.
 #[derive(Debug, Error)]
-enum GoldenError {
+pub(super) enum GoldenError {
     #[error("a test key in captures/golden/keys: {0}")]
     Key(#[from] KeyError),
     #[error("a golden's certificate: {0}")]
@@ -134,6 +134,11 @@ pub fn capture(events: &[Event]) -> Vec<u8> {
     out
 }
 
+/// The authority that every golden's certificates are from.
+pub(super) fn authority() -> Result<Authority, GoldenError> {
+    Ok(Authority::new("Contoso Test Root", Key::from_pem(ROOT_KEY)?, START.plus_millis(-DAY))?)
+}
+
 /// The cast of one enrollment, and the clock.
 struct Scene {
     seed: u64,
@@ -151,8 +156,7 @@ struct Scene {
 
 impl Scene {
     fn new(golden: Golden, seed: u64, misbehave: Option<Edit>) -> Result<Self, GoldenError> {
-        let authority =
-            Authority::new("Contoso Test Root", Key::from_pem(ROOT_KEY)?, START.plus_millis(-DAY))?;
+        let authority = authority()?;
         let names = ["enterpriseenrollment.contoso.example", "mdm.contoso.example"].map(str::to_owned);
         let leaf = authority.server_certificate(&names, &Key::from_pem(SERVER_KEY)?, START)?;
         let chain = vec![leaf, authority.root().clone()];
@@ -167,18 +171,14 @@ impl Scene {
         };
         let settings = Settings {
             accounts: Accounts::Password("Placeholder-1".to_owned()),
-            auth: match golden {
-                Golden::Federated | Golden::Entra => AuthPolicy::Federated,
-                Golden::Certificate => AuthPolicy::Certificate,
-                Golden::OnPremise | Golden::Refused | Golden::Renewal => AuthPolicy::OnPremise,
-            },
             provider: "ContosoMDM".to_owned(),
-            device_cap: if golden == Golden::Refused { 0 } else { CAP },
+            device_cap: CAP,
             seed,
             // A device can only renew what it got in order.
             misbehave: misbehave.filter(|_| golden != Golden::Renewal),
             ..Settings::new(PUBLIC)
-        };
+        }
+        .like(golden);
         let mut profile = Profile::numbered(seed, 0, USER, "Placeholder-1");
         if seed == SEED {
             // The rules' examples name it.

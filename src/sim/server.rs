@@ -57,14 +57,18 @@ impl Settings {
     /// The server breaks the rule whenever it can: its first example that is a server's to make.
     pub fn breaking(self, rule: &'static Rule) -> Result<Self, MisbehaveError> {
         let example = misbehave::for_server(rule)?;
-        let settings = Self { misbehave: Some(example.edit), ..self };
-        Ok(match example.golden {
-            Golden::OnPremise | Golden::Entra | Golden::Renewal => settings,
+        Ok(Self { misbehave: Some(example.edit), ..self.like(example.golden) })
+    }
+
+    /// The settings with which that golden is made.
+    pub(super) fn like(self, golden: Golden) -> Self {
+        match golden {
+            Golden::OnPremise | Golden::Renewal => self,
             // What is wrong with a fault needs one.
-            Golden::Refused => Self { device_cap: 0, ..settings },
-            Golden::Federated => Self { auth: AuthPolicy::Federated, ..settings },
-            Golden::Certificate => Self { auth: AuthPolicy::Certificate, ..settings },
-        })
+            Golden::Refused => Self { device_cap: 0, ..self },
+            Golden::Federated | Golden::Entra => Self { auth: AuthPolicy::Federated, ..self },
+            Golden::Certificate => Self { auth: AuthPolicy::Certificate, ..self },
+        }
     }
 }
 

@@ -41,8 +41,8 @@ fn findings(events: Vec<Event>) -> Vec<String> {
 /// Every sample there is: goldens, each rule's broken ones, published examples, the real enrollment, and cut ones.
 fn samples() -> Vec<(String, Vec<Event>)> {
     let mut all = Vec::new();
-    for golden in [Golden::OnPremise, Golden::Refused] {
-        all.push((format!("{golden:?}"), golden::of(golden)));
+    for golden in Golden::ALL {
+        all.push((format!("{golden:?}"), golden::of(*golden)));
     }
     for rule in rules::all() {
         for example in rule.examples {
@@ -69,9 +69,11 @@ fn findings_are_the_same_before_and_after() {
 
 #[test]
 fn redacting_twice_changes_no_verdict_either() {
-    let events = golden::of(Golden::OnPremise);
-    let twice = redacted(&redacted(&events));
-    assert_eq!(findings(twice), findings(events));
+    for golden in Golden::ALL {
+        let events = golden::of(*golden);
+        let twice = redacted(&redacted(&events));
+        assert_eq!(findings(twice), findings(events), "{golden:?}");
+    }
 }
 
 /// A secret that occurs nowhere else, one for each place.
