@@ -130,16 +130,19 @@ pub enum Golden {
     OnPremise,
     /// The server declines the token request with a well-made fault.
     Refused,
+    /// The server's policy says all that a policy can, attestation included.
+    FullPolicy,
 }
 
 impl Golden {
-    pub const ALL: &[Self] = &[Self::OnPremise, Self::Refused];
+    pub const ALL: &[Self] = &[Self::OnPremise, Self::Refused, Self::FullPolicy];
 
     /// Its file's name in captures/golden, without the extension.
     pub fn word(self) -> &'static str {
         match self {
             Self::OnPremise => "on-premise",
             Self::Refused => "refused",
+            Self::FullPolicy => "full-policy",
         }
     }
 }
@@ -237,6 +240,11 @@ impl Example {
     /// The same edit of the recording in which the server declines.
     pub(super) const fn refused(self) -> Self {
         Self { golden: Golden::Refused, ..self }
+    }
+
+    /// The same edit of the recording with the full policy.
+    pub(super) const fn full(self) -> Self {
+        Self { golden: Golden::FullPolicy, ..self }
     }
 
     pub(super) const fn also(self, also: &'static [&'static str]) -> Self {

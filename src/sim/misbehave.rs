@@ -221,10 +221,11 @@ mod tests {
     use crate::rules::{Golden, all};
     use crate::sim::{Authority, Key, Server, Settings, golden};
 
-    /// The golden's requests, answered by a server with these settings.
+    /// A golden's requests, answered by a server with these settings.
     fn answers(settings: Settings) -> Vec<(Option<Step>, Response)> {
         let key = Key::from_pem(include_str!("../../captures/golden/keys/root.pem")).unwrap();
-        let events = golden::on_premise(golden::SEED);
+        let golden = if settings.full_policy { Golden::FullPolicy } else { Golden::OnPremise };
+        let events = golden::of(golden);
         let start = events.first().unwrap().at();
         let server = Server::new(settings, Authority::new("Root", key, start).unwrap());
         let requests = events.iter().filter_map(|event| match event {
@@ -239,12 +240,17 @@ mod tests {
         let settings = || Settings::new("https://mdm.contoso.example");
         let healthy = answers(settings());
         let declining = answers(Settings { device_cap: 0, ..settings() });
+        let telling = answers(Settings { full_policy: true, ..settings() });
         for rule in all() {
             let Ok(example) = for_server(rule) else { continue };
             if TlsFlaw::of(&example.edit).is_some() {
                 continue;
             }
-            let base = if example.golden == Golden::Refused { &declining } else { &healthy };
+            let base = match example.golden {
+                Golden::OnPremise => &healthy,
+                Golden::Refused => &declining,
+                Golden::FullPolicy => &telling,
+            };
             let broken = answers(settings().breaking(rule).unwrap());
             for ((at, answer), (_, good)) in broken.iter().zip(base) {
                 let meant = *at == step(&example.edit);

@@ -14,6 +14,7 @@ mod judge;
 mod key;
 mod listen;
 mod misbehave;
+mod policies;
 mod server;
 mod text;
 

@@ -6,14 +6,17 @@ use std::sync::{Mutex, PoisonError};
 use super::answers::{self, Provisioned, Refusal};
 use super::ca::{Authority, Flaw};
 use super::misbehave::{self, MisbehaveError};
+use super::policies;
 use super::text::{SOAP_TYPE, SYNC_TYPE, headers, uuid};
 use crate::event::{Body, Header, Request, Response, Time};
 use crate::message::certificate::Csr;
 use crate::message::{Content, Credential, Kind, Message, TokenRequest, names, read_request};
 use crate::rules::{Change, Edit, Golden, Part, Rule};
 
-/// Newer versions than this bring attestation, which the reference server does not ask for.
+/// Newer versions than this bring attestation, which the reference server asks for in a full policy only.
 const NEWEST: f64 = 4.0;
+/// The version whose policies may hold everything that there is about attestation (MS-MDE2 3.3.4.1.1.2).
+const NEWEST_FULL: f64 = 6.0;
 
 /// What a reference server is like.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct Settings {
     pub device_cap: usize,
     /// PROVIDER-ID and NAME in the provisioning document.
     pub provider: String,
+    /// The policy answer says all that there is to say, attestation included.
+    pub full_policy: bool,
     /// Decides the secrets and trace ids; the same seed gives the same answers.
     pub seed: u64,
     /// An edit to make on the answers of its step: see [`Settings::breaking`].
@@ -40,6 +45,7 @@ impl Settings {
             accounts: Accounts::Anyone,
             device_cap: 20,
             provider: "EnrollscopeReference".to_owned(),
+            full_policy: false,
             seed: 0,
             misbehave: None,
             misbehave_for: BTreeMap::new(),
@@ -49,12 +55,13 @@ impl Settings {
     /// The server breaks the rule whenever it can: its first example that is a server's to make.
     pub fn breaking(self, rule: &'static Rule) -> Result<Self, MisbehaveError> {
         let example = misbehave::for_server(rule)?;
-        let device_cap = match example.golden {
-            Golden::OnPremise => self.device_cap,
-            // What is wrong with a fault needs one.
-            Golden::Refused => 0,
+        // What is wrong with a fault, or with what only a full policy has, needs one.
+        let (device_cap, full_policy) = match example.golden {
+            Golden::OnPremise => (self.device_cap, self.full_policy),
+            Golden::Refused => (0, self.full_policy),
+            Golden::FullPolicy => (self.device_cap, true),
         };
-        Ok(Self { misbehave: Some(example.edit), device_cap, ..self })
+        Ok(Self { misbehave: Some(example.edit), device_cap, full_policy, ..self })
     }
 }
 
@@ -150,13 +157,13 @@ impl Server {
                     200,
                     &answers::discover_response(
                         &asked.relates_to,
-                        enrollment_version(version),
+                        &self.enrollment_version(version),
                         &self.settings.public_url,
                     ),
                 )
             }
             Content::GetPoliciesRequest(_) => match self.user(message) {
-                Some(_) => asked.answer(200, &answers::get_policies_response(&asked.relates_to)),
+                Some(_) => asked.answer(200, &self.policies(&asked.relates_to)),
                 None => asked.stranger(),
             },
             Content::TokenRequest(token) => match self.user(message) {
@@ -172,6 +179,21 @@ impl Server {
                 respond(now, 404, headers([kind, ("Content-Length", text.len().to_string())]), text)
             }
         }
+    }
+
+    fn policies(&self, relates_to: &str) -> String {
+        if self.settings.full_policy {
+            policies::full(relates_to, &self.settings.public_url, self.authority.root())
+        } else {
+            policies::lean(relates_to)
+        }
+    }
+
+    /// The lower of what the client asks for and what the server supports; 3.0 is the least that there is.
+    fn enrollment_version(&self, asked: &str) -> String {
+        let newest = if self.settings.full_policy { NEWEST_FULL } else { NEWEST };
+        let asked: f64 = asked.parse().unwrap_or(newest);
+        format!("{:.1}", asked.clamp(3.0, newest).floor())
     }
 
     /// What is in store for this message's user.
@@ -286,12 +308,4 @@ fn respond(at: Time, status: u16, headers: Vec<Header>, text: &str) -> Response 
 
 fn is_discovery(target: &str) -> bool {
     target.split('?').next().is_some_and(|path| path.eq_ignore_ascii_case(names::DISCOVERY_PATH))
-}
-
-/// The lower of what the client asks for and what the server supports; 3.0 is the least that there is.
-fn enrollment_version(asked: &str) -> &'static str {
-    match asked.parse::<f64>() {
-        Ok(version) if version < NEWEST => "3.0",
-        _ => "4.0",
-    }
 }
