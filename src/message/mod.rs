@@ -31,5 +31,5 @@ pub use policy::{Extra, GetPoliciesRequest, GetPoliciesResponse, Oid};
 pub use provisioning::{Characteristic, Provisioning, StoreCertificate};
 pub use read::{Content, Kind, Message, kind_of, read_body, read_request, read_response};
 pub use schema::{Breach, Wrong};
-pub use soap::{Envelope, Soap, SoapVersion};
+pub use soap::{Block, Envelope, Soap, SoapVersion};
 pub use template::{Archival, Attestation, Policy, PolicyExtension, Registration};

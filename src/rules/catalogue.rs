@@ -2,9 +2,9 @@
 
 use super::Rule;
 use super::{
-    credential, csr, discover, discovery, enroll, fault, http, own, policy, policy_answer, policy_attributes,
-    policy_issuers, policy_keys, policy_oids, policy_request, provisioning, renewal, sequence, soap, stores,
-    tls,
+    credential, csr, discover, discovery, enroll, envelope, fault, http, own, policy, policy_answer,
+    policy_attributes, policy_issuers, policy_keys, policy_oids, policy_request, probe, provisioning,
+    renewal, sequence, soap, stores, tls,
 };
 
 /// Rules that belong together, under one heading.
@@ -19,6 +19,8 @@ pub static CATALOGUE: &[Group] = &[
     Group { title: "Connection and TLS", rules: tls::RULES },
     Group { title: "HTTP", rules: http::RULES },
     Group { title: "SOAP and WS-Addressing", rules: soap::RULES },
+    Group { title: "SOAP: envelope and headers", rules: envelope::RULES },
+    Group { title: "Discovery: probe", rules: probe::RULES },
     Group { title: "Discovery: request", rules: discover::RULES },
     Group { title: "Discovery: answer", rules: discovery::RULES },
     Group { title: "Credentials", rules: credential::RULES },

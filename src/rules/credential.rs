@@ -195,9 +195,8 @@ pub(super) static RULES: &[Rule] = &[
             Verdict::check(fits, || cx.fail(spot, chosen.wire(), credential.describe()))
         }),
         needs: &["CRED-001"],
-        examples: &[
-            Example::request(Step::Policies, TOKEN, Change::Rename("BinarySecurityToken")).also(&["SEQ-014"])
-        ],
+        examples: &[Example::request(Step::Policies, TOKEN, Change::Rename("BinarySecurityToken"))
+            .also(&["SEQ-014", "SOAP-020"])],
         since: "0.1.0",
     },
 ];

@@ -134,6 +134,10 @@ pub fn apply_to_message(
         let Some(response) = exchange.response.as_mut() else { return false };
         return status.parse().map(|status| response.status = status).is_ok();
     }
+    if let (Part::Target, Change::Set(target)) = (part, change) {
+        target.clone_into(&mut exchange.request.target);
+        return true;
+    }
     let (headers, body) = match (side, exchange.response.as_mut()) {
         (Side::Request, _) => (&mut exchange.request.headers, &mut exchange.request.body),
         (Side::Response, Some(response)) => (&mut response.headers, &mut response.body),
@@ -147,7 +151,7 @@ pub fn apply_to_message(
             change_body(headers, body, |text| inside_token(text, |inner| edit_xml(inner, at, change)))
         }
         Part::Csr => change_body(headers, body, |text| inside_token(text, |der| edit_der(der, change))),
-        Part::Status | Part::Certificate => false,
+        Part::Status | Part::Target | Part::Certificate => false,
     }
 }
 

@@ -26,6 +26,9 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Return one policy with its attributes; check that the user may read the template.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
+            if m.is_unchanged() && m.policies.is_empty() {
+                return Verdict::Skip; // XCEP-RESP-009 says to whom that may be said.
+            }
             Verdict::check(!m.policies.is_empty(), || {
                 let parent = m.response.as_ref().unwrap_or(&m.spot);
                 let found = if m.policies_element.as_ref().is_some_and(|f| f.nil) { "nil" } else { "none" };

@@ -255,7 +255,7 @@ pub(super) static RULES: &[Rule] = &[
                 }
             })
         }),
-        needs: &["POL-RSP-001"],
+        needs: &["POL-RSP-001", "POL-RSP-003"],
         examples: &[Example::edit(Edit::Several(&[
             set(at!("hashAlgorithmOIDReference"), ""),
             set(at!("hashAlgorithmOIDReference/@xsi:nil"), "true"),

@@ -184,6 +184,8 @@ pub enum Step {
 pub enum Part {
     Body,
     Header(&'static str),
+    /// The request's target.
+    Target,
     Status,
     Framing,
     /// The document inside the token response's base64.

@@ -57,7 +57,71 @@ fn rule_of(breach: &Breach) -> &'static str {
             | "AzureAttestation",
             ..,
         ) => of_attributes(breach),
-        _ => "",
+        ("Discover" | "DiscoverRequest" | "AuthPolicies", ..) => of_discover(breach),
+        ("DiscoverResponse" | "DiscoverResult", ..) => of_discover_answer(breach),
+        _ => of_soap(breach),
+    }
+}
+
+fn of_discover(breach: &Breach) -> &'static str {
+    let absent = matches!(breach.wrong, Wrong::BadValue | Wrong::NotNillable | Wrong::Missing);
+    match (breach.within, breach.child, breach.wrong) {
+        ("Discover", "request", Wrong::Missing | Wrong::Misspelled) => "DISC-REQ-001",
+        ("Discover", "", Wrong::OtherNamespace) => "DISC-REQ-002",
+        ("DiscoverRequest", "EmailAddress", Wrong::Missing) => "DISC-REQ-003",
+        ("DiscoverRequest", "EmailAddress", _) if absent => "DISC-REQ-004",
+        ("DiscoverRequest", "RequestVersion", _) if absent => "DISC-REQ-006",
+        ("DiscoverRequest", "DeviceType", _) if absent => "DISC-REQ-008",
+        ("DiscoverRequest", "ApplicationVersion", _) if absent => "DISC-REQ-009",
+        ("DiscoverRequest", "OSEdition", _) if absent => "DISC-REQ-010",
+        ("DiscoverRequest", "AuthPolicies", _) if absent => "DISC-REQ-011",
+        ("AuthPolicies", "AuthPolicy", Wrong::TooMany) => "DISC-REQ-011",
+        // The case of letters, and blanks around, are told apart from other words.
+        ("AuthPolicies", "AuthPolicy", _) if absent => "DISC-REQ-011",
+        _ => "DISC-REQ-013",
+    }
+}
+
+fn of_discover_answer(breach: &Breach) -> &'static str {
+    let absent = matches!(breach.wrong, Wrong::BadValue | Wrong::NotNillable | Wrong::Missing);
+    match (breach.within, breach.child, breach.wrong) {
+        ("DiscoverResponse", "", Wrong::OtherNamespace) => "DISC-RSP-001",
+        ("DiscoverResponse", "DiscoverResult", Wrong::Missing | Wrong::TooMany | Wrong::Misspelled) => {
+            "DISC-RSP-017"
+        }
+        ("DiscoverResult", "AuthPolicy", _) if absent => "DISC-RSP-002",
+        ("DiscoverResult", "EnrollmentServiceUrl", _) if absent => "DISC-RSP-004",
+        ("DiscoverResult", "EnrollmentVersion", _) if absent => "DISC-RSP-008",
+        _ => "DISC-RSP-018",
+    }
+}
+
+/// The envelope, its headers, and what the token messages are made of.
+fn of_soap(breach: &Breach) -> &'static str {
+    match (breach.within, breach.child, breach.wrong) {
+        ("", "mustUnderstand", _) => "SOAP-ENV-007",
+        ("AttributedURI", "mustUnderstand", _) => "SOAP-005",
+        ("Envelope", "Body", Wrong::Missing) | ("Envelope", _, Wrong::TooMany) => "SOAP-003",
+        ("Envelope", _, Wrong::Misspelled) => "SOAP-017",
+        ("Envelope" | "Header" | "Body", ..) => "SOAP-ENV-004",
+        ("Fault" | "Code" | "Subcode" | "Reason", _, Wrong::Misspelled) => "FAULT-001",
+        ("Fault", "Reason", Wrong::Missing) | ("Reason", "Text", Wrong::Missing) => "FAULT-007",
+        ("Fault" | "Code" | "Subcode" | "Reason" | "reasontext" | "Detail" | "faultcodeEnum", ..) => {
+            "SOAP-018"
+        }
+        ("AttributedURI" | "RelatesTo" | "EndpointReference" | "ReferenceParameters", ..) => "SOAP-019",
+        (
+            "SecurityToken"
+            | "ResponseCollection"
+            | "RequestedSecurityToken"
+            | "DispositionMessage"
+            | "CertificateEnrollmentWSDetail"
+            | "DeviceEnrollmentServiceError"
+            | "AdditionalContext"
+            | "ContextItem",
+            ..,
+        ) => "SOAP-021",
+        _ => "SOAP-020",
     }
 }
 

@@ -126,5 +126,11 @@ pub(super) fn full(relates_to: &str, public_url: &str, authority: &[u8]) -> Stri
         (9, 6, "2.5.29.37", "Enhanced Key Usage"),
     ];
     let oids: String = oids.map(oid).concat();
-    envelope(names::ACTION_GET_POLICIES_RESPONSE, relates_to, &body(&policies, &issuers, &oids))
+    let text = envelope(names::ACTION_GET_POLICIES_RESPONSE, relates_to, &body(&policies, &issuers, &oids));
+    // WCF adds its trace header, by which the request is found in the server's logs.
+    text.replacen("</s:Header>", &format!("{ACTIVITY}</s:Header>"), 1)
 }
+
+const ACTIVITY: &str = "<ActivityId CorrelationId=\"8c6060c4-3d78-4d73-ae17-e8bce88426ee\" \
+     xmlns=\"http://schemas.microsoft.com/2004/09/ServiceModel/Diagnostics\">\
+     a2b1e3d0-5c1f-4f6e-9a54-2f1b0f5c7d11</ActivityId>";

@@ -128,7 +128,7 @@ impl<'t> Builder<'t> {
                 self.leaf(Kind::Reference(resolved), span);
             }
             Event::Comment(_) => self.leaf(Kind::Comment, span),
-            Event::PI(_) => self.leaf(Kind::Other, span),
+            Event::PI(_) => self.leaf(Kind::Instruction, span),
             Event::Decl(declaration) => {
                 if span.start != 0 && self.slice(&(0..span.start)) != "\u{FEFF}" {
                     self.defect(DefectKind::MisplacedDeclaration, span.clone());
