@@ -72,6 +72,11 @@ impl Spot {
         Self { element: self.element, part: Part::Missing(name) }
     }
 
+    /// Both are about the same element.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.element == other.element
+    }
+
     /// The element that this spot is about.
     pub fn element<'d>(&self, document: &'d Document) -> Option<Element<'d>> {
         document.element_by_id(self.element)
@@ -142,5 +147,25 @@ impl Field {
 
     pub fn is_empty(&self) -> bool {
         self.value.is_empty()
+    }
+
+    /// It says yes, as XML Schema or as people write it.
+    pub fn is_true(&self) -> bool {
+        !self.nil && (self.value.eq_ignore_ascii_case("true") || self.value == "1")
+    }
+
+    /// It says no.
+    pub fn is_false(&self) -> bool {
+        !self.nil && (self.value.eq_ignore_ascii_case("false") || self.value == "0")
+    }
+
+    /// Its value, when it has one that is a number of that kind.
+    pub fn number<N: std::str::FromStr>(&self) -> Option<N> {
+        if self.nil { None } else { self.value.parse().ok() }
+    }
+
+    /// It has a value: neither nil nor empty.
+    pub fn is_given(&self) -> bool {
+        !self.nil && !self.is_empty()
     }
 }

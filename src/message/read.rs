@@ -7,6 +7,7 @@ use super::fault::Fault;
 use super::names;
 use super::policy::{GetPoliciesRequest, GetPoliciesResponse};
 use super::provisioning::Provisioning;
+use super::schema::{self, Breach};
 use super::signin::{Page, SignInRequest, TermsAnswer, TermsRequest};
 use super::soap::{Envelope, Soap};
 use crate::event::{Body, Header, Request, Response, Side, header};
@@ -21,6 +22,8 @@ pub struct Message {
     pub document: Option<Document>,
     pub soap: Option<Soap>,
     pub content: Content,
+    /// Where an enrollment message is not as its schemas have it.
+    pub breaches: Vec<Breach>,
     /// Why the body could not be content-decoded in full.
     pub coding_trouble: Option<String>,
 }
@@ -181,6 +184,7 @@ pub fn read_body(body: &Body, headers: &[Header], side: Side) -> Message {
         document: None,
         soap: None,
         content: Content::Unread,
+        breaches: Vec::new(),
         coding_trouble: decoded.trouble,
     };
     if side == Side::Response
@@ -202,7 +206,8 @@ pub fn read_body(body: &Body, headers: &[Header], side: Side) -> Message {
         (kind, None) => (kind, Content::Unread),
     };
     let soap = Envelope::find(&document).map(|envelope| Soap::read(&envelope));
-    Message { kind, content, soap, document: Some(document), ..blank }
+    let breaches = if soap.is_some() { schema::check(&document) } else { Vec::new() };
+    Message { breaches, kind, content, soap, document: Some(document), ..blank }
 }
 
 /// What a body is, without reading what it says: no certificate is parsed, no signature checked.

@@ -38,8 +38,14 @@ pub struct Soap {
     pub security: Option<Spot>,
     /// How many `wsse:Security` there are.
     pub securities: usize,
+    /// `wsse:Security` where it does not belong.
+    pub security_elsewhere: Option<Spot>,
     /// `u:Timestamp` in it.
     pub timestamp: Option<Timestamp>,
+    /// Everything in the Header.
+    pub blocks: Vec<Block>,
+    /// How many elements the Body holds.
+    pub payloads: usize,
     pub credential: Credential,
 }
 
@@ -49,6 +55,16 @@ pub struct Timestamp {
     pub spot: Spot,
     pub created: Option<Field>,
     pub expires: Option<Field>,
+}
+
+/// One element of the Header.
+#[derive(Clone, Debug)]
+pub struct Block {
+    pub spot: Spot,
+    pub namespace: String,
+    pub name: String,
+    /// In the namespace of SOAP or not.
+    pub must_understand: Option<Field>,
 }
 
 /// An Envelope's elements, found whatever the case of their letters.
@@ -100,7 +116,28 @@ impl Soap {
                 created: Field::child(&t, "Created"),
                 expires: Field::child(&t, "Expires"),
             }),
+            security_elsewhere: match security {
+                Some(_) => None,
+                None => {
+                    let stray =
+                        |e: &Element<'_>| e.local() == "Security" && e.namespace().uri() == names::WSSE;
+                    root.descendants().find(stray).map(|e| Spot::tag(&e))
+                }
+            },
+            blocks: header.into_iter().flat_map(|h| h.children()).map(|b| Block::read(&b)).collect(),
+            payloads: body.map_or(0, |b| b.children().count()),
             credential: Credential::read(security),
+        }
+    }
+}
+
+impl Block {
+    fn read(element: &Element<'_>) -> Self {
+        Self {
+            spot: Spot::tag(element),
+            namespace: element.namespace().uri().to_owned(),
+            name: element.local().to_owned(),
+            must_understand: Field::attribute(element, "mustUnderstand"),
         }
     }
 }

@@ -80,7 +80,8 @@ pub(super) static RULES: &[Rule] = &[
             Step::Policies,
             "…/privateKeyAttributes/minimalKeyLength",
             Change::Set("4096"),
-        )],
+        )
+        .also(&["XCEP-KEY-002"])],
         since: "0.1.0",
     },
     Rule {
@@ -112,7 +113,8 @@ pub(super) static RULES: &[Rule] = &[
             Step::Policies,
             "Envelope/Body/GetPoliciesResponse/oIDs/oID/value",
             Change::Set("2.16.840.1.101.3.4.2.3"),
-        )],
+        )
+        .also(&["XCEP-OID-005"])],
         since: "0.1.0",
     },
     Rule {

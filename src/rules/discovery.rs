@@ -2,9 +2,11 @@
 
 use super::check::{Check, Verdict};
 use super::discover::is_version;
-use super::rule::{Change, Example, Rule, Severity, Step, Subject};
+use super::rule::{Change, Edit, Example, Part, Rule, Severity, Step, Subject};
+use super::schema::as_declared;
 use super::soap::{host_of, is_https_url, without_port};
 use super::spec::{Cite, Spec};
+use crate::event::Side;
 use crate::message::{AuthPolicy, names};
 
 const RESULT: &str = "Envelope/Body/DiscoverResponse/DiscoverResult";
@@ -391,4 +393,65 @@ pub(super) static RULES: &[Rule] = &[
         )],
         since: "0.1.0",
     },
+    Rule {
+        id: "DISC-RSP-015",
+        name: "newer-answer-than-asked",
+        severity: Severity::INFO,
+        subject: Subject::Server,
+        requirement: "A client that says no RequestVersion is answered without an EnrollmentVersion.",
+        cites: &[Cite::should(Spec::MsMde, "3.1.4.1.3.2", "AuthenticationServiceUrl")],
+        consequence: "None is known: clients of the first version (Windows 8.1) ignore what they do not know.",
+        remedy: "Leave EnrollmentVersion out for them.",
+        hresult: None,
+        check: Check::DiscoverResponse(|m, cx| {
+            let crate::message::Content::DiscoverRequest(request) = &cx.request.content else {
+                return Verdict::Skip;
+            };
+            let first = request.request.is_some() && request.version.as_ref().is_none_or(|f| f.nil);
+            match m.version.as_ref().filter(|f| !f.nil) {
+                Some(version) if first => {
+                    cx.fail(&version.spot, "no EnrollmentVersion", version.value.clone())
+                }
+                _ => Verdict::Pass,
+            }
+        }),
+        needs: &["SOAP-001", "DISC-RSP-008"],
+        examples: &[Example::edit(Edit::Several(&[
+            asked("Envelope/Body/Discover/request/RequestVersion", ""),
+            asked("Envelope/Body/Discover/request/RequestVersion/@i:nil", "true"),
+        ]))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-RSP-018",
+        name: "discover-answer-not-as-in-schema",
+        severity: Severity::LETTER,
+        subject: Subject::Server,
+        requirement: "DiscoverResult holds the elements of the schema, each once, and nothing else.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "6",
+            "<xsd:element minOccurs=\"1\" maxOccurs=\"1\" name=\"EnrollmentServiceUrl\" type=\"xsd:anyURI\"/>",
+        )],
+        consequence: "Windows takes the elements that it knows; strict clients decline the answer.",
+        remedy: "Send only the elements of the specification.",
+        hresult: None,
+        check: Check::DiscoverResponse(|_, cx| as_declared(cx, "DISC-RSP-018")),
+        needs: &["SOAP-001", "DISC-RSP-001", "DISC-RSP-017"],
+        examples: &[
+            Example::response(Step::Discover, RESULT, Change::Insert("<Tenant>1</Tenant>")),
+            Example::response(Step::Discover, at!("EnrollmentPolicyServiceUrl"), Change::Duplicate),
+        ],
+        since: "0.1.0",
+    },
 ];
+
+const fn asked(at: &'static str, value: &'static str) -> Edit {
+    Edit::Message {
+        step: Step::Discover,
+        side: Side::Request,
+        part: Part::Body,
+        at,
+        change: Change::Set(value),
+    }
+}

@@ -69,8 +69,8 @@ fn describe_edit(edit: &Edit) -> String {
             let part = match part {
                 Part::Body => "body".to_owned(),
                 Part::Header(name) => format!("header {name}"),
-                Part::Status => "status".to_owned(),
                 Part::Target => "target".to_owned(),
+                Part::Status => "status".to_owned(),
                 Part::Framing => "framing".to_owned(),
                 Part::Provisioning => "provisioning document".to_owned(),
                 Part::Csr => "certificate request".to_owned(),

@@ -1,7 +1,9 @@
-//! Rules on GetPolicies and its response (MS-XCEP, narrowed by MS-MDE2 3.3.4.1.1).
+//! Rules on what a device uses of a GetPoliciesResponse (MS-MDE2 3.3.4.1.1.2), attestation included.
 
 use super::check::{Check, Context, Verdict};
 use super::rule::{Change, Example, Rule, Severity, Step, Subject};
+use super::schema::{as_declared, breaches};
+use super::soap::is_https_url;
 use super::spec::{Cite, Spec};
 use crate::message::certificate::digest_of;
 use crate::message::{GetPoliciesResponse, Policy, Spot};
@@ -14,74 +16,19 @@ macro_rules! at {
 
 pub(super) static RULES: &[Rule] = &[
     Rule {
-        id: "POL-REQ-001",
-        name: "get-policies-incomplete",
-        severity: Severity::LETTER,
-        subject: Subject::Device,
-        requirement: "GetPolicies has client and requestFilter.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.3.4.1.1.1.3",
-            "The following elements with their specified values MUST be included in the SOAP body of the request message.",
-        )],
-        consequence: "Strict servers decline the request.",
-        remedy: "Real devices send both: look at the tool that made this request.",
-        hresult: None,
-        check: Check::GetPoliciesRequest(|m, cx| match (&m.client, &m.request_filter) {
-            (None, _) => cx.fail(&m.spot.missing("client"), "client", "absent"),
-            (_, None) => cx.fail(&m.spot.missing("requestFilter"), "requestFilter", "absent"),
-            _ => Verdict::Pass,
-        }),
-        needs: &[],
-        examples: &[Example::request(
-            Step::Policies,
-            "Envelope/Body/GetPolicies/requestFilter",
-            Change::Delete,
-        )],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "POL-REQ-002",
-        name: "get-policies-with-filter",
-        severity: Severity::LETTER,
-        subject: Subject::Device,
-        requirement: "lastUpdate, preferredLanguage and requestFilter are nil.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.3.4.1.1.1.3",
-            "The following elements with their specified values MUST be included in the SOAP body of the request message.",
-        )],
-        consequence: "It is another XCEP client than Windows' enrollment: the answer may leave out policies.",
-        remedy: "Look at the tool that made this request.",
-        hresult: None,
-        check: Check::GetPoliciesRequest(|m, cx| {
-            let fields: Vec<_> =
-                [&m.last_update, &m.preferred_language, &m.request_filter].into_iter().flatten().collect();
-            if fields.is_empty() {
-                return Verdict::Skip;
-            }
-            let given = fields.into_iter().filter(|f| !f.nil);
-            Verdict::from_evidence(given.map(|f| cx.evidence(&f.spot, "nil", f.value.clone())).collect())
-        }),
-        needs: &["POL-REQ-001"],
-        examples: &[Example::request(
-            Step::Policies,
-            "Envelope/Body/GetPolicies/client/lastUpdate/@nil",
-            Change::Set("false"),
-        )],
-        since: "0.1.0",
-    },
-    Rule {
         id: "POL-RSP-002",
         name: "no-policy",
         severity: Severity::LETTER,
         subject: Subject::Server,
         requirement: "The answer holds at least one policy.",
-        cites: &[Cite::must(Spec::MsXcep, "3.1.4.1.3.19", "policy")],
+        cites: &[Cite::must(Spec::MsXcep, "3.1.4.1.3.19", "minOccurs=\"1\" maxOccurs=\"unbounded\"")],
         consequence: "The device makes a default key: RSA 2048 and its default hash.",
         remedy: "Return one policy with its attributes; check that the user may read the template.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
+            if m.is_unchanged() && m.policies.is_empty() {
+                return Verdict::Skip; // XCEP-RESP-009 says to whom that may be said.
+            }
             Verdict::check(!m.policies.is_empty(), || {
                 let parent = m.response.as_ref().unwrap_or(&m.spot);
                 let found = if m.policies_element.as_ref().is_some_and(|f| f.nil) { "nil" } else { "none" };
@@ -187,7 +134,7 @@ pub(super) static RULES: &[Rule] = &[
         name: "weak-or-missing-key-length",
         severity: Severity::WARNING,
         subject: Subject::Server,
-        requirement: "minimalKeyLength is a number of bits, 2048 or more.",
+        requirement: "minimalKeyLength is a number of bits: 2048 or more for RSA, 256 or more for elliptic curves.",
         cites: &[Cite::must(
             Spec::MsXcep,
             "3.1.4.1.3.20",
@@ -198,10 +145,17 @@ pub(super) static RULES: &[Rule] = &[
         hresult: Some(0x8018_0027),
         check: Check::GetPoliciesResponse(|m, cx| {
             each(m, cx, |policy, parent, cx| {
+                if policy.attributes.is_none() {
+                    return Verdict::Skip;
+                }
                 let parent = policy.private_key.as_ref().unwrap_or(parent);
+                let algorithm = policy.algorithm_oid_reference.as_ref().and_then(|r| m.dotted(r));
+                let elliptic = algorithm.is_some_and(is_elliptic);
+                let (least, expected) =
+                    if elliptic { (256, "256, 384 or 521") } else { (2048, "2048 or more") };
                 match &policy.minimal_key_length {
-                    Some(length) if length.value.parse::<u32>().is_ok_and(|n| n >= 2048) => Verdict::Pass,
-                    length => cx.fail_field(length.as_ref(), (parent, "minimalKeyLength"), "2048 or more"),
+                    Some(length) if length.number::<u32>().is_some_and(|n| n >= least) => Verdict::Pass,
+                    length => cx.fail_field(length.as_ref(), (parent, "minimalKeyLength"), expected),
                 }
             })
         }),
@@ -253,8 +207,12 @@ pub(super) static RULES: &[Rule] = &[
         name: "renewal-not-before-end",
         severity: Severity::WARNING,
         subject: Subject::Server,
-        requirement: "The policy's renewal period is shorter than its validity period, and both are above 0.",
-        cites: &[Cite::must(Spec::MsXcep, "3.1.4.1.3.8", "validityPeriodSeconds")],
+        requirement: "The policy's renewal period is shorter than its validity period.",
+        cites: &[Cite::should(
+            Spec::MsXcep,
+            "3.1.4.1.3.8",
+            "The <renewalPeriodSeconds> element is the recommended renewal period of an issued certificate.",
+        )],
         consequence: "Clients that follow it renew at once or never.",
         remedy: "Give the validity in seconds, and a part of it for renewal.",
         hresult: None,
@@ -263,14 +221,15 @@ pub(super) static RULES: &[Rule] = &[
                 let (Some(validity), Some(renewal)) = (&policy.validity, &policy.renewal) else {
                     return Verdict::Skip;
                 };
-                let (valid, renew) = (validity.value.parse::<u64>(), renewal.value.parse::<u64>());
-                let fits = matches!((&valid, &renew), (Ok(valid), Ok(renew)) if 0 < *renew && renew < valid);
-                Verdict::check(fits, || {
-                    cx.fail(&renewal.spot, format!("1 to {}", validity.value), renewal.value.clone())
+                let (Some(valid), Some(renew)) = (validity.number::<u64>(), renewal.number::<u64>()) else {
+                    return Verdict::Skip;
+                };
+                Verdict::check(renew < valid, || {
+                    cx.fail(&renewal.spot, format!("less than {}", validity.value), renewal.value.clone())
                 })
             })
         }),
-        needs: &["POL-RSP-001"],
+        needs: &["POL-RSP-001", "XCEP-ATTR-004"],
         examples: &[Example::response(
             Step::Policies,
             at!("certificateValidity/renewalPeriodSeconds"),
@@ -278,7 +237,285 @@ pub(super) static RULES: &[Rule] = &[
         )],
         since: "0.1.0",
     },
+    Rule {
+        id: "POL-RSP-006",
+        name: "hash-oid-in-other-group",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "The hash algorithm's oID is in group 1 (or 4, as Microsoft's sample has it).",
+        cites: &[
+            Cite::should(Spec::MsMde2, "3.3.4.1.1.2", "For example, the <group> element value is 1."),
+            Cite::observed(Spec::MsMde2, "4.2.2", "The sample has SHA-256 in group 4, and devices take it."),
+        ],
+        consequence: "A client that goes by the group does not find the hash algorithm.",
+        remedy: "Put it into group 1.",
+        hresult: None,
+        check: Check::GetPoliciesResponse(|m, cx| {
+            each(m, cx, |policy, _, cx| {
+                let reference = policy.hash_oid_reference.as_ref().filter(|r| !r.nil);
+                match reference.and_then(|r| m.oid(&r.value)).and_then(|oid| oid.group.as_ref()) {
+                    None => Verdict::Skip,
+                    Some(group) => Verdict::check(matches!(group.value.as_str(), "1" | "4"), || {
+                        cx.fail(&group.spot, "1", group.value.clone())
+                    }),
+                }
+            })
+        }),
+        needs: &["POL-RSP-001", "POL-RSP-005", "XCEP-OID-002"],
+        examples: &[Example::response(
+            Step::Policies,
+            "Envelope/Body/GetPoliciesResponse/oIDs/oID/group",
+            Change::Set("9"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "POL-RSP-010",
+        name: "unknown-attestation-behavior",
+        severity: Severity::LETTER,
+        subject: Subject::Server,
+        requirement: "The attestation failure behavior is FailOnError, IgnoreOnError or RetryOnError.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.3.4.1.1.2",
+            "If used, this node MUST have a value FailOnError, IgnoreOnError, or RetryOnError.",
+        )],
+        consequence: "The device does what it does by default: it tries again until the time is over.",
+        remedy: "Write one of the three words; case counts.",
+        hresult: None,
+        check: Check::GetPoliciesResponse(|m, cx| {
+            let given = |policy: &Policy| policy.attestation_behavior().is_some();
+            let found = breaches(cx, "POL-RSP-010");
+            if found.is_empty() && !m.policies.iter().any(given) {
+                return Verdict::Skip;
+            }
+            Verdict::from_evidence(found)
+        }),
+        needs: &["POL-RSP-001"],
+        examples: &[
+            Example::response(
+                Step::Policies,
+                at!("attestation/attestationFailureBehavior"),
+                Change::Set("Ignore"),
+            )
+            .full(),
+            Example::response(
+                Step::Policies,
+                at!("privateKeyAttributes/AttestationFailureBehavior"),
+                Change::Set("ignoreonerror"),
+            )
+            .full(),
+        ],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "POL-RSP-011",
+        name: "attestation-timeout-not-a-number",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "The operation timeout for attestation is a number of seconds.",
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "3.3.4.1.1.2",
+            "If used, this lists the time, in seconds, that the OS will continue attempting",
+        )],
+        consequence: "The device uses its default of 100 seconds.",
+        remedy: "Write a whole number of seconds.",
+        hresult: None,
+        check: Check::GetPoliciesResponse(|_, cx| as_declared(cx, "POL-RSP-011")),
+        needs: &["POL-RSP-001"],
+        examples: &[
+            Example::response(Step::Policies, at!("attestation/operationTimeout"), Change::Set("100s"))
+                .full(),
+            Example::response(
+                Step::Policies,
+                at!("privateKeyAttributes/OperationTimeout"),
+                Change::Set("PT100S"),
+            )
+            .full(),
+        ],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "POL-RSP-012",
+        name: "unusable-azure-attestation",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "azureAttestation has a nonce, and an endpointUri that is an absolute https URL.",
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "3.3.4.1.1.2",
+            "The client code will call this Azure Attestation endpoint to perform the AzureAttestation flow.",
+        )],
+        consequence: "The device cannot attest itself; whether enrollment goes on is for the failure behavior to say.",
+        remedy: "Send the whole https address, unlike Microsoft's sample.",
+        hresult: None,
+        check: Check::GetPoliciesResponse(|m, cx| {
+            each(m, cx, |policy, _, cx| {
+                let Some(attestation) = policy.attestation.as_ref().filter(|a| a.azure.is_some()) else {
+                    return Verdict::Skip;
+                };
+                let (nonce, endpoint) = (&attestation.nonce, &attestation.endpoint);
+                let empty = nonce.iter().filter(|f| !f.is_given());
+                let mut evidence: Vec<_> = empty.map(|f| cx.evidence(&f.spot, "a nonce", "empty")).collect();
+                for uri in endpoint.iter().filter(|f| !is_https_url(&f.value)) {
+                    evidence.push(cx.evidence(&uri.spot, "https://HOST/PATH", uri.value.clone()));
+                }
+                Verdict::from_evidence(evidence)
+            })
+        }),
+        needs: &["POL-RSP-001"],
+        examples: &[
+            Example::response(
+                Step::Policies,
+                at!("attestation/azureAttestation/endpointUri"),
+                Change::Set("attest.azure.net/attest"),
+            )
+            .full(),
+            Example::response(Step::Policies, at!("attestation/azureAttestation/nonce"), Change::Set(""))
+                .full(),
+        ],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "POL-RSP-013",
+        name: "attestation-must-succeed",
+        severity: Severity::INFO,
+        subject: Subject::Server,
+        requirement: "Attestation that fails does not end the enrollment.",
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "3.3.4.1.1.2",
+            "If FailOnError is used, **Certificate Attestation** will be attempted once, and if it fails, Enrollment will fail.",
+        )],
+        consequence: "Virtual machines and devices without a working TPM cannot enroll.",
+        remedy: "Use IgnoreOnError or RetryOnError, unless that is what you want.",
+        hresult: None,
+        check: Check::GetPoliciesResponse(|m, cx| {
+            each(m, cx, |policy, _, cx| match policy.attestation_behavior().filter(|f| !f.nil) {
+                None => Verdict::Skip,
+                Some(field) => Verdict::check(field.value != "FailOnError", || {
+                    cx.fail(&field.spot, "IgnoreOnError or RetryOnError", field.value.clone())
+                }),
+            })
+        }),
+        needs: &["POL-RSP-001"],
+        examples: &[Example::response(
+            Step::Policies,
+            at!("attestation/attestationFailureBehavior"),
+            Change::Set("FailOnError"),
+        )
+        .full()],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "POL-RSP-017",
+        name: "attestation-misspelled",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "What is said about attestation is spelled as the specification spells it, which differs by place.",
+        cites: &[
+            Cite::should(Spec::MsMde2, "3.3.4.1.1.2", "privatekeyattributes/AttestationFailureBehavior"),
+            Cite::should(Spec::MsMde2, "3.3.4.1.1.2", "attestation/attestationFailureBehavior"),
+        ],
+        consequence: "The device does not find it, and uses its defaults.",
+        remedy: "AttestationFailureBehavior and OperationTimeout in privateKeyAttributes before cryptoProviders; with small first letters inside attestation.",
+        hresult: None,
+        check: Check::GetPoliciesResponse(|_, cx| as_declared(cx, "POL-RSP-017")),
+        needs: &["POL-RSP-001"],
+        examples: &[
+            Example::response(
+                Step::Policies,
+                at!("privateKeyAttributes/AttestationFailureBehavior"),
+                Change::Rename("attestationFailureBehavior"),
+            )
+            .full(),
+            Example::response(
+                Step::Policies,
+                at!("attestation/operationTimeout"),
+                Change::Rename("OperationTimeout"),
+            )
+            .full(),
+        ],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "XCEP-KEY-009",
+        name: "attestation-for-newer-version",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "Attestation is asked for only from EnrollmentVersion 5.0 on, in an element of its own from 6.0 on.",
+        cites: &[
+            Cite::should(
+                Spec::MsMde2,
+                "3.3.4.1.1.2",
+                "This is an optional node if the **EnrollmentVersion** value is 5.0 or higher.",
+            ),
+            Cite::should(
+                Spec::MsMde2,
+                "3.3.4.1.1.2",
+                "This node is available on EnrollmentVersion value 6.0 or higher.",
+            ),
+        ],
+        consequence: "The device does not look at it, and sends no proof.",
+        remedy: "Answer discovery with the higher version, if the device knows it, or leave these elements out.",
+        hresult: None,
+        check: Check::GetPoliciesResponse(|m, cx| {
+            let version = cx.earlier.answer.as_ref().and_then(|a| a.version.parse::<f32>().ok());
+            let Some(version) = version else { return Verdict::Skip };
+            each(m, cx, |policy, _, cx| {
+                let key = &policy.key_attestation;
+                let old = [&key.behavior, &key.timeout].into_iter().flatten().map(|f| (5.0, &f.spot));
+                let new = policy.attestation.iter().filter_map(|a| Some((6.0, a.spot.as_ref()?)));
+                let asked: Vec<_> = old.chain(new).collect();
+                let early = asked.iter().filter(|(least, _)| version < *least);
+                let evidence: Vec<_> = early
+                    .map(|(least, spot)| {
+                        let expected = format!("EnrollmentVersion {least:.1} or higher");
+                        cx.evidence(spot, expected, format!("{version:.1}"))
+                    })
+                    .collect();
+                if asked.is_empty() { Verdict::Skip } else { Verdict::from_evidence(evidence) }
+            })
+        }),
+        needs: &["POL-RSP-001"],
+        examples: &[Example::response(
+            Step::Discover,
+            "Envelope/Body/DiscoverResponse/DiscoverResult/EnrollmentVersion",
+            Change::Set("5.0"),
+        )
+        .full()],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "XCEP-KEY-010",
+        name: "attestation-nil-with-content",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "What is said about attestation is not nil and filled at the same time.",
+        cites: &[
+            Cite::must(Spec::XmlSchema, "2.6.2", "An element so labeled must be empty"),
+            Cite::observed(Spec::MsMde2, "4.2.3", "The sample has values in elements that are nil."),
+        ],
+        consequence: "Whether the device takes the value is not known.",
+        remedy: "Leave out xsi:nil, which the sample of the specification has by mistake.",
+        hresult: None,
+        check: Check::GetPoliciesResponse(|_, cx| as_declared(cx, "XCEP-KEY-010")),
+        needs: &["POL-RSP-001"],
+        examples: &[Example::response(
+            Step::Policies,
+            at!("attestation/operationTimeout/@xsi:nil"),
+            Change::Set("true"),
+        )
+        .full()],
+        since: "0.1.0",
+    },
 ];
+
+/// Keys of elliptic curves are named by their algorithm or, by AD CS, by the curve.
+pub(super) fn is_elliptic(oid: &str) -> bool {
+    matches!(oid, "1.2.840.10045.2.1" | "1.2.840.10045.3.1.7" | "1.3.132.0.34" | "1.3.132.0.35")
+}
 
 const PROVIDERS: &[&str] = &[
     "Microsoft Platform Crypto Provider",
@@ -293,7 +530,7 @@ const PROVIDERS: &[&str] = &[
 ];
 
 /// Judges every policy; skips when there is none, or when none has what is judged.
-fn each(
+pub(super) fn each(
     m: &GetPoliciesResponse,
     cx: &Context<'_>,
     judge: impl Fn(&Policy, &Spot, &Context<'_>) -> Verdict,

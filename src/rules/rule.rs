@@ -130,6 +130,8 @@ pub enum Golden {
     OnPremise,
     /// The server declines the token request with a well-made fault.
     Refused,
+    /// The server's policy says all that a policy can, attestation included.
+    FullPolicy,
     /// The user signs in on a page of the server's.
     Federated,
     /// A device of a company's cloud directory, set up for its first user, with an Entra token.
@@ -141,14 +143,22 @@ pub enum Golden {
 }
 
 impl Golden {
-    pub const ALL: &[Self] =
-        &[Self::OnPremise, Self::Refused, Self::Federated, Self::Entra, Self::Certificate, Self::Renewal];
+    pub const ALL: &[Self] = &[
+        Self::OnPremise,
+        Self::Refused,
+        Self::FullPolicy,
+        Self::Federated,
+        Self::Entra,
+        Self::Certificate,
+        Self::Renewal,
+    ];
 
     /// Its file's name in captures/golden, without the extension.
     pub fn word(self) -> &'static str {
         match self {
             Self::OnPremise => "on-premise",
             Self::Refused => "refused",
+            Self::FullPolicy => "full-policy",
             Self::Federated => "federated",
             Self::Entra => "entra",
             Self::Certificate => "certificate",
@@ -225,9 +235,9 @@ impl Step {
 pub enum Part {
     Body,
     Header(&'static str),
-    Status,
     /// The request's target.
     Target,
+    Status,
     Framing,
     /// The document inside the token response's base64.
     Provisioning,
@@ -288,6 +298,11 @@ impl Example {
     /// The same edit of another recording.
     pub(super) const fn of(self, golden: Golden) -> Self {
         Self { golden, ..self }
+    }
+
+    /// The same edit of the recording with the full policy.
+    pub(super) const fn full(self) -> Self {
+        Self { golden: Golden::FullPolicy, ..self }
     }
 
     pub(super) const fn also(self, also: &'static [&'static str]) -> Self {

@@ -3,9 +3,10 @@
 use super::check::{Check, Context, Verdict};
 use super::http::{describe, http_hresult};
 use super::rule::{Change, Example, Rule, Severity, Step, Subject};
+use super::schema::breaches;
 use super::spec::{Cite, Spec};
 use crate::event::{From, Side, header};
-use crate::message::{Content, Kind, Soap, SoapVersion, names};
+use crate::message::{Content, Field, Kind, Soap, SoapVersion, names};
 use crate::xml::{Defect, DefectKind, Document};
 
 pub(super) static RULES: &[Rule] = &[
@@ -219,25 +220,30 @@ pub(super) static RULES: &[Rule] = &[
         name: "action-not-must-understand",
         severity: Severity::WARNING,
         subject: Subject::Server,
-        requirement: "The Action carries mustUnderstand=\"1\".",
+        requirement: "The Action, and the To of a request, carry mustUnderstand=\"1\" in the namespace of SOAP.",
         cites: &[Cite::should(Spec::MsMde2, "4.1.2", "s:mustUnderstand=\"1\"")],
         consequence: "None is known.",
-        remedy: "Add s:mustUnderstand=\"1\" to the Action.",
+        remedy: "Add s:mustUnderstand=\"1\"; without its prefix the attribute means nothing.",
         hresult: None,
         check: Check::Soap(|soap, cx| {
             let Some(action) = soap.action.as_ref().filter(|_| cx.message.kind != Kind::Fault) else {
                 return Verdict::Skip;
             };
-            let fits =
-                soap.action_must_understand.as_ref().is_some_and(|f| f.value == "1" || f.value == "true");
-            Verdict::check(fits, || cx.fail(&action.spot.missing("@mustUnderstand"), "1", "absent"))
+            let mut evidence = breaches(cx, "SOAP-005");
+            if !soap.action_must_understand.as_ref().is_some_and(Field::is_true) {
+                evidence.push(cx.evidence(&action.spot.missing("@mustUnderstand"), "1", "absent"));
+            }
+            let to = soap.blocks.iter().find(|b| b.name == "To" && cx.message.side == Side::Request);
+            if let Some(to) = to.filter(|b| !b.must_understand.as_ref().is_some_and(Field::is_true)) {
+                evidence.push(cx.evidence(&to.spot.missing("@mustUnderstand"), "1", "absent"));
+            }
+            Verdict::from_evidence(evidence)
         }),
         needs: &["SOAP-004"],
-        examples: &[Example::response(
-            Step::Discover,
-            "Envelope/Header/Action/@mustUnderstand",
-            Change::Delete,
-        )],
+        examples: &[
+            Example::response(Step::Discover, "Envelope/Header/Action/@mustUnderstand", Change::Delete),
+            Example::request(Step::Discover, "Envelope/Header/To/@mustUnderstand", Change::Delete),
+        ],
         since: "0.1.0",
     },
     Rule {
@@ -419,19 +425,30 @@ fn body<'a>(cx: &Context<'a>) -> Option<&'a crate::event::Body> {
 }
 
 fn fail_defect(document: &Document, cx: &Context<'_>, defect: &Defect, expected: &str) -> Verdict {
+    fail_defect_at(document, cx, defect.span.clone(), expected, defect.kind.text())
+}
+
+/// Fails at these bytes of the body's text.
+pub(super) fn fail_defect_at(
+    document: &Document,
+    cx: &Context<'_>,
+    span: std::ops::Range<usize>,
+    expected: &str,
+    found: &str,
+) -> Verdict {
     let mut evidence = Vec::new();
-    if let Verdict::Fail(head) = cx.fail_head("body", expected, defect.kind.text()) {
+    if let Verdict::Fail(head) = cx.fail_head("body", expected, found) {
         evidence = head;
     }
     for piece in &mut evidence {
         piece.within = crate::message::Within::Body;
-        piece.path = document.element_at(defect.span.start).map(|e| e.path()).unwrap_or_default();
-        piece.place = Some(document.source().place(defect.span.clone()));
+        piece.path = document.element_at(span.start).map(|e| e.path()).unwrap_or_default();
+        piece.place = Some(document.source().place(span.clone()));
     }
     Verdict::Fail(evidence)
 }
 
-fn expected_action(kind: Kind) -> Option<&'static str> {
+pub(super) fn expected_action(kind: Kind) -> Option<&'static str> {
     Some(match kind {
         Kind::DiscoverRequest => names::ACTION_DISCOVER,
         Kind::DiscoverResponse => names::ACTION_DISCOVER_RESPONSE,

@@ -10,7 +10,7 @@ use crate::message::certificate::sha1_hex;
 use crate::message::{AuthPolicy, names};
 
 /// A SOAP 1.2 answer that relates to a request.
-fn envelope(action: &str, relates_to: &str, body: &str) -> String {
+pub(super) fn envelope(action: &str, relates_to: &str, body: &str) -> String {
     let relates = if relates_to.is_empty() {
         String::new()
     } else {
@@ -48,37 +48,6 @@ pub(super) fn discover_response(
         auth = auth.wire(),
     );
     envelope(names::ACTION_DISCOVER_RESPONSE, relates_to, &body)
-}
-
-/// One policy: RSA of 2048 bits, SHA-256, the TPM first.
-pub(super) fn get_policies_response(relates_to: &str) -> String {
-    let body = format!(
-        "<GetPoliciesResponse xmlns=\"{xcep}\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><response>\
-         <policyID/><policyFriendlyName xsi:nil=\"true\"/><nextUpdateHours xsi:nil=\"true\"/>\
-         <policiesNotChanged xsi:nil=\"true\"/><policies><policy><policyOIDReference>1</policyOIDReference>\
-         <cAs xsi:nil=\"true\"/><attributes><commonName>DeviceEnrollment</commonName>\
-         <policySchema>3</policySchema><certificateValidity>\
-         <validityPeriodSeconds>31536000</validityPeriodSeconds>\
-         <renewalPeriodSeconds>3628800</renewalPeriodSeconds></certificateValidity><permission>\
-         <enroll>true</enroll><autoEnroll>false</autoEnroll></permission><privateKeyAttributes>\
-         <minimalKeyLength>2048</minimalKeyLength><keySpec xsi:nil=\"true\"/>\
-         <keyUsageProperty xsi:nil=\"true\"/><permissions xsi:nil=\"true\"/>\
-         <algorithmOIDReference xsi:nil=\"true\"/><cryptoProviders>\
-         <provider>Microsoft Platform Crypto Provider</provider>\
-         <provider>Microsoft Software Key Storage Provider</provider></cryptoProviders>\
-         </privateKeyAttributes><revision><majorRevision>1</majorRevision><minorRevision>0</minorRevision>\
-         </revision><supersededPolicies xsi:nil=\"true\"/><privateKeyFlags xsi:nil=\"true\"/>\
-         <subjectNameFlags xsi:nil=\"true\"/><enrollmentFlags xsi:nil=\"true\"/>\
-         <generalFlags xsi:nil=\"true\"/><hashAlgorithmOIDReference>0</hashAlgorithmOIDReference>\
-         <rARequirements xsi:nil=\"true\"/><keyArchivalAttributes xsi:nil=\"true\"/>\
-         <extensions xsi:nil=\"true\"/></attributes></policy></policies></response><cAs xsi:nil=\"true\"/>\
-         <oIDs><oID><value>2.16.840.1.101.3.4.2.1</value><group>1</group><oIDReferenceID>0</oIDReferenceID>\
-         <defaultName>szOID_NIST_sha256</defaultName></oID><oID><value>1.3.6.1.4.1.311.20.2</value>\
-         <group>9</group><oIDReferenceID>1</oIDReferenceID>\
-         <defaultName>Certificate Template Name</defaultName></oID></oIDs></GetPoliciesResponse>",
-        xcep = names::XCEP,
-    );
-    envelope(names::ACTION_GET_POLICIES_RESPONSE, relates_to, &body)
 }
 
 pub(super) fn token_response(relates_to: &str, provisioning: &str) -> String {

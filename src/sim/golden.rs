@@ -167,7 +167,11 @@ impl Scene {
                 certificate: authority.issue("Bulk enrollment", &other.public(), START, None)?.client,
                 key: Arc::new(other),
             }),
-            Golden::OnPremise | Golden::Refused | Golden::Federated | Golden::Renewal => Proof::Password,
+            Golden::OnPremise
+            | Golden::Refused
+            | Golden::FullPolicy
+            | Golden::Federated
+            | Golden::Renewal => Proof::Password,
         };
         let settings = Settings {
             accounts: Accounts::Password("Placeholder-1".to_owned()),
@@ -179,7 +183,9 @@ impl Scene {
             ..Settings::new(PUBLIC)
         }
         .like(golden);
-        let mut profile = Profile::numbered(seed, 0, USER, "Placeholder-1");
+        // A full policy needs a device that knows its newer parts.
+        let number = if golden == Golden::FullPolicy { 3 } else { 0 };
+        let mut profile = Profile::numbered(seed, number, USER, "Placeholder-1");
         if seed == SEED {
             // The rules' examples name it.
             "7A5E0D50F0B84C0FA1B0B1F6B3E4C001".clone_into(&mut profile.device_id);
@@ -187,7 +193,11 @@ impl Scene {
         let profile = match golden {
             Golden::Entra => profile.shaped(Shape::Autopilot),
             Golden::Certificate => Profile { enrollment_type: "Device".to_owned(), ..profile },
-            Golden::OnPremise | Golden::Refused | Golden::Federated | Golden::Renewal => profile,
+            Golden::OnPremise
+            | Golden::Refused
+            | Golden::FullPolicy
+            | Golden::Federated
+            | Golden::Renewal => profile,
         };
         // Entra knows the server's address; everybody else looks where their mail domain says.
         let url = if golden == Golden::Entra { PUBLIC } else { DISCOVERY };

@@ -17,6 +17,7 @@ mod key;
 mod listen;
 mod misbehave;
 mod pages;
+mod policies;
 mod server;
 mod shape;
 mod signing;

@@ -7,6 +7,7 @@ use super::answers::{self, Provisioned, Refusal};
 use super::ca::{Authority, Flaw};
 use super::misbehave::{self, MisbehaveError};
 use super::pages;
+use super::policies;
 use super::text::{SOAP_TYPE, SYNC_TYPE, headers, uuid};
 use crate::event::{Body, Header, Request, Response, Time};
 use crate::message::certificate::{Certificate, SignerState};
@@ -16,8 +17,10 @@ use crate::message::{
 };
 use crate::rules::{Change, Edit, Golden, Part, Rule, Step};
 
-/// Newer versions than this bring attestation, which the reference server does not ask for.
+/// Newer versions than this bring attestation, which the reference server asks for in a full policy only.
 const NEWEST: f64 = 4.0;
+/// The version whose policies may hold everything that there is about attestation (MS-MDE2 3.3.4.1.1.2).
+const NEWEST_FULL: f64 = 6.0;
 
 /// What a reference server is like.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub struct Settings {
     pub device_cap: usize,
     /// PROVIDER-ID and NAME in the provisioning document.
     pub provider: String,
+    /// The policy answer says all that there is to say, attestation included.
+    pub full_policy: bool,
     /// Decides the secrets and trace ids; the same seed gives the same answers.
     pub seed: u64,
     /// An edit to make on the answers of its step: see [`Settings::breaking`].
@@ -48,6 +53,7 @@ impl Settings {
             auth: AuthPolicy::OnPremise,
             device_cap: 20,
             provider: "EnrollscopeReference".to_owned(),
+            full_policy: false,
             seed: 0,
             misbehave: None,
             misbehave_for: BTreeMap::new(),
@@ -66,6 +72,7 @@ impl Settings {
             Golden::OnPremise | Golden::Renewal => self,
             // What is wrong with a fault needs one.
             Golden::Refused => Self { device_cap: 0, ..self },
+            Golden::FullPolicy => Self { full_policy: true, ..self },
             Golden::Federated | Golden::Entra => Self { auth: AuthPolicy::Federated, ..self },
             Golden::Certificate => Self { auth: AuthPolicy::Certificate, ..self },
         }
@@ -172,14 +179,14 @@ impl Server {
                     200,
                     &answers::discover_response(
                         &asked.relates_to,
-                        enrollment_version(version),
+                        &self.enrollment_version(version),
                         self.settings.auth,
                         &self.settings.public_url,
                     ),
                 )
             }
             Content::GetPoliciesRequest(_) => match self.user(message, now) {
-                Ok(_) => asked.answer(200, &answers::get_policies_response(&asked.relates_to)),
+                Ok(_) => asked.answer(200, &self.policies(&asked.relates_to)),
                 Err(why) => asked.stranger(why),
             },
             Content::TokenRequest(token) => match self.user(message, now) {
@@ -191,6 +198,21 @@ impl Server {
             }
             _ => nothing_here(now),
         }
+    }
+
+    fn policies(&self, relates_to: &str) -> String {
+        if self.settings.full_policy {
+            policies::full(relates_to, &self.settings.public_url, self.authority.root())
+        } else {
+            policies::lean(relates_to)
+        }
+    }
+
+    /// The lower of what the client asks for and what the server supports; 3.0 is the least that there is.
+    fn enrollment_version(&self, asked: &str) -> String {
+        let newest = if self.settings.full_policy { NEWEST_FULL } else { NEWEST };
+        let asked: f64 = asked.parse().unwrap_or(newest);
+        format!("{:.1}", asked.clamp(3.0, newest).floor())
     }
 
     /// What is in store for this message's user.
@@ -374,12 +396,4 @@ pub(super) fn respond(at: Time, status: u16, headers: Vec<Header>, text: &str) -
 
 fn is_discovery(target: &str) -> bool {
     target.split('?').next().is_some_and(|path| path.eq_ignore_ascii_case(names::DISCOVERY_PATH))
-}
-
-/// The lower of what the client asks for and what the server supports; 3.0 is the least that there is.
-fn enrollment_version(asked: &str) -> &'static str {
-    match asked.parse::<f64>() {
-        Ok(version) if version < NEWEST => "3.0",
-        _ => "4.0",
-    }
 }

@@ -42,7 +42,7 @@ impl<'d, 'o> Canonical<'d, 'o> {
             if id == root.id() {
                 form.element(root);
                 before = false;
-            } else if matches!(node.kind, Kind::Other) {
+            } else if matches!(node.kind, Kind::Instruction) {
                 let start = form.out.len();
                 form.instruction(document.slice(&node.span));
                 if form.out.len() > start {
@@ -126,8 +126,8 @@ impl<'d, 'o> Canonical<'d, 'o> {
                 Kind::Text | Kind::CData | Kind::Reference(_) => {
                     escape_text(&self.document.text_of(node), &mut self.out);
                 }
-                Kind::Other => self.instruction(self.document.slice(&node.span)),
-                Kind::Comment => {}
+                Kind::Instruction => self.instruction(self.document.slice(&node.span)),
+                Kind::Comment | Kind::Other => {}
             }
         }
     }

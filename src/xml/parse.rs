@@ -128,7 +128,7 @@ impl<'t> Builder<'t> {
                 self.leaf(Kind::Reference(resolved), span);
             }
             Event::Comment(_) => self.leaf(Kind::Comment, span),
-            Event::PI(_) => self.leaf(Kind::Other, span),
+            Event::PI(_) => self.leaf(Kind::Instruction, span),
             Event::Decl(declaration) => {
                 if span.start != 0 && self.slice(&(0..span.start)) != "\u{FEFF}" {
                     self.defect(DefectKind::MisplacedDeclaration, span.clone());
@@ -246,7 +246,9 @@ impl<'t> Builder<'t> {
     fn resolve(&mut self, span: &Range<usize>, is_element: bool) -> Namespace {
         let name = self.slice(span);
         let prefix = match name.split_once(':') {
-            Some(("xml" | "xmlns", _)) => return Namespace::None,
+            // Namespaces in XML 1.0, section 3: bound by itself.
+            Some(("xml", _)) => return Namespace::Uri(super::XML.into()),
+            Some(("xmlns", _)) => return Namespace::None,
             Some((prefix, _)) => prefix,
             None if is_element => "",
             None => return Namespace::None,

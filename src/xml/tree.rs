@@ -31,7 +31,9 @@ pub(super) enum Kind {
     /// A character or entity reference, resolved if it is one of XML's own.
     Reference(Option<char>),
     Comment,
-    /// Processing instructions and declarations.
+    /// A processing instruction.
+    Instruction,
+    /// Declarations.
     Other,
 }
 
@@ -92,6 +94,16 @@ impl Document {
 
     pub fn root(&self) -> Option<Element<'_>> {
         self.root.and_then(|id| self.element(id))
+    }
+
+    /// Where its comments are.
+    pub fn comments(&self) -> impl Iterator<Item = Range<usize>> {
+        self.nodes.iter().filter(|n| matches!(n.kind, Kind::Comment)).map(|n| n.span.clone())
+    }
+
+    /// Where its processing instructions are.
+    pub fn instructions(&self) -> impl Iterator<Item = Range<usize>> {
+        self.nodes.iter().filter(|n| matches!(n.kind, Kind::Instruction)).map(|n| n.span.clone())
     }
 
     /// All elements in the order of their start tags.
@@ -212,7 +224,7 @@ impl<'d> Element<'d> {
                     found.push(Node::Element(Element { document: self.document, id: *id, record }));
                 }
                 Kind::Comment => found.push(Node::Comment(self.document.slice(&node.span))),
-                Kind::Other => {}
+                Kind::Instruction | Kind::Other => {}
                 Kind::Text | Kind::CData | Kind::Reference(_) => {
                     let text = self.document.text_of(node);
                     match found.last_mut() {
@@ -270,7 +282,7 @@ impl<'d> Element<'d> {
             let Some(node) = self.document.nodes.get(*id) else { continue };
             let piece = match &node.kind {
                 Kind::Text | Kind::CData | Kind::Reference(_) => self.document.text_of(node),
-                Kind::Element(_) | Kind::Comment | Kind::Other => continue,
+                Kind::Element(_) | Kind::Comment | Kind::Instruction | Kind::Other => continue,
             };
             if joined.is_empty() {
                 joined = piece;
@@ -293,7 +305,7 @@ impl<'d> Element<'d> {
             Kind::Text | Kind::Reference(_) => Some(node.span.clone()),
             Kind::CData => inner(&node.span, "<![CDATA[".len(), "]]>".len()),
             Kind::Comment => inner(&node.span, "<!--".len(), "-->".len()),
-            Kind::Element(_) | Kind::Other => None,
+            Kind::Element(_) | Kind::Instruction | Kind::Other => None,
         });
         spans.collect()
     }

@@ -21,9 +21,12 @@ fn failing(seen: &[Observation]) -> BTreeSet<&'static str> {
 fn expected(golden: Golden) -> BTreeSet<&'static str> {
     match golden {
         Golden::Refused => BTreeSet::from(["FAULT-011"]),
-        Golden::OnPremise | Golden::Federated | Golden::Entra | Golden::Certificate | Golden::Renewal => {
-            BTreeSet::new()
-        }
+        Golden::OnPremise
+        | Golden::FullPolicy
+        | Golden::Federated
+        | Golden::Entra
+        | Golden::Certificate
+        | Golden::Renewal => BTreeSet::new(),
     }
 }
 

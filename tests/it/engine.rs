@@ -54,6 +54,20 @@ fn classic_failures_have_their_outcome_owner_and_code() {
 }
 
 #[test]
+fn a_probe_that_nothing_follows_is_told() {
+    let is_exchange = |event: &Event| matches!(event, Event::Exchange(_));
+    let mut events = golden::of(Golden::OnPremise);
+    let second = events.iter().enumerate().filter(|(_, e)| is_exchange(e)).nth(1).unwrap().0;
+    events.truncate(second);
+    let late = recorded_at(events.last().unwrap()).plus_millis(3 * 60_000);
+    let mut engine = Engine::new(Profile::Field, Deadlines::default());
+    events.into_iter().chain([Event::Tick(late)]).for_each(|event| drop(engine.observe(event)));
+    let enrollment = engine.enrollments().last().unwrap();
+    assert_eq!((enrollment.outcome, enrollment.stage), (Outcome::Stalled, Some(Stage::Discovery)));
+    assert!(enrollment.verdict.contains("no Discover after the probe"), "{}", enrollment.verdict);
+}
+
+#[test]
 fn a_token_response_that_did_not_arrive_enrolls_nobody() {
     let mut events = golden::of(Golden::OnPremise);
     let token = events

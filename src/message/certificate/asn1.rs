@@ -75,6 +75,11 @@ impl<'a> Tlv<'a> {
     }
 }
 
+/// One element, and nothing behind it.
+pub fn is_der(mut bytes: &[u8]) -> bool {
+    Tlv::take(&mut bytes).is_some() && bytes.is_empty()
+}
+
 /// A distinguished name: attribute types (dotted) and values in the order of the encoding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Name(pub Vec<(String, String)>);

@@ -7,7 +7,7 @@ mod csr;
 mod key;
 mod x509;
 
-pub use asn1::{Extension, Name};
+pub use asn1::{Extension, Name, is_der};
 pub use cms::{SignedData, Signer, SignerState};
 pub use csr::Csr;
 pub use key::{Digest, PublicKey, algorithm_name, digest, digest_of, hex, sha1_hex, sha256_hex, verify};

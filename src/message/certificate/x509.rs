@@ -83,10 +83,19 @@ impl Certificate {
 
     /// Whether keyUsage, if there is one, allows digitalSignature (RFC 5280 4.2.1.3).
     pub fn may_sign(&self) -> bool {
+        self.may(0x80)
+    }
+
+    /// Whether keyUsage, if there is one, allows keyCertSign (RFC 5280 4.2.1.3).
+    pub fn may_issue(&self) -> bool {
+        self.may(0x04)
+    }
+
+    fn may(&self, usage_bit: u8) -> bool {
         let usage = self.extensions.iter().find(|e| e.oid == "2.5.29.15");
         let mut input = usage.map(|e| e.value.as_slice()).unwrap_or_default();
-        usage.is_none()
-            || Tlv::take(&mut input).and_then(|t| t.bits()?.first().copied()).is_some_and(|b| b & 0x80 != 0)
+        let mut bits = || Tlv::take(&mut input).and_then(|t| t.bits()?.first().copied());
+        usage.is_none() || bits().is_some_and(|bits| bits & usage_bit != 0)
     }
 
     /// Whole days from its beginning to its end.

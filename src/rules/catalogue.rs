@@ -1,0 +1,56 @@
+//! Every rule there is, by subject, in the order of an enrollment.
+
+use super::Rule;
+use super::{
+    credential, csr, discover, discovery, enroll, envelope, fault, http, own, policy, policy_answer,
+    policy_attributes, policy_issuers, policy_keys, policy_oids, policy_request, probe, provisioning,
+    renewal, robo, sequence, signature, signin, soap, stores, tls, token,
+};
+
+/// Rules that belong together, under one heading.
+#[derive(Debug)]
+pub struct Group {
+    pub title: &'static str,
+    pub rules: &'static [Rule],
+}
+
+/// Every rule there is, in the order of an enrollment.
+pub static CATALOGUE: &[Group] = &[
+    Group { title: "Connection and TLS", rules: tls::RULES },
+    Group { title: "HTTP", rules: http::RULES },
+    Group { title: "SOAP and WS-Addressing", rules: soap::RULES },
+    Group { title: "SOAP: envelope and headers", rules: envelope::RULES },
+    Group { title: "Discovery: probe", rules: probe::RULES },
+    Group { title: "Discovery: request", rules: discover::RULES },
+    Group { title: "Discovery: answer", rules: discovery::RULES },
+    Group { title: "Sign-in and terms of use", rules: signin::RULES },
+    Group { title: "Credentials", rules: credential::RULES },
+    Group { title: "Credentials: tokens", rules: token::RULES },
+    Group { title: "Credentials: certificates and signatures", rules: signature::RULES },
+    Group { title: "Enrollment policy (XCEP): request", rules: policy_request::RULES },
+    Group { title: "Enrollment policy (XCEP): answer", rules: policy_answer::RULES },
+    Group { title: "Enrollment policy (XCEP): what devices use", rules: policy::RULES },
+    Group { title: "Enrollment policy (XCEP): attributes", rules: policy_attributes::RULES },
+    Group { title: "Enrollment policy (XCEP): private key", rules: policy_keys::RULES },
+    Group { title: "Enrollment policy (XCEP): object identifiers", rules: policy_oids::RULES },
+    Group { title: "Enrollment policy (XCEP): authorities and extensions", rules: policy_issuers::RULES },
+    Group { title: "Certificate request (PKCS#10)", rules: csr::RULES },
+    Group { title: "Security token (WSTEP)", rules: enroll::RULES },
+    Group { title: "Renewal and recovery", rules: robo::RULES },
+    Group { title: "Provisioning document: certificates", rules: stores::RULES },
+    Group { title: "Provisioning document: renewal", rules: renewal::RULES },
+    Group { title: "Provisioning document: management client", rules: provisioning::RULES },
+    Group { title: "Faults", rules: fault::RULES },
+    Group { title: "Across messages", rules: sequence::RULES },
+    Group { title: "The tool itself", rules: own::RULES },
+];
+
+/// All rules, in the catalogue's order.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    CATALOGUE.iter().flat_map(|group| group.rules)
+}
+
+/// The rule with that id or name; ids compare without case.
+pub fn by_id(id: &str) -> Option<&'static Rule> {
+    all().find(|rule| rule.id.eq_ignore_ascii_case(id) || rule.name == id)
+}
