@@ -2,11 +2,14 @@
 //! example that fails.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod catalogue;
+mod certificate;
 mod check;
 mod credential;
 mod csr;
 mod discover;
 mod discovery;
+mod dmclient;
 mod document;
 mod edit;
 mod enroll;
@@ -15,6 +18,7 @@ mod http;
 mod own;
 mod path;
 mod policy;
+mod polling;
 mod provisioning;
 mod renewal;
 mod rule;
@@ -23,7 +27,10 @@ mod soap;
 mod spec;
 mod stores;
 mod tls;
+mod w7;
+mod w7_credentials;
 
+pub use catalogue::{CATALOGUE, Group, all, by_id};
 pub use check::{Check, Context, Evidence, Verdict};
 pub use document::{describe, markdown, section};
 pub use edit::{apply, apply_to_message};
@@ -34,39 +41,3 @@ pub use spec::{Cite, Force, Spec};
 
 /// The catalogue's own version: it changes whenever a verdict can.
 pub const VERSION: &str = "1";
-
-/// Rules that belong together, under one heading.
-#[derive(Debug)]
-pub struct Group {
-    pub title: &'static str,
-    pub rules: &'static [Rule],
-}
-
-/// Every rule there is, in the order of an enrollment.
-pub static CATALOGUE: &[Group] = &[
-    Group { title: "Connection and TLS", rules: tls::RULES },
-    Group { title: "HTTP", rules: http::RULES },
-    Group { title: "SOAP and WS-Addressing", rules: soap::RULES },
-    Group { title: "Discovery: request", rules: discover::RULES },
-    Group { title: "Discovery: answer", rules: discovery::RULES },
-    Group { title: "Credentials", rules: credential::RULES },
-    Group { title: "Enrollment policy (XCEP)", rules: policy::RULES },
-    Group { title: "Certificate request (PKCS#10)", rules: csr::RULES },
-    Group { title: "Security token (WSTEP)", rules: enroll::RULES },
-    Group { title: "Provisioning document: certificates", rules: stores::RULES },
-    Group { title: "Provisioning document: renewal", rules: renewal::RULES },
-    Group { title: "Provisioning document: management client", rules: provisioning::RULES },
-    Group { title: "Faults", rules: fault::RULES },
-    Group { title: "Across messages", rules: sequence::RULES },
-    Group { title: "The tool itself", rules: own::RULES },
-];
-
-/// All rules, in the catalogue's order.
-pub fn all() -> impl Iterator<Item = &'static Rule> {
-    CATALOGUE.iter().flat_map(|group| group.rules)
-}
-
-/// The rule with that id or name; ids compare without case.
-pub fn by_id(id: &str) -> Option<&'static Rule> {
-    all().find(|rule| rule.id.eq_ignore_ascii_case(id) || rule.name == id)
-}

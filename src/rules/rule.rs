@@ -130,16 +130,19 @@ pub enum Golden {
     OnPremise,
     /// The server declines the token request with a well-made fault.
     Refused,
+    /// The device enrolls for itself, not for its user, and the server says all that a document can say.
+    DeviceContext,
 }
 
 impl Golden {
-    pub const ALL: &[Self] = &[Self::OnPremise, Self::Refused];
+    pub const ALL: &[Self] = &[Self::OnPremise, Self::Refused, Self::DeviceContext];
 
     /// Its file's name in captures/golden, without the extension.
     pub fn word(self) -> &'static str {
         match self {
             Self::OnPremise => "on-premise",
             Self::Refused => "refused",
+            Self::DeviceContext => "device-context",
         }
     }
 }
@@ -234,9 +237,14 @@ impl Example {
         Self::message(Step::Token, Side::Response, Part::Provisioning, at, change)
     }
 
+    /// The same edit of another recording.
+    pub(super) const fn on(self, golden: Golden) -> Self {
+        Self { golden, ..self }
+    }
+
     /// The same edit of the recording in which the server declines.
     pub(super) const fn refused(self) -> Self {
-        Self { golden: Golden::Refused, ..self }
+        self.on(Golden::Refused)
     }
 
     pub(super) const fn also(self, also: &'static [&'static str]) -> Self {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::golden::{SEED, on_premise, refused, with_edit, wrong_password};
+use super::golden::{SEED, of, on_premise, with_edit, wrong_password};
 use super::misbehave;
 use crate::event::{Connection, ConnectionEvent, ConnectionId, Event, Reason, Time};
 use crate::message::read_request;
@@ -17,7 +17,7 @@ pub fn all() -> Vec<(&'static str, Vec<Event>)> {
         ("certificate-for-another-key", stopped(broken("PROV-CS-004"), Step::Sync)),
         ("certificate-distrusted", broken("TLS-001")),
         ("wrong-password", wrong_password()),
-        ("device-cap-reached", refused()),
+        ("device-cap-reached", of(Golden::Refused)),
         ("stops-after-discovery", stopped(on_premise(SEED), Step::Policies)),
     ]
 }

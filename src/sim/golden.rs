@@ -50,17 +50,12 @@ enum GoldenError {
 
 /// An enrollment that breaks no rule: probe, discovery, policy, token, first sync. The seed decides ids and pace.
 pub fn on_premise(seed: u64) -> Vec<Event> {
-    play(Scene::new(seed, CAP, None))
-}
-
-/// The server declines the token request: the user has too many devices.
-pub fn refused() -> Vec<Event> {
-    play(Scene::new(SEED, 0, None))
+    play(Scene::new(seed, Golden::OnPremise, None))
 }
 
 /// The user typed a wrong password: the server declines at the policy already.
 pub fn wrong_password() -> Vec<Event> {
-    play(Scene::new(SEED, CAP, None).map(|mut scene| {
+    play(Scene::new(SEED, Golden::OnPremise, None).map(|mut scene| {
         "Placeholder-2".clone_into(&mut scene.device.profile.password);
         scene
     }))
@@ -68,10 +63,7 @@ pub fn wrong_password() -> Vec<Event> {
 
 /// The golden of that name, as committed.
 pub fn of(golden: Golden) -> Vec<Event> {
-    match golden {
-        Golden::OnPremise => on_premise(SEED),
-        Golden::Refused => refused(),
-    }
+    play(Scene::new(SEED, golden, None))
 }
 
 /// The golden with a rule's example made on it. `None` when the edit's place is not there.
@@ -79,8 +71,7 @@ pub fn with_edit(golden: Golden, edit: &Edit) -> Option<Vec<Event>> {
     match *edit {
         Edit::Message { part: Part::Certificate, change: Change::Variant(_), .. } => {
             // Who issues the certificate makes it so: everything that depends on it fits.
-            let cap = if golden == Golden::Refused { 0 } else { CAP };
-            Some(play(Scene::new(SEED, cap, Some(*edit)))).filter(|made| *made != of(golden))
+            Some(play(Scene::new(SEED, golden, Some(*edit)))).filter(|made| *made != of(golden))
         }
         Edit::Message { part: Part::Provisioning, change: Change::Variant(_), step, .. } => {
             let mut events = of(golden);
@@ -135,7 +126,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(seed: u64, device_cap: usize, misbehave: Option<Edit>) -> Result<Self, GoldenError> {
+    fn new(seed: u64, golden: Golden, misbehave: Option<Edit>) -> Result<Self, GoldenError> {
         let authority =
             Authority::new("Contoso Test Root", Key::from_pem(ROOT_KEY)?, START.plus_millis(-86_400_000))?;
         let names = ["enterpriseenrollment.contoso.example", "mdm.contoso.example"].map(str::to_owned);
@@ -144,15 +135,19 @@ impl Scene {
         let settings = Settings {
             accounts: Accounts::Password("Placeholder-1".to_owned()),
             provider: "ContosoMDM".to_owned(),
-            device_cap,
+            device_cap: CAP,
             seed,
             misbehave,
             ..Settings::new(PUBLIC)
-        };
+        }
+        .suiting(golden);
         let mut profile = Profile::numbered(seed, 0, "anna@contoso.example", "Placeholder-1");
         if seed == SEED {
             // The rules' examples name it.
             "7A5E0D50F0B84C0FA1B0B1F6B3E4C001".clone_into(&mut profile.device_id);
+        }
+        if golden == Golden::DeviceContext {
+            "Device".clone_into(&mut profile.enrollment_type);
         }
         Ok(Self {
             seed,

@@ -215,6 +215,8 @@ fn wrap_certificate(response: &mut Response) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::event::Event;
     use crate::message::read_request;
@@ -237,14 +239,14 @@ mod tests {
     #[test]
     fn whatever_a_server_can_break_is_broken_in_its_answers() {
         let settings = || Settings::new("https://mdm.contoso.example");
-        let healthy = answers(settings());
-        let declining = answers(Settings { device_cap: 0, ..settings() });
+        let healthy: BTreeMap<_, _> =
+            Golden::ALL.iter().map(|golden| (golden.word(), answers(settings().suiting(*golden)))).collect();
         for rule in all() {
             let Ok(example) = for_server(rule) else { continue };
             if TlsFlaw::of(&example.edit).is_some() {
                 continue;
             }
-            let base = if example.golden == Golden::Refused { &declining } else { &healthy };
+            let base = &healthy[example.golden.word()];
             let broken = answers(settings().breaking(rule).unwrap());
             for ((at, answer), (_, good)) in broken.iter().zip(base) {
                 let meant = *at == step(&example.edit);

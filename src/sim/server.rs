@@ -25,6 +25,8 @@ pub struct Settings {
     pub device_cap: usize,
     /// PROVIDER-ID and NAME in the provisioning document.
     pub provider: String,
+    /// The answer to the token request says all that one can: an authority between, a port, lists, languages, times.
+    pub detailed: bool,
     /// Decides the secrets and trace ids; the same seed gives the same answers.
     pub seed: u64,
     /// An edit to make on the answers of its step: see [`Settings::breaking`].
@@ -40,6 +42,7 @@ impl Settings {
             accounts: Accounts::Anyone,
             device_cap: 20,
             provider: "EnrollscopeReference".to_owned(),
+            detailed: false,
             seed: 0,
             misbehave: None,
             misbehave_for: BTreeMap::new(),
@@ -49,12 +52,17 @@ impl Settings {
     /// The server breaks the rule whenever it can: its first example that is a server's to make.
     pub fn breaking(self, rule: &'static Rule) -> Result<Self, MisbehaveError> {
         let example = misbehave::for_server(rule)?;
-        let device_cap = match example.golden {
-            Golden::OnPremise => self.device_cap,
-            // What is wrong with a fault needs one.
-            Golden::Refused => 0,
-        };
-        Ok(Self { misbehave: Some(example.edit), device_cap, ..self })
+        Ok(Self { misbehave: Some(example.edit), ..self.suiting(example.golden) })
+    }
+
+    /// As the golden's server is, so that the places of its edits are there.
+    #[must_use]
+    pub fn suiting(self, golden: Golden) -> Self {
+        match golden {
+            Golden::OnPremise => self,
+            Golden::Refused => Self { device_cap: 0, ..self },
+            Golden::DeviceContext => Self { detailed: true, ..self },
+        }
     }
 }
 
@@ -92,6 +100,7 @@ pub struct Server {
 
 impl Server {
     pub fn new(settings: Settings, authority: Authority) -> Self {
+        let authority = if settings.detailed { authority.through_intermediate() } else { authority };
         Self { settings, authority, enrolled: Mutex::default() }
     }
 
@@ -217,8 +226,15 @@ impl Server {
             public_url: &self.settings.public_url,
             provider: &self.settings.provider,
             secret: &self.settings.seed.to_be_bytes(),
+            user,
+            detailed: self.settings.detailed,
         });
-        asked.answer(200, &answers::token_response(&asked.relates_to, &document))
+        let text = if self.settings.detailed {
+            answers::detailed_token_response(&asked.relates_to, &document, asked.now)
+        } else {
+            answers::token_response(&asked.relates_to, &document)
+        };
+        asked.answer(200, &text)
     }
 
     /// Whether the user may have this device; a device that enrolls again counts once.

@@ -1,0 +1,48 @@
+//! Every rule, in groups, in the order of an enrollment.
+
+use super::rule::Rule;
+use super::{
+    certificate, credential, csr, discover, discovery, dmclient, enroll, fault, http, own, policy, polling,
+    provisioning, renewal, sequence, soap, stores, tls, w7, w7_credentials,
+};
+
+/// Rules that belong together, under one heading.
+#[derive(Debug)]
+pub struct Group {
+    pub title: &'static str,
+    pub rules: &'static [Rule],
+}
+
+/// Every rule there is, in the order of an enrollment.
+pub static CATALOGUE: &[Group] = &[
+    Group { title: "Connection and TLS", rules: tls::RULES },
+    Group { title: "HTTP", rules: http::RULES },
+    Group { title: "SOAP and WS-Addressing", rules: soap::RULES },
+    Group { title: "Discovery: request", rules: discover::RULES },
+    Group { title: "Discovery: answer", rules: discovery::RULES },
+    Group { title: "Credentials", rules: credential::RULES },
+    Group { title: "Enrollment policy (XCEP)", rules: policy::RULES },
+    Group { title: "Certificate request (PKCS#10)", rules: csr::RULES },
+    Group { title: "Security token (WSTEP)", rules: enroll::RULES },
+    Group { title: "Provisioning document", rules: provisioning::RULES },
+    Group { title: "Provisioning document: certificate stores", rules: stores::RULES },
+    Group { title: "Provisioning document: certificates", rules: certificate::RULES },
+    Group { title: "Provisioning document: renewal", rules: renewal::RULES },
+    Group { title: "Provisioning document: management account", rules: w7::RULES },
+    Group { title: "Provisioning document: credentials of the sessions", rules: w7_credentials::RULES },
+    Group { title: "Provisioning document: management client", rules: dmclient::RULES },
+    Group { title: "Provisioning document: poll schedules", rules: polling::RULES },
+    Group { title: "Faults", rules: fault::RULES },
+    Group { title: "Across messages", rules: sequence::RULES },
+    Group { title: "The tool itself", rules: own::RULES },
+];
+
+/// All rules, in the catalogue's order.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    CATALOGUE.iter().flat_map(|group| group.rules)
+}
+
+/// The rule with that id or name; ids compare without case.
+pub fn by_id(id: &str) -> Option<&'static Rule> {
+    all().find(|rule| rule.id.eq_ignore_ascii_case(id) || rule.name == id)
+}
