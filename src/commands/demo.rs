@@ -240,7 +240,7 @@ impl Cast {
         let Some(key) = self.keys.get(key) else { return };
         let password = if story == Story::WrongPassword { "Password1" } else { PASSWORD };
         let profile = sim::Profile::numbered(self.seed, number, &member.user, password);
-        let device = Device { profile, key: Arc::clone(key) };
+        let device = Device::new(profile, Arc::clone(key));
         let Some(server) = Address::parse(&format!("https://{DISCOVERY_HOST}:{}", self.port.port())) else {
             return;
         };

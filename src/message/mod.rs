@@ -4,8 +4,10 @@
 
 pub mod certificate;
 mod content;
+mod context;
 mod credential;
 mod discovery;
+mod edition;
 mod enroll;
 mod fault;
 mod field;
@@ -16,8 +18,10 @@ mod read;
 mod soap;
 
 pub use content::{Decoded, decode_content};
+pub use context::{KnownItem, hresult_of, is_quad, known_item};
 pub use credential::{Credential, UsernameToken, WireToken};
 pub use discovery::{AuthPolicy, DiscoverRequest, DiscoverResponse};
+pub use edition::os_edition_name;
 pub use enroll::{ContextItem, TokenRequest, TokenResponse, decode_base64};
 pub use fault::{Fault, fault_hresult};
 pub use field::{Field, Located, Spot, Within};

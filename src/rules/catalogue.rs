@@ -2,8 +2,8 @@
 
 use super::rule::Rule;
 use super::{
-    certificate, credential, csr, discover, discovery, dmclient, enroll, fault, http, own, policy, polling,
-    provisioning, renewal, sequence, soap, stores, tls, w7, w7_credentials,
+    certificate, context, credential, csr, discover, discovery, dmclient, enroll, fault, http, own, policy,
+    polling, provisioning, renewal, sequence, soap, stores, tls, token, w7, w7_credentials,
 };
 
 /// Rules that belong together, under one heading.
@@ -23,7 +23,9 @@ pub static CATALOGUE: &[Group] = &[
     Group { title: "Credentials", rules: credential::RULES },
     Group { title: "Enrollment policy (XCEP)", rules: policy::RULES },
     Group { title: "Certificate request (PKCS#10)", rules: csr::RULES },
-    Group { title: "Security token (WSTEP)", rules: enroll::RULES },
+    Group { title: "Security token (WSTEP): request", rules: enroll::RULES },
+    Group { title: "Security token (WSTEP): context items", rules: context::RULES },
+    Group { title: "Security token (WSTEP): answer", rules: token::RULES },
     Group { title: "Provisioning document", rules: provisioning::RULES },
     Group { title: "Provisioning document: certificate stores", rules: stores::RULES },
     Group { title: "Provisioning document: certificates", rules: certificate::RULES },

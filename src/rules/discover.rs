@@ -3,7 +3,7 @@
 use super::check::{Check, Verdict};
 use super::rule::{Change, Example, Rule, Severity, Step, Subject};
 use super::spec::{Cite, Spec};
-use crate::message::{AuthPolicy, Credential, DiscoverRequest, names};
+use crate::message::{AuthPolicy, Credential, DiscoverRequest, is_quad, names};
 
 macro_rules! at {
     ($name:literal) => {
@@ -285,10 +285,4 @@ fn offered(m: &DiscoverRequest, cx: &super::Context<'_>) -> Verdict {
 pub(super) fn is_version(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.len() < 5 && part.bytes().all(|b| b.is_ascii_digit());
     text.split_once('.').is_some_and(|(major, minor)| digits(major) && digits(minor))
-}
-
-/// Four numbers with dots between.
-pub(super) fn is_quad(text: &str) -> bool {
-    let parts: Vec<_> = text.split('.').collect();
-    parts.len() == 4 && parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -251,7 +251,8 @@ pub(super) static RULES: &[Rule] = &[
             "…/ContextItem[OSVersion]/Value",
             Change::Set("10.0.10240.16384"),
         )
-        .on(Golden::DeviceContext)],
+        .on(Golden::DeviceContext)
+        .also(&["CTX-003"])],
         since: "0.1.0",
     },
     Rule {

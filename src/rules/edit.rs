@@ -214,6 +214,7 @@ fn edit_der(der: &[u8], change: Change) -> Option<Vec<u8>> {
             Some(der)
         }
         Change::Delete => Some(der.get(..der.len() / 2)?.to_vec()),
+        Change::Insert(more) => Some([der, more.as_bytes()].concat()),
         _ => None,
     }
 }

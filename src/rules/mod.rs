@@ -5,6 +5,7 @@
 mod catalogue;
 mod certificate;
 mod check;
+mod context;
 mod credential;
 mod csr;
 mod discover;
@@ -27,6 +28,7 @@ mod soap;
 mod spec;
 mod stores;
 mod tls;
+mod token;
 mod w7;
 mod w7_credentials;
 

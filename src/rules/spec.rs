@@ -22,6 +22,8 @@ pub enum Spec {
     Sdk,
     Soap12,
     WsAddressing,
+    /// WS-Trust 1.3.
+    WsTrust,
     Xml,
     Rfc2986,
     Rfc5280,
@@ -41,6 +43,7 @@ impl Spec {
             Self::Sdk => "Windows SDK",
             Self::Soap12 => "SOAP 1.2",
             Self::WsAddressing => "WS-Addressing 1.0",
+            Self::WsTrust => "WS-Trust 1.3",
             Self::Xml => "XML 1.0",
             Self::Rfc2986 => "RFC 2986",
             Self::Rfc5280 => "RFC 5280",

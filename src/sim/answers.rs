@@ -25,13 +25,25 @@ fn envelope(action: &str, relates_to: &str, body: &str) -> String {
     )
 }
 
-pub(super) fn discover_response(relates_to: &str, version: &str, public_url: &str) -> String {
+pub(super) fn discover_response(
+    relates_to: &str,
+    version: &str,
+    public_url: &str,
+    federated: bool,
+) -> String {
     let url = escape(public_url);
+    let (policy, sign_in) = if federated {
+        let page =
+            format!("<AuthenticationServiceUrl>{url}/EnrollmentServer/SignIn</AuthenticationServiceUrl>");
+        ("Federated", page)
+    } else {
+        ("OnPremise", String::new())
+    };
     let body = format!(
-        "<DiscoverResponse xmlns=\"{discovery}\"><DiscoverResult><AuthPolicy>OnPremise</AuthPolicy>\
+        "<DiscoverResponse xmlns=\"{discovery}\"><DiscoverResult><AuthPolicy>{policy}</AuthPolicy>\
          <EnrollmentVersion>{version}</EnrollmentVersion>\
          <EnrollmentPolicyServiceUrl>{url}/EnrollmentServer/Policy.svc</EnrollmentPolicyServiceUrl>\
-         <EnrollmentServiceUrl>{url}/EnrollmentServer/Enrollment.svc</EnrollmentServiceUrl>\
+         <EnrollmentServiceUrl>{url}/EnrollmentServer/Enrollment.svc</EnrollmentServiceUrl>{sign_in}\
          </DiscoverResult></DiscoverResponse>",
         discovery = names::DISCOVERY,
     );

@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::address::Address;
-use super::csr;
+use super::csr::{self, RequestFlaw};
 use super::key::{Key, KeyError};
-use super::text::{SOAP_TYPE, SYNC_TYPE, escape, headers, hex};
+use super::text::{SOAP_TYPE, SYNC_TYPE, escape, hash, headers, hex};
 use crate::event::{Body, Request, Time};
 use crate::message::{DiscoverRequest, TokenRequest, names};
 
@@ -36,6 +36,10 @@ pub struct Profile {
     pub user_logged_in: bool,
     pub ux_initiated: bool,
     pub not_in_oobe: bool,
+    /// The security token that the sign-in page gave, sent instead of the password.
+    pub token: Option<String>,
+    /// Attests its key, as devices do from EnrollmentVersion 5.0 on.
+    pub attests: bool,
 }
 
 /// Windows builds in the field, with the RequestVersion that they send.
@@ -81,6 +85,8 @@ impl Profile {
             user_logged_in: true,
             ux_initiated: true,
             not_in_oobe: true,
+            token: None,
+            attests: false,
         }
     }
 
@@ -116,6 +122,8 @@ impl Profile {
             not_in_oobe: is("NotInOobe", blank.not_in_oobe),
             user: blank.user,
             password: blank.password,
+            token: blank.token,
+            attests: blank.attests,
         }
     }
 }
@@ -125,6 +133,8 @@ impl Profile {
 pub struct Device {
     pub profile: Profile,
     pub key: Arc<Key>,
+    /// What is odd about its certificate request.
+    pub flaw: Option<RequestFlaw>,
 }
 
 const SOAP_NAMESPACES: &str = concat!(
@@ -136,6 +146,23 @@ const SOAP_NAMESPACES: &str = concat!(
 );
 
 impl Device {
+    pub fn new(profile: Profile, key: Arc<Key>) -> Self {
+        Self { profile, key, flaw: None }
+    }
+
+    /// The same, but its request is odd, and its key where that is what is odd.
+    pub fn flawed(self, flaw: RequestFlaw) -> Result<Self, KeyError> {
+        let key = match flaw {
+            RequestFlaw::EllipticKey => Arc::new(Key::elliptic()?),
+            RequestFlaw::SmallExponent => Arc::new(Key::with_exponent_3()?),
+            RequestFlaw::TwoValues
+            | RequestFlaw::ServerAuth
+            | RequestFlaw::LongName
+            | RequestFlaw::OtherDevice => self.key,
+        };
+        Ok(Self { key, flaw: Some(flaw), ..self })
+    }
+
     pub fn probe(&self, to: &Address, at: Time) -> Request {
         Request {
             at,
@@ -193,7 +220,7 @@ impl Device {
     }
 
     pub fn request_token(&self, to: &Address, at: Time) -> Result<Request, KeyError> {
-        let csr = csr::request(&self.profile.container, &self.profile.device_id, &self.key)?;
+        let csr = csr::request(&self.profile.container, &self.profile.device_id, &self.key, self.flaw)?;
         let text = format!(
             "<s:Envelope {SOAP_NAMESPACES}><s:Header>{header}{security}</s:Header><s:Body>\
              <wst:RequestSecurityToken><wst:TokenType>{token_type}</wst:TokenType>\
@@ -253,6 +280,15 @@ impl Device {
     }
 
     fn security(&self) -> String {
+        if let Some(token) = &self.profile.token {
+            return format!(
+                "<wsse:Security s:mustUnderstand=\"1\"><wsse:BinarySecurityToken ValueType=\"{kind}\" \
+                 EncodingType=\"{base64}\">{token}</wsse:BinarySecurityToken></wsse:Security>",
+                kind = names::USER_TOKEN,
+                base64 = names::BASE64_BINARY,
+                token = STANDARD.encode(token),
+            );
+        }
         format!(
             "<wsse:Security s:mustUnderstand=\"1\"><wsse:UsernameToken u:Id=\"{id}\">\
              <wsse:Username>{user}</wsse:Username><wsse:Password wsse:Type=\"{kind}\">{password}\
@@ -285,11 +321,33 @@ impl Device {
             ("ApplicationVersion", &p.os_version),
             ("NotInOobe", truth(p.not_in_oobe)),
         ]);
+        let attested = if p.attests { self.attestation() } else { Vec::new() };
+        items.extend(attested.iter().map(|(name, value)| (*name, value.as_str())));
         let item = |(name, value): &(&str, &str)| {
             let value = escape(value);
             format!("<ac:ContextItem Name=\"{name}\"><ac:Value>{value}</ac:Value></ac:ContextItem>")
         };
         items.iter().map(item).collect()
+    }
+}
+
+impl Device {
+    /// The items of a federated request that attests its key with the TPM: of the right shape, and proof of nothing.
+    fn attestation(&self) -> Vec<(&'static str, String)> {
+        let made = |what: &str| {
+            let block = hash(&[self.profile.device_id.as_bytes(), what.as_bytes()]);
+            STANDARD.encode(block.repeat(6))
+        };
+        let mut items: Vec<_> =
+            ["AIKAttestationClaim", "AIKPub", "AIKCert", "AadAIKAttestationClaim", "AADPub"]
+                .map(|name| (name, made(name)))
+                .into();
+        items.extend([
+            ("RequestVersion", self.profile.request_version.clone()),
+            ("AttestationStatus", "Status=AttestationResultSucceeded;AttestationErrorMsg=".to_owned()),
+            ("AttestationStatusHResult", "0x0".to_owned()),
+        ]);
+        items
     }
 }
 
@@ -351,7 +409,7 @@ mod tests {
         };
         let profile = Profile::like(Some(&discover), &token, "demo@fleetdm.ngrok.io", "demo");
         assert_eq!(profile.container, "562A7F9A-6CD8-40B0-9E7E-0DBDD8");
-        Device { profile, key: Arc::clone(&Key::pool(1).unwrap()[0]) }
+        Device::new(profile, Arc::clone(&Key::pool(1).unwrap()[0]))
     }
 
     fn text(request: &Request) -> &str {

@@ -7,10 +7,11 @@ use thiserror::Error;
 
 use super::address::Address;
 use super::ca::{Authority, CaError};
+use super::csr::RequestFlaw;
 use super::device::{Device, Profile};
 use super::key::{Key, KeyError};
 use super::misbehave;
-use super::server::{Accounts, Server, Settings};
+use super::server::{Accounts, SECURITY_TOKEN, Server, Settings};
 use super::text::uuid;
 use crate::capture::{Header, Redaction, encode};
 use crate::event::{
@@ -72,6 +73,14 @@ pub fn with_edit(golden: Golden, edit: &Edit) -> Option<Vec<Event>> {
         Edit::Message { part: Part::Certificate, change: Change::Variant(_), .. } => {
             // Who issues the certificate makes it so: everything that depends on it fits.
             Some(play(Scene::new(SEED, golden, Some(*edit)))).filter(|made| *made != of(golden))
+        }
+        Edit::Message { part: Part::Csr, change: Change::Variant(name), .. } => {
+            let flaw = RequestFlaw::named(name)?;
+            let scene = Scene::new(SEED, golden, None).and_then(|mut scene| {
+                scene.device = scene.device.flawed(flaw)?;
+                Ok(scene)
+            });
+            Some(play(scene))
         }
         Edit::Message { part: Part::Provisioning, change: Change::Variant(_), step, .. } => {
             let mut events = of(golden);
@@ -146,13 +155,19 @@ impl Scene {
             // The rules' examples name it.
             "7A5E0D50F0B84C0FA1B0B1F6B3E4C001".clone_into(&mut profile.device_id);
         }
-        if golden == Golden::DeviceContext {
-            "Device".clone_into(&mut profile.enrollment_type);
+        match golden {
+            Golden::OnPremise | Golden::Refused => {}
+            Golden::Attestation => {
+                "7.0".clone_into(&mut profile.request_version);
+                profile.token = Some(SECURITY_TOKEN.to_owned());
+                profile.attests = true;
+            }
+            Golden::DeviceContext => "Device".clone_into(&mut profile.enrollment_type),
         }
         Ok(Self {
             seed,
             now: START,
-            device: Device { profile, key: Arc::new(Key::from_pem(DEVICE_KEY)?) },
+            device: Device::new(profile, Arc::new(Key::from_pem(DEVICE_KEY)?)),
             server: Server::new(settings, authority),
             chain,
             events: Vec::new(),

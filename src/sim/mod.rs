@@ -20,6 +20,7 @@ mod text;
 pub use address::Address;
 pub use ca::{Authority, CaError, Flaw, Issued, pem};
 pub use client::{ClientError, Trust};
+pub use csr::RequestFlaw;
 pub use device::{Device, Profile};
 pub use enroll::{Enrollment, Options, Outcome, Pace, StepReport, enroll};
 pub use judge::{GivesUp, Provision};

@@ -9,11 +9,8 @@ use super::misbehave::{self, MisbehaveError};
 use super::text::{SOAP_TYPE, SYNC_TYPE, headers, uuid};
 use crate::event::{Body, Header, Request, Response, Time};
 use crate::message::certificate::Csr;
-use crate::message::{Content, Credential, Kind, Message, TokenRequest, names, read_request};
+use crate::message::{Content, Credential, Kind, Message, TokenRequest, decode_base64, names, read_request};
 use crate::rules::{Change, Edit, Golden, Part, Rule};
-
-/// Newer versions than this bring attestation, which the reference server does not ask for.
-const NEWEST: f64 = 4.0;
 
 /// What a reference server is like.
 #[derive(Clone, Debug)]
@@ -27,6 +24,8 @@ pub struct Settings {
     pub provider: String,
     /// The answer to the token request says all that one can: an authority between, a port, lists, languages, times.
     pub detailed: bool,
+    /// The highest EnrollmentVersion that it answers with; above 4.0 devices attest their keys.
+    pub newest: f64,
     /// Decides the secrets and trace ids; the same seed gives the same answers.
     pub seed: u64,
     /// An edit to make on the answers of its step: see [`Settings::breaking`].
@@ -43,6 +42,7 @@ impl Settings {
             device_cap: 20,
             provider: "EnrollscopeReference".to_owned(),
             detailed: false,
+            newest: 4.0,
             seed: 0,
             misbehave: None,
             misbehave_for: BTreeMap::new(),
@@ -61,6 +61,9 @@ impl Settings {
         match golden {
             Golden::OnPremise => self,
             Golden::Refused => Self { device_cap: 0, ..self },
+            Golden::Attestation => {
+                Self { newest: 7.0, accounts: Accounts::Token(SECURITY_TOKEN.to_owned()), ..self }
+            }
             Golden::DeviceContext => Self { detailed: true, ..self },
         }
     }
@@ -75,7 +78,12 @@ pub enum Accounts {
     Password(String),
     /// These users with these passwords; names compare without case.
     Known(BTreeMap<String, String>),
+    /// Federated: everyone who brings this security token.
+    Token(String),
 }
+
+/// What the sign-in page of the simulation hands out, before it is base64.
+pub(super) const SECURITY_TOKEN: &str = "a security token of the reference server";
 
 impl Accounts {
     fn admit(&self, user: &str, password: &str) -> bool {
@@ -85,6 +93,7 @@ impl Accounts {
             Self::Known(users) => {
                 users.iter().any(|(name, right)| name.eq_ignore_ascii_case(user) && password == right)
             }
+            Self::Token(_) => false,
         }
     }
 }
@@ -159,8 +168,9 @@ impl Server {
                     200,
                     &answers::discover_response(
                         &asked.relates_to,
-                        enrollment_version(version),
+                        &enrollment_version(version, self.settings.newest),
                         &self.settings.public_url,
+                        matches!(self.settings.accounts, Accounts::Token(_)),
                     ),
                 )
             }
@@ -194,9 +204,17 @@ impl Server {
 
     /// The user whom the message's credential proves.
     fn user(&self, message: &Message) -> Option<String> {
-        let Credential::UsernameToken(token) = &message.soap.as_ref()?.credential else { return None };
-        let (user, password) = (&token.username.as_ref()?.value, &token.password.as_ref()?.value);
-        self.settings.accounts.admit(user, password).then(|| user.clone())
+        match (&message.soap.as_ref()?.credential, &self.settings.accounts) {
+            (Credential::Token(token), Accounts::Token(right)) => {
+                let shown = decode_base64(&token.value.value)?;
+                (shown == right.as_bytes()).then(|| "the user who signed in".to_owned())
+            }
+            (Credential::UsernameToken(token), accounts) => {
+                let (user, password) = (&token.username.as_ref()?.value, &token.password.as_ref()?.value);
+                accounts.admit(user, password).then(|| user.clone())
+            }
+            _ => None,
+        }
     }
 
     fn token(&self, asked: &Asked, request: &TokenRequest, user: &str, flaw: Option<Flaw>) -> Response {
@@ -305,9 +323,7 @@ fn is_discovery(target: &str) -> bool {
 }
 
 /// The lower of what the client asks for and what the server supports; 3.0 is the least that there is.
-fn enrollment_version(asked: &str) -> &'static str {
-    match asked.parse::<f64>() {
-        Ok(version) if version < NEWEST => "3.0",
-        _ => "4.0",
-    }
+fn enrollment_version(asked: &str, newest: f64) -> String {
+    let asked = asked.parse::<f64>().unwrap_or(newest);
+    format!("{:.1}", asked.min(newest).floor().max(3.0))
 }
