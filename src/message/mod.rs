@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod certificate;
+mod certsrv;
 mod content;
 mod context;
 mod credential;
@@ -17,13 +18,14 @@ mod provisioning;
 mod read;
 mod soap;
 
+pub use certsrv::{authority_error, is_denial};
 pub use content::{Decoded, decode_content};
 pub use context::{KnownItem, hresult_of, is_quad, known_item};
 pub use credential::{Credential, UsernameToken, WireToken};
 pub use discovery::{AuthPolicy, DiscoverRequest, DiscoverResponse};
 pub use edition::os_edition_name;
 pub use enroll::{ContextItem, TokenRequest, TokenResponse, decode_base64};
-pub use fault::{Fault, fault_hresult};
+pub use fault::{AuthorityDetail, Fault, fault_hresult, foreign_subcode};
 pub use field::{Field, Located, Spot, Within};
 pub use policy::{GetPoliciesRequest, GetPoliciesResponse, Oid, Policy};
 pub use provisioning::{Characteristic, Provisioning, StoreCertificate};

@@ -2,8 +2,9 @@
 
 use super::rule::Rule;
 use super::{
-    certificate, context, credential, csr, discover, discovery, dmclient, enroll, fault, http, own, policy,
-    polling, provisioning, renewal, sequence, soap, stores, tls, token, w7, w7_credentials,
+    authority_fault, certificate, context, credential, csr, discover, discovery, dmclient, enroll, fault,
+    http, own, policy, polling, provisioning, renewal, sequence, soap, stores, tls, token, w7,
+    w7_credentials,
 };
 
 /// Rules that belong together, under one heading.
@@ -35,6 +36,7 @@ pub static CATALOGUE: &[Group] = &[
     Group { title: "Provisioning document: management client", rules: dmclient::RULES },
     Group { title: "Provisioning document: poll schedules", rules: polling::RULES },
     Group { title: "Faults", rules: fault::RULES },
+    Group { title: "Faults: the authority behind the server", rules: authority_fault::RULES },
     Group { title: "Across messages", rules: sequence::RULES },
     Group { title: "The tool itself", rules: own::RULES },
 ];

@@ -2,6 +2,7 @@
 //! example that fails.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod authority_fault;
 mod catalogue;
 mod certificate;
 mod check;

@@ -130,6 +130,8 @@ pub enum Golden {
     OnPremise,
     /// The server declines the token request with a well-made fault.
     Refused,
+    /// The authority behind the server denies the request, and the fault says so as a certificate service's does.
+    Denied,
     /// A federated enrollment of a version in which the device attests its key.
     Attestation,
     /// The device enrolls for itself, not for its user, and the server says all that a document can say.
@@ -137,13 +139,15 @@ pub enum Golden {
 }
 
 impl Golden {
-    pub const ALL: &[Self] = &[Self::OnPremise, Self::Refused, Self::Attestation, Self::DeviceContext];
+    pub const ALL: &[Self] =
+        &[Self::OnPremise, Self::Refused, Self::Denied, Self::Attestation, Self::DeviceContext];
 
     /// Its file's name in captures/golden, without the extension.
     pub fn word(self) -> &'static str {
         match self {
             Self::OnPremise => "on-premise",
             Self::Refused => "refused",
+            Self::Denied => "denied",
             Self::Attestation => "attestation",
             Self::DeviceContext => "device-context",
         }

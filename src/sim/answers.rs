@@ -126,26 +126,41 @@ pub(super) struct Refusal<'a> {
     /// One of MS-MDE2 2.2.10, with its prefix: `s:Authentication`.
     pub(super) subcode: &'a str,
     pub(super) reason: &'a str,
-    /// DeviceEnrollmentServiceError's ErrorType.
-    pub(super) error_type: Option<&'a str>,
+    pub(super) detail: Detail<'a>,
     pub(super) trace_id: &'a str,
 }
 
+/// What a fault says beyond its subcode.
+pub(super) enum Detail<'a> {
+    None,
+    /// DeviceEnrollmentServiceError's ErrorType.
+    Service(&'a str),
+    /// The authority's error code, as a certificate service passes it on.
+    Authority(i32),
+}
+
 pub(super) fn fault(relates_to: &str, refusal: &Refusal<'_>) -> String {
-    let Refusal { subcode, reason, error_type, trace_id } = refusal;
+    let Refusal { subcode, reason, detail, trace_id } = refusal;
     let sender = if *subcode == "s:MessageFormat" { "s:Sender" } else { "s:Receiver" };
     let reason = escape(reason);
-    let detail = error_type.map(|kind| {
-        format!(
+    let detail = match detail {
+        Detail::None => String::new(),
+        Detail::Service(kind) => format!(
             "<s:Detail><DeviceEnrollmentServiceError xmlns=\"{}\"><ErrorType>{kind}</ErrorType>\
              <Message>{reason}</Message><TraceId>{trace_id}</TraceId></DeviceEnrollmentServiceError></s:Detail>",
             names::WSTEP
-        )
-    });
+        ),
+        Detail::Authority(code) => format!(
+            "<s:Detail><CertificateEnrollmentWSDetail xmlns=\"{}\" \
+             xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><BinaryResponse xsi:nil=\"true\"/>\
+             <ErrorCode>{code}</ErrorCode><InvalidRequest>true</InvalidRequest><RequestID>63</RequestID>\
+             </CertificateEnrollmentWSDetail></s:Detail>",
+            names::WSTEP
+        ),
+    };
     let body = format!(
         "<s:Fault><s:Code><s:Value>{sender}</s:Value><s:Subcode><s:Value>{subcode}</s:Value></s:Subcode>\
          </s:Code><s:Reason><s:Text xml:lang=\"en-US\">{reason}</s:Text></s:Reason>{detail}</s:Fault>",
-        detail = detail.unwrap_or_default(),
     );
     envelope(names::ACTION_RSTRC, relates_to, &body)
 }

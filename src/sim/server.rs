@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::answers::{self, Provisioned, Refusal};
+use super::answers::{self, Detail, Provisioned, Refusal};
 use super::ca::{Authority, Flaw};
 use super::misbehave::{self, MisbehaveError};
 use super::text::{SOAP_TYPE, SYNC_TYPE, headers, uuid};
@@ -24,6 +24,8 @@ pub struct Settings {
     pub provider: String,
     /// The answer to the token request says all that one can: an authority between, a port, lists, languages, times.
     pub detailed: bool,
+    /// The authority behind it denies every request, and the fault says so as a certificate service's does.
+    pub denies: bool,
     /// The highest EnrollmentVersion that it answers with; above 4.0 devices attest their keys.
     pub newest: f64,
     /// Decides the secrets and trace ids; the same seed gives the same answers.
@@ -42,6 +44,7 @@ impl Settings {
             device_cap: 20,
             provider: "EnrollscopeReference".to_owned(),
             detailed: false,
+            denies: false,
             newest: 4.0,
             seed: 0,
             misbehave: None,
@@ -61,6 +64,7 @@ impl Settings {
         match golden {
             Golden::OnPremise => self,
             Golden::Refused => Self { device_cap: 0, ..self },
+            Golden::Denied => Self { denies: true, ..self },
             Golden::Attestation => {
                 Self { newest: 7.0, accounts: Accounts::Token(SECURITY_TOKEN.to_owned()), ..self }
             }
@@ -230,6 +234,11 @@ impl Server {
             let reason = format!("{user} has enrolled as many devices as are allowed.");
             return asked.fault("s:Authorization", Some("DeviceCapReached"), &reason);
         }
+        if self.settings.denies {
+            // CERTSRV_E_TEMPLATE_DENIED.
+            let detail = Detail::Authority(0x8009_4012_u32.cast_signed());
+            return asked.refuse("s:CertificateRequest", "The authority denied the request.", detail);
+        }
         let (at, length) = csr.spans.key;
         let public = der.get(at..at + length).unwrap_or_default();
         let Ok(issued) = self.authority.issue(device_id, public, asked.now, flaw) else {
@@ -297,7 +306,11 @@ impl Asked {
     }
 
     fn fault(&self, subcode: &str, error_type: Option<&str>, reason: &str) -> Response {
-        let refusal = Refusal { subcode, reason, error_type, trace_id: &self.trace_id };
+        self.refuse(subcode, reason, error_type.map_or(Detail::None, Detail::Service))
+    }
+
+    fn refuse(&self, subcode: &str, reason: &str, detail: Detail<'_>) -> Response {
+        let refusal = Refusal { subcode, reason, detail, trace_id: &self.trace_id };
         self.answer(500, &answers::fault(&self.relates_to, &refusal))
     }
 }

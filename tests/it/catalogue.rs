@@ -21,7 +21,7 @@ fn failing(seen: &[Observation]) -> BTreeSet<&'static str> {
 fn expected(golden: Golden) -> BTreeSet<&'static str> {
     match golden {
         Golden::OnPremise | Golden::Attestation | Golden::DeviceContext => BTreeSet::new(),
-        Golden::Refused => BTreeSet::from(["FAULT-011"]),
+        Golden::Refused | Golden::Denied => BTreeSet::from(["FAULT-011"]),
     }
 }
 
