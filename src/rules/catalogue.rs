@@ -3,7 +3,7 @@
 use super::rule::Rule;
 use super::{
     authority_fault, certificate, context, credential, csr, discover, discovery, dmclient, enroll, fault,
-    http, own, policy, polling, provisioning, renewal, sequence, soap, stores, tls, token, w7,
+    http, own, passage, policy, polling, provisioning, renewal, sequence, soap, stores, tls, token, w7,
     w7_credentials,
 };
 
@@ -18,6 +18,7 @@ pub struct Group {
 pub static CATALOGUE: &[Group] = &[
     Group { title: "Connection and TLS", rules: tls::RULES },
     Group { title: "HTTP", rules: http::RULES },
+    Group { title: "HTTP: who sends, and what is on the way", rules: passage::RULES },
     Group { title: "SOAP and WS-Addressing", rules: soap::RULES },
     Group { title: "Discovery: request", rules: discover::RULES },
     Group { title: "Discovery: answer", rules: discovery::RULES },

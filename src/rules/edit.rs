@@ -35,6 +35,15 @@ pub fn apply(edit: &Edit, events: &[Event]) -> Option<Vec<Event>> {
             edited.remove(position(&edited, step)?);
             Some(edited)
         }
+        Edit::Connection("client-certificate") => {
+            for event in &mut edited {
+                if let Event::Connection(connection) = event {
+                    let connection = Arc::make_mut(connection);
+                    connection.client_certificate = connection.chain.iter().take(1).cloned().collect();
+                }
+            }
+            Some(edited)
+        }
         Edit::Connection(what) => {
             let opened = edited.iter().find_map(|event| match event {
                 Event::Connection(c) if c.event == ConnectionEvent::Opened => Some(c),

@@ -465,13 +465,24 @@ pub(super) static RULES: &[Rule] = &[
             }
         }),
         needs: &[],
-        examples: &[Example::response(
-            Step::Discover,
-            "Envelope/Body",
-            Change::Set(
-                "<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>s:EnrollmentServer</s:Value></s:Subcode></s:Code><s:Reason><s:Text xml:lang=\"en-US\">no</s:Text></s:Reason></s:Fault>",
-            ),
-        )],
+        examples: &[Example::edit(Edit::Several(&[
+            Edit::Message {
+                step: Step::Discover,
+                side: Side::Response,
+                part: Part::Body,
+                at: "Envelope/Body",
+                change: Change::Set(
+                    "<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>s:EnrollmentServer</s:Value></s:Subcode></s:Code><s:Reason><s:Text xml:lang=\"en-US\">no</s:Text></s:Reason></s:Fault>",
+                ),
+            },
+            Edit::Message {
+                step: Step::Discover,
+                side: Side::Response,
+                part: Part::Status,
+                at: "",
+                change: Change::Set("500"),
+            },
+        ]))],
         since: "0.1.0",
     },
 ];

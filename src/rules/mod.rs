@@ -18,6 +18,7 @@ mod enroll;
 mod fault;
 mod http;
 mod own;
+mod passage;
 mod path;
 mod policy;
 mod polling;
