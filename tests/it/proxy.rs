@@ -7,6 +7,7 @@ use enrollscope::event::{ConnectionEvent, Delivery, Framing, From, Reason};
 use enrollscope::net::{Origin, Trust};
 use enrollscope::proxy::Proxy;
 use enrollscope::sink::Journal;
+use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::wire::{Authority, Bench, NAME, Server, read_all, read_until, served, settings, text, trust};
