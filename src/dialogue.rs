@@ -89,6 +89,8 @@ pub struct PolicyFact {
     /// Dotted; absent when the policy names none that could be resolved.
     pub hash_oid: Option<String>,
     pub validity_seconds: Option<u64>,
+    /// The policy asks for Azure attestation.
+    pub azure_attestation: bool,
 }
 
 /// From RequestSecurityToken.
@@ -159,6 +161,10 @@ impl Dialogue {
                         .and_then(|f| f.value.parse().ok()),
                     hash_oid: response.hash_oid().map(cut),
                     validity_seconds: number(policy.and_then(|p| p.validity.as_ref())),
+                    azure_attestation: message
+                        .document
+                        .as_ref()
+                        .is_some_and(|d| d.elements().any(|e| e.local() == "azureAttestation")),
                 });
             }
             Content::TokenRequest(request) => {

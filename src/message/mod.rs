@@ -3,9 +3,12 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod certificate;
+mod certsrv;
 mod content;
+mod context;
 mod credential;
 mod discovery;
+mod edition;
 mod enroll;
 mod fault;
 mod field;
@@ -23,11 +26,14 @@ mod signin;
 mod soap;
 mod template;
 
+pub use certsrv::{authority_error, is_denial};
 pub use content::{Decoded, decode_content};
+pub use context::{KnownItem, hresult_of, is_quad, known_item};
 pub use credential::{Credential, SignedToken, UserToken, UsernameToken, WireToken, token_hash};
 pub use discovery::{AuthPolicy, DiscoverRequest, DiscoverResponse};
+pub use edition::os_edition_name;
 pub use enroll::{ContextItem, TokenRequest, TokenResponse, decode_base64};
-pub use fault::{Fault, fault_hresult};
+pub use fault::{AuthorityDetail, Fault, fault_hresult, foreign_subcode};
 pub use field::{Field, Located, Spot, Within};
 pub use issuer::{Issuer, IssuerUri};
 pub use jwt::Jwt;

@@ -15,9 +15,8 @@ pub const WSTEP: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enroll
 pub const WST: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512";
 pub const WSSE: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
 
-/// WS-Security's utility namespace.
 pub const WSU: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
-/// The context items' namespace (MS-WSTEP 2.2.1, MS-MDE2 3.4.4.1.1.1).
+/// The namespace of AdditionalContext on the wire; the table of MS-MDE2 2.2.1 names another one.
 pub const AUTHORIZATION: &str = "http://schemas.xmlsoap.org/ws/2006/12/authorization";
 
 pub const ACTION_DISCOVER: &str =

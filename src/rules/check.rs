@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use super::rule::Subject;
 use crate::dialogue::Dialogue;
-use crate::event::{Connection, Exchange, From, Response, Side, steers};
+use crate::event::{Connection, Exchange, From, Header, Response, Side, steers};
 use crate::message::certificate::Csr;
 use crate::message::{
     Content, Credential, DiscoverRequest, DiscoverResponse, Fault, GetPoliciesRequest, GetPoliciesResponse,
     Kind, Message, Page, Provisioning, SignInRequest, SignatureState, SignedToken, Soap, Spot, TermsAnswer,
-    TokenRequest, TokenResponse, Within, XmlSignature,
+    TokenRequest, TokenResponse, Within, XmlSignature, names,
 };
 use crate::xml::{Document, Place};
 
@@ -126,7 +126,11 @@ impl Check {
             return Verdict::Skip;
         }
         match (self, &message.content) {
-            (Self::Request(check), _) if message.side == Side::Request && cx.is_enrollment() => check(cx),
+            (Self::Request(check), _)
+                if message.side == Side::Request && (cx.is_enrollment() || cx.is_empty_post()) =>
+            {
+                check(cx)
+            }
             (Self::Response(check), _) if message.side == Side::Response && cx.is_enrollment() => {
                 cx.exchange.response.as_ref().map_or(Verdict::Skip, |response| check(response, cx))
             }
@@ -205,6 +209,28 @@ impl Context<'_> {
             _ => false,
         };
         asked || self.connection.is_some_and(|c| !c.client_certificate.is_empty())
+    }
+
+    /// A POST to an enrollment service whose message got lost, or was never there.
+    pub fn is_empty_post(&self) -> bool {
+        let request = &self.exchange.request;
+        let service = names::DISCOVERY_PATH.split_inclusive('/').take(2).map(str::len).sum();
+        request.method == "POST"
+            && self.request.kind == Kind::None
+            && request.body.length == 0
+            && request
+                .target
+                .get(..service)
+                .zip(names::DISCOVERY_PATH.get(..service))
+                .is_some_and(|(found, folder)| found.eq_ignore_ascii_case(folder))
+    }
+
+    /// The headers of this message.
+    pub fn headers(&self) -> &[Header] {
+        match self.message.side {
+            Side::Request => &self.exchange.request.headers,
+            Side::Response => self.exchange.response.as_ref().map(|r| &r.headers[..]).unwrap_or_default(),
+        }
     }
 
     /// A status and heads were on a wire, and not made up for a message read from a file.
@@ -329,10 +355,7 @@ impl Context<'_> {
 
     /// Fails at a header of this message, or at its absence; `status` stands for the first line.
     pub fn fail_head(&self, name: &str, expected: impl Into<String>, found: impl Into<String>) -> Verdict {
-        let headers = match self.message.side {
-            Side::Request => &self.exchange.request.headers[..],
-            Side::Response => self.exchange.response.as_ref().map(|r| &r.headers[..]).unwrap_or_default(),
-        };
+        let headers = self.headers();
         let line = match name {
             "status" | "method" | "target" => Some(1),
             _ => headers.iter().position(|h| h.name.eq_ignore_ascii_case(name)).map(|at| at + 2),

@@ -204,7 +204,7 @@ pub(super) static RULES: &[Rule] = &[
             "Envelope/Body/DiscoverResponse/DiscoverResult/AuthPolicy",
             Change::Set("OnPremise"),
         )
-        .of(Golden::Federated)
+        .on(Golden::Federated)
         .also(&["DISC-RSP-007"])],
         since: "0.1.0",
     },

@@ -6,7 +6,7 @@ use super::schema::{as_declared, breaches};
 use super::soap::{fail_defect_at, without_port};
 use super::spec::{Cite, Spec};
 use crate::event::{Side, header};
-use crate::message::{AuthPolicy, Credential, DiscoverRequest, names};
+use crate::message::{AuthPolicy, Credential, DiscoverRequest, is_quad, names};
 
 macro_rules! at {
     ($name:literal) => {
@@ -449,12 +449,6 @@ fn is_user(text: &str) -> bool {
 pub(super) fn is_version(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.len() < 5 && part.bytes().all(|b| b.is_ascii_digit());
     text.split_once('.').is_some_and(|(major, minor)| digits(major) && digits(minor))
-}
-
-/// Four numbers with dots between.
-pub(super) fn is_quad(text: &str) -> bool {
-    let parts: Vec<_> = text.split('.').collect();
-    parts.len() == 4 && parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
 }
 
 const CREDENTIAL: &str = concat!(

@@ -43,6 +43,15 @@ pub fn apply(edit: &Edit, events: &[Event]) -> Option<Vec<Event>> {
             }
             Some(edited)
         }
+        Edit::Connection("client-certificate") => {
+            for event in &mut edited {
+                if let Event::Connection(connection) = event {
+                    let connection = Arc::make_mut(connection);
+                    connection.client_certificate = connection.chain.iter().take(1).cloned().collect();
+                }
+            }
+            Some(edited)
+        }
         Edit::Connection(what) => {
             let opened = edited.iter().find_map(|event| match event {
                 Event::Connection(c) if c.event == ConnectionEvent::Opened => Some(c),
@@ -221,6 +230,7 @@ fn edit_der(der: &[u8], change: Change) -> Option<Vec<u8>> {
             Some(der)
         }
         Change::Delete => Some(der.get(..der.len() / 2)?.to_vec()),
+        Change::Insert(more) => Some([der, more.as_bytes()].concat()),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ const NOT_ELIGIBLE: Option<u32> = Some(0x8018_0016);
 const REQUEST: &str = "Envelope/Body/RequestSecurityToken/RequestType";
 
 const fn renewal(part: Part, change: Change) -> Example {
-    Example::part(Step::Token, Side::Request, part, change).of(Golden::Renewal)
+    Example::part(Step::Token, Side::Request, part, change).on(Golden::Renewal)
 }
 
 const fn made(variant: &'static str) -> Example {
@@ -52,13 +52,13 @@ pub(super) static RULES: &[Rule] = &[
         }),
         needs: &["RST-003", "RST-005"],
         examples: &[
-            Example::request(Step::Token, REQUEST, Change::Set(names::ISSUE)).of(Golden::Renewal),
+            Example::request(Step::Token, REQUEST, Change::Set(names::ISSUE)).on(Golden::Renewal),
             Example::request(
                 Step::Token,
                 "Envelope/Body/RequestSecurityToken/BinarySecurityToken/@ValueType",
                 Change::Set(names::PKCS10),
             )
-            .of(Golden::Renewal),
+            .on(Golden::Renewal),
         ],
         since: "0.1.0",
     },
@@ -185,7 +185,8 @@ pub(super) static RULES: &[Rule] = &[
             let Some(signed) = &m.signed else { return Verdict::Skip };
             let (Some(csr), Some(token)) = (&signed.csr, &m.token) else { return Verdict::Skip };
             Verdict::check(csr.renews.is_some(), || {
-                cx.fail(&token.value.spot, "the attribute 1.3.6.1.4.1.311.13.1", csr.attributes.join(", "))
+                let found: Vec<_> = csr.attributes.iter().map(|a| a.oid.as_str()).collect();
+                cx.fail(&token.value.spot, "the attribute 1.3.6.1.4.1.311.13.1", found.join(", "))
             })
         }),
         needs: &[],
@@ -262,7 +263,7 @@ pub(super) static RULES: &[Rule] = &[
         }),
         needs: &[],
         examples: &[
-            Example::request(Step::Token, "…/ContextItem[DeviceName]", Change::Delete).of(Golden::Renewal)
+            Example::request(Step::Token, "…/ContextItem[DeviceName]", Change::Delete).on(Golden::Renewal)
         ],
         since: "0.1.0",
     },
@@ -291,7 +292,7 @@ pub(super) static RULES: &[Rule] = &[
         }),
         needs: &[],
         examples: &[Example::edit(Edit::Connection("no-client-certificate"))
-            .of(Golden::Renewal)
+            .on(Golden::Renewal)
             .also(&["CRED-ONP-001"])],
         since: "0.1.0",
     },
@@ -330,7 +331,7 @@ pub(super) static RULES: &[Rule] = &[
             Part::Certificate,
             Change::Variant("short-lived"),
         )
-        .of(Golden::Renewal)],
+        .on(Golden::Renewal)],
         since: "0.1.0",
     },
     Rule {

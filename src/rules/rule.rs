@@ -130,15 +130,21 @@ pub enum Golden {
     OnPremise,
     /// The server declines the token request with a well-made fault.
     Refused,
+    /// The authority behind the server denies the request, and the fault says so as a certificate service's does.
+    Denied,
     /// The server's policy says all that a policy can, attestation included.
     FullPolicy,
+    /// The device enrolls for itself, not for its user, and the server says all that a document can say.
+    DeviceContext,
     /// The user signs in on a page of the server's.
     Federated,
+    /// A federated enrollment of a version in which the device attests its key.
+    Attestation,
     /// A device of a company's cloud directory, set up for its first user, with an Entra token.
     Entra,
     /// A device enrolls by a certificate that it was given, and signs its messages.
     Certificate,
-    /// A device enrolls, and renews its certificate some weeks later.
+    /// A device enrolls, and renews its certificate some months later.
     Renewal,
 }
 
@@ -146,8 +152,11 @@ impl Golden {
     pub const ALL: &[Self] = &[
         Self::OnPremise,
         Self::Refused,
+        Self::Denied,
         Self::FullPolicy,
+        Self::DeviceContext,
         Self::Federated,
+        Self::Attestation,
         Self::Entra,
         Self::Certificate,
         Self::Renewal,
@@ -163,6 +172,9 @@ impl Golden {
             Self::Entra => "entra",
             Self::Certificate => "certificate",
             Self::Renewal => "renewal",
+            Self::Denied => "denied",
+            Self::Attestation => "attestation",
+            Self::DeviceContext => "device-context",
         }
     }
 }
@@ -290,19 +302,19 @@ impl Example {
         Self::message(Step::Token, Side::Response, Part::Provisioning, at, change)
     }
 
-    /// The same edit of the recording in which the server declines.
-    pub(super) const fn refused(self) -> Self {
-        self.of(Golden::Refused)
+    /// The same edit of another recording.
+    pub(super) const fn on(self, golden: Golden) -> Self {
+        Self { golden, ..self }
     }
 
-    /// The same edit of another recording.
-    pub(super) const fn of(self, golden: Golden) -> Self {
-        Self { golden, ..self }
+    /// The same edit of the recording in which the server declines.
+    pub(super) const fn refused(self) -> Self {
+        self.on(Golden::Refused)
     }
 
     /// The same edit of the recording with the full policy.
     pub(super) const fn full(self) -> Self {
-        Self { golden: Golden::FullPolicy, ..self }
+        self.on(Golden::FullPolicy)
     }
 
     pub(super) const fn also(self, also: &'static [&'static str]) -> Self {

@@ -17,7 +17,7 @@ macro_rules! signature {
 }
 
 const fn signed(step: Step, at: &'static str, change: Change) -> Example {
-    Example::request(step, at, change).of(Golden::Certificate)
+    Example::request(step, at, change).on(Golden::Certificate)
 }
 
 /// Every rule on what a signature is made of: where one of them failed, the signature cannot hold.
@@ -149,7 +149,7 @@ pub(super) static RULES: &[Rule] = &[
                 change: Change::Set("2016-03-02T09:05:00Z"),
             },
         ]))
-        .of(Golden::Certificate)],
+        .on(Golden::Certificate)],
         since: "0.1.0",
     },
     Rule {

@@ -7,19 +7,19 @@ use super::spec::{Cite, Spec};
 use crate::event::{Side, header};
 
 const fn page(at: &'static str, change: Change) -> Example {
-    Example::response(Step::Password, at, change).of(Golden::Federated)
+    Example::response(Step::Password, at, change).on(Golden::Federated)
 }
 
 const fn answer(part: Part, change: Change) -> Example {
-    Example::part(Step::Password, Side::Response, part, change).of(Golden::Federated)
+    Example::part(Step::Password, Side::Response, part, change).on(Golden::Federated)
 }
 
 const fn target(target: &'static str) -> Example {
-    Example::part(Step::SignIn, Side::Request, Part::Target, Change::Set(target)).of(Golden::Federated)
+    Example::part(Step::SignIn, Side::Request, Part::Target, Change::Set(target)).on(Golden::Federated)
 }
 
 const fn terms(change: Change) -> Example {
-    Example::part(Step::Terms, Side::Response, Part::Header("Location"), change).of(Golden::Entra)
+    Example::part(Step::Terms, Side::Response, Part::Header("Location"), change).on(Golden::Entra)
 }
 
 pub(super) static RULES: &[Rule] = &[

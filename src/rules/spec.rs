@@ -23,6 +23,8 @@ pub enum Spec {
     Soap12,
     WsAddressing,
     WsSecurity,
+    /// WS-Trust 1.3.
+    WsTrust,
     Xml,
     /// Windows Client Certificate Enrollment Protocol.
     MsWcce,
@@ -51,6 +53,7 @@ impl Spec {
             Self::Soap12 => "SOAP 1.2",
             Self::WsAddressing => "WS-Addressing 1.0",
             Self::WsSecurity => "WS-Security 1.0",
+            Self::WsTrust => "WS-Trust 1.3",
             Self::Xml => "XML 1.0",
             Self::MsWcce => "MS-WCCE",
             Self::XmlSignature => "XML Signature",

@@ -7,11 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::address::Address;
-use super::csr;
+use super::csr::{self, RequestFlaw};
 use super::key::{Key, KeyError};
 use super::shape::Shape;
 use super::signing::{Holder, RenewalFlaw, sign_data, sign_message};
-use super::text::{SOAP_TYPE, SYNC_TYPE, escape, headers, hex, uuid};
+use super::text::{SOAP_TYPE, SYNC_TYPE, escape, hash, headers, hex, uuid};
 use crate::event::{Body, Request, Time};
 use crate::message::{DiscoverRequest, TokenRequest, names};
 
@@ -45,6 +45,8 @@ pub struct Profile {
     pub names_user: bool,
     /// Further context items.
     pub extras: Vec<(&'static str, String)>,
+    /// Attests its key, as devices do from EnrollmentVersion 5.0 on.
+    pub attests: bool,
 }
 
 impl Profile {
@@ -82,6 +84,7 @@ impl Profile {
             discovers_as: None,
             names_user: true,
             extras: Vec::new(),
+            attests: false,
         }
     }
 
@@ -152,6 +155,7 @@ impl Profile {
             discovers_as: None,
             names_user: true,
             extras: Vec::new(),
+            attests: blank.attests,
         }
     }
 }
@@ -162,8 +166,10 @@ pub struct Device {
     pub profile: Profile,
     pub key: Arc<Key>,
     pub proof: Proof,
+    /// What is odd about its certificate request.
+    pub flaw: Option<RequestFlaw>,
     /// What is wrong with its renewal.
-    pub flaw: Option<RenewalFlaw>,
+    pub renewal_flaw: Option<RenewalFlaw>,
 }
 
 /// What a device has to show.
@@ -179,8 +185,6 @@ pub enum Proof {
     Renewal(Holder),
 }
 
-/// The address that the browser window of a settings page hands the token to.
-const APPRU: &str = "ms-app://windows.immersivecontrolpanel";
 /// The id of the token that a signature refers to.
 const TOKEN_ID: &str = "uuid-29801C2F-F26B-46AD-984B-AFAEFB545FF8";
 const X509_LIFE: i64 = 300_000;
@@ -196,76 +200,20 @@ const SOAP_NAMESPACES: &str = concat!(
 impl Device {
     /// One with a user name and a password.
     pub fn new(profile: Profile, key: Arc<Key>) -> Self {
-        Self { profile, key, proof: Proof::Password, flaw: None }
+        Self { profile, key, proof: Proof::Password, flaw: None, renewal_flaw: None }
     }
 
-    /// Where the sign-in page hands the token to.
-    pub(super) fn appru(&self) -> &'static str {
-        APPRU
-    }
-
-    /// Entra's request for the terms of use (Microsoft's pages on Entra integration).
-    pub(super) fn terms(&self, to: &Address, at: Time) -> Request {
-        let token = match &self.proof {
-            Proof::Entra(token) => token.as_str(),
-            Proof::Password | Proof::Certificate(_) | Proof::Renewal(_) => "",
+    /// The same, but its request is odd, and its key where that is what is odd.
+    pub fn flawed(self, flaw: RequestFlaw) -> Result<Self, KeyError> {
+        let key = match flaw {
+            RequestFlaw::EllipticKey => Arc::new(Key::elliptic()?),
+            RequestFlaw::SmallExponent => Arc::new(Key::with_exponent_3()?),
+            RequestFlaw::TwoValues
+            | RequestFlaw::ServerAuth
+            | RequestFlaw::LongName
+            | RequestFlaw::OtherDevice => self.key,
         };
-        let request_id = uuid(&[self.profile.device_id.as_bytes(), b"terms"]);
-        let redirect = encode("ms-appx-web://Microsoft.AAD.BrokerPlugin");
-        Request {
-            target: format!(
-                "{}?redirect_uri={redirect}&client-request-id={request_id}&api-version=1.0&mode=azureadjoin",
-                to.target
-            ),
-            headers: headers([
-                ("Accept", "text/html, application/xhtml+xml, */*".to_owned()),
-                ("Authorization", format!("Bearer {token}")),
-                ("User-Agent", BROWSER.to_owned()),
-                ("Host", to.authority()),
-            ]),
-            ..get(at)
-        }
-    }
-
-    /// The sign-in page (MS-MDE2 3.2).
-    pub(super) fn sign_in(&self, to: &Address, at: Time) -> Request {
-        Request {
-            target: self.sign_in_target(to),
-            headers: headers([
-                ("Accept", "text/html, application/xhtml+xml, */*".to_owned()),
-                ("User-Agent", BROWSER.to_owned()),
-                ("Host", to.authority()),
-            ]),
-            ..get(at)
-        }
-    }
-
-    /// What the user types into it.
-    pub(super) fn password(&self, to: &Address, at: Time) -> Request {
-        let Profile { user, password, .. } = &self.profile;
-        let text = form_urlencoded::Serializer::new(String::new())
-            .append_pair("user", user)
-            .append_pair("password", password)
-            .finish();
-        Request {
-            method: "POST".to_owned(),
-            target: self.sign_in_target(to),
-            headers: headers([
-                ("Accept", "text/html, application/xhtml+xml, */*".to_owned()),
-                ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
-                ("User-Agent", BROWSER.to_owned()),
-                ("Content-Length", text.len().to_string()),
-                ("Host", to.authority()),
-            ]),
-            body: Body::full(text),
-            ..get(at)
-        }
-    }
-
-    fn sign_in_target(&self, to: &Address) -> String {
-        let mark = if to.target.contains('?') { '&' } else { '?' };
-        let (appru, user) = (encode(APPRU), encode(&self.profile.user));
-        format!("{}{mark}appru={appru}&login_hint={user}", to.target)
+        Ok(Self { key, flaw: Some(flaw), ..self })
     }
 
     pub fn probe(&self, to: &Address, at: Time) -> Request {
@@ -342,13 +290,13 @@ impl Device {
         let Profile { container, device_id, .. } = &self.profile;
         let (request_type, value_type, request) = match &self.proof {
             Proof::Renewal(holder) => {
-                let named = self.flaw != Some(RenewalFlaw::NoRenewalAttribute);
+                let named = self.renewal_flaw != Some(RenewalFlaw::NoRenewalAttribute);
                 let renews = named.then_some(&*holder.certificate);
-                let csr = csr::request(container, device_id, &self.key, renews)?;
-                (names::RENEW, names::PKCS7_WSSE, sign_data(&csr, holder, at, self.flaw)?)
+                let csr = csr::request(container, device_id, &self.key, renews, self.flaw)?;
+                (names::RENEW, names::PKCS7_WSSE, sign_data(&csr, holder, at, self.renewal_flaw)?)
             }
             Proof::Password | Proof::Entra(_) | Proof::Certificate(_) => {
-                (names::ISSUE, names::PKCS10, csr::request(container, device_id, &self.key, None)?)
+                (names::ISSUE, names::PKCS10, csr::request(container, device_id, &self.key, None, self.flaw)?)
             }
         };
         let text = format!(
@@ -473,6 +421,8 @@ impl Device {
             ("ApplicationVersion", &p.os_version),
             ("NotInOobe", truth(p.not_in_oobe)),
         ]);
+        let attested = if p.attests { self.attestation() } else { Vec::new() };
+        items.extend(attested.iter().map(|(name, value)| (*name, value.as_str())));
         let item = |(name, value): &(&str, &str)| {
             let value = escape(value);
             format!("<ac:ContextItem Name=\"{name}\"><ac:Value>{value}</ac:Value></ac:ContextItem>")
@@ -481,16 +431,24 @@ impl Device {
     }
 }
 
-/// What the browser window of a Windows device calls itself.
-const BROWSER: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; MSAppHost/3.0; WebView/3.0) AppleWebKit/537.36 \
-                       (KHTML, like Gecko) Chrome/70.0.3538.102 Safari/537.36 Edge/18.26100";
-
-fn get(at: Time) -> Request {
-    Request { at, method: "GET".to_owned(), ..Request::default() }
-}
-
-fn encode(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+impl Device {
+    /// The items of a federated request that attests its key with the TPM: of the right shape, and proof of nothing.
+    fn attestation(&self) -> Vec<(&'static str, String)> {
+        let made = |what: &str| {
+            let block = hash(&[self.profile.device_id.as_bytes(), what.as_bytes()]);
+            STANDARD.encode(block.repeat(6))
+        };
+        let mut items: Vec<_> =
+            ["AIKAttestationClaim", "AIKPub", "AIKCert", "AadAIKAttestationClaim", "AADPub"]
+                .map(|name| (name, made(name)))
+                .into();
+        items.extend([
+            ("RequestVersion", self.profile.request_version.clone()),
+            ("AttestationStatus", "Status=AttestationResultSucceeded;AttestationErrorMsg=".to_owned()),
+            ("AttestationStatusHResult", "0x0".to_owned()),
+        ]);
+        items
+    }
 }
 
 fn addressing(action: &str, message_id: &str, to: &str) -> String {

@@ -173,8 +173,13 @@ pub async fn enroll(
         Proof::Password | Proof::Entra(_) | Proof::Certificate(_) => None,
     };
     let client = Client::new(trust, holder, options.connect, options.patience, options.clock)?;
-    let flaw = options.misbehave.as_ref().and_then(misbehave::renewal_flaw);
-    let device = &Device { flaw, ..device.clone() };
+    let renewal_flaw = options.misbehave.as_ref().and_then(misbehave::renewal_flaw);
+    let mut device = Device { renewal_flaw, ..device.clone() };
+    if let Some(flaw) = options.misbehave.as_ref().and_then(misbehave::request_flaw) {
+        // A committed key that could not be read would have failed every test.
+        device = device.clone().flawed(flaw).unwrap_or(device);
+    }
+    let device = &device;
     let mut attempt = Attempt { device, options, client, seen, steps: Vec::new(), provision: None };
     attempt.run().await;
     Ok(Enrollment { steps: attempt.steps, provision: attempt.provision })

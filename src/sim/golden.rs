@@ -169,8 +169,11 @@ impl Scene {
             }),
             Golden::OnPremise
             | Golden::Refused
+            | Golden::Denied
             | Golden::FullPolicy
+            | Golden::DeviceContext
             | Golden::Federated
+            | Golden::Attestation
             | Golden::Renewal => Proof::Password,
         };
         let settings = Settings {
@@ -182,7 +185,7 @@ impl Scene {
             misbehave: misbehave.filter(|_| golden != Golden::Renewal),
             ..Settings::new(PUBLIC)
         }
-        .like(golden);
+        .suiting(golden);
         // A full policy needs a device that knows its newer parts.
         let number = if golden == Golden::FullPolicy { 3 } else { 0 };
         let mut profile = Profile::numbered(seed, number, USER, "Placeholder-1");
@@ -192,19 +195,27 @@ impl Scene {
         }
         let profile = match golden {
             Golden::Entra => profile.shaped(Shape::Autopilot),
-            Golden::Certificate => Profile { enrollment_type: "Device".to_owned(), ..profile },
+            Golden::Certificate | Golden::DeviceContext => {
+                Profile { enrollment_type: "Device".to_owned(), ..profile }
+            }
+            Golden::Attestation => Profile { attests: true, ..profile },
             Golden::OnPremise
             | Golden::Refused
+            | Golden::Denied
             | Golden::FullPolicy
             | Golden::Federated
             | Golden::Renewal => profile,
         };
         // Entra knows the server's address; everybody else looks where their mail domain says.
         let url = if golden == Golden::Entra { PUBLIC } else { DISCOVERY };
+        let mut device = Device { proof, ..Device::new(profile, Arc::new(Key::from_pem(DEVICE_KEY)?)) };
+        if let Some(flaw) = misbehave.as_ref().and_then(misbehave::request_flaw) {
+            device = device.flawed(flaw)?;
+        }
         Ok(Self {
             seed,
             now: START,
-            device: Device { proof, ..Device::new(profile, Arc::new(Key::from_pem(DEVICE_KEY)?)) },
+            device,
             server: Server::new(settings, authority),
             discovery: Address::parse(url).ok_or(GoldenError::NoAddress(url))?,
             chain,
@@ -228,7 +239,7 @@ impl Scene {
         self.device.proof = Proof::Renewal(Holder { certificate: issued, key: first });
         self.device.key = Arc::new(Key::from_pem(OTHER_KEY)?);
         self.now = self.now.plus_millis(310 * DAY);
-        self.device.flaw = misbehave.and_then(|edit| misbehave::renewal_flaw(&edit));
+        self.device.renewal_flaw = misbehave.as_ref().and_then(misbehave::renewal_flaw);
         if let Some(edit) = misbehave {
             self.server.misbehave(edit);
         }

@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use thiserror::Error;
 
+use super::csr::RequestFlaw;
 use super::signing::RenewalFlaw;
 use super::text::headers;
 use crate::event::{Body, Exchange, Header, Request, Response, Side};
@@ -115,6 +116,14 @@ pub(super) fn renewal_flaw(edit: &Edit) -> Option<RenewalFlaw> {
     }
 }
 
+/// A certificate request that its device makes odd from the start.
+pub(super) fn request_flaw(edit: &Edit) -> Option<RequestFlaw> {
+    match edit {
+        Edit::Message { part: Part::Csr, change: Change::Variant(name), .. } => RequestFlaw::named(name),
+        _ => None,
+    }
+}
+
 /// The answer with the edit made; unchanged where its place is not there (a fault instead of the answer).
 pub(super) fn edit_response(edit: &Edit, request: &Request, response: Response) -> Response {
     match edit {
@@ -206,6 +215,8 @@ fn wrap_certificate(response: &mut Response) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::event::Event;
     use crate::message::read_request;
@@ -234,14 +245,14 @@ mod tests {
     #[test]
     fn whatever_a_server_can_break_is_broken_in_its_answers() {
         let settings = || Settings::new("https://mdm.contoso.example");
-        let like = |golden| Settings { misbehave: None, ..settings().like(golden) };
-        let healthy: Vec<_> = Golden::ALL.iter().map(|g| (*g, answers(*g, like(*g)))).collect();
+        let like = |golden| Settings { misbehave: None, ..settings().suiting(golden) };
+        let healthy: BTreeMap<_, _> = Golden::ALL.iter().map(|g| (g.word(), answers(*g, like(*g)))).collect();
         for rule in all() {
             let Ok(example) = for_server(rule) else { continue };
             if TlsFlaw::of(&example.edit).is_some() {
                 continue;
             }
-            let base = &healthy.iter().find(|(golden, _)| *golden == example.golden).unwrap().1;
+            let base = &healthy[example.golden.word()];
             let broken = answers(example.golden, settings().breaking(rule).unwrap());
             for ((at, answer), (_, good)) in broken.iter().zip(base) {
                 let meant = *at == step(&example.edit);
@@ -253,10 +264,10 @@ mod tests {
     #[test]
     fn whoever_cannot_break_a_rule_names_who_can() {
         for rule in all() {
-            let own = rule
-                .examples
-                .iter()
-                .all(|e| matches!(e.edit, Edit::Own(_) | Edit::Drop(_) | Edit::Connection(_)));
+            // Edits of both sides' messages are nobody's alone.
+            let own = rule.examples.iter().all(|e| {
+                matches!(e.edit, Edit::Own(_) | Edit::Drop(_) | Edit::Connection(_) | Edit::Several(_))
+            });
             match (for_server(rule), for_device(rule)) {
                 (Ok(_), Err(error)) => assert!(matches!(error, MisbehaveError::ServerSide(_)), "{error}"),
                 (Err(error), Ok(_)) => assert!(matches!(error, MisbehaveError::DeviceSide(_)), "{error}"),

@@ -3,6 +3,7 @@
 
 mod address;
 mod answers;
+mod browser;
 mod ca;
 pub mod classics;
 mod client;
@@ -26,6 +27,7 @@ mod text;
 pub use address::Address;
 pub use ca::{Authority, CaError, Flaw, Issued, pem};
 pub use client::{ClientError, Trust};
+pub use csr::RequestFlaw;
 pub use device::{Device, Profile, Proof};
 pub use enroll::{Enrollment, Options, Outcome, Pace, StepReport, enroll};
 pub use entra::entra_token;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::answers::{self, Provisioned, Refusal};
+use super::answers::{self, Detail, Provisioned, Refusal};
 use super::ca::{Authority, Flaw};
 use super::misbehave::{self, MisbehaveError};
 use super::pages;
@@ -16,11 +16,6 @@ use crate::message::{
     names, read_request,
 };
 use crate::rules::{Change, Edit, Golden, Part, Rule, Step};
-
-/// Newer versions than this bring attestation, which the reference server asks for in a full policy only.
-const NEWEST: f64 = 4.0;
-/// The version whose policies may hold everything that there is about attestation (MS-MDE2 3.3.4.1.1.2).
-const NEWEST_FULL: f64 = 6.0;
 
 /// What a reference server is like.
 #[derive(Clone, Debug)]
@@ -37,6 +32,12 @@ pub struct Settings {
     pub provider: String,
     /// The policy answer says all that there is to say, attestation included.
     pub full_policy: bool,
+    /// The answer to the token request says all that one can: an authority between, a port, lists, languages, times.
+    pub detailed: bool,
+    /// The authority behind it denies every request, and the fault says so as a certificate service's does.
+    pub denies: bool,
+    /// The highest EnrollmentVersion that it answers with; above 4.0 devices attest their keys.
+    pub newest: f64,
     /// Decides the secrets and trace ids; the same seed gives the same answers.
     pub seed: u64,
     /// An edit to make on the answers of its step: see [`Settings::breaking`].
@@ -54,6 +55,9 @@ impl Settings {
             device_cap: 20,
             provider: "EnrollscopeReference".to_owned(),
             full_policy: false,
+            detailed: false,
+            denies: false,
+            newest: 4.0,
             seed: 0,
             misbehave: None,
             misbehave_for: BTreeMap::new(),
@@ -63,17 +67,20 @@ impl Settings {
     /// The server breaks the rule whenever it can: its first example that is a server's to make.
     pub fn breaking(self, rule: &'static Rule) -> Result<Self, MisbehaveError> {
         let example = misbehave::for_server(rule)?;
-        Ok(Self { misbehave: Some(example.edit), ..self.like(example.golden) })
+        Ok(Self { misbehave: Some(example.edit), ..self.suiting(example.golden) })
     }
 
-    /// The settings with which that golden is made.
-    pub(super) fn like(self, golden: Golden) -> Self {
+    /// As the golden's server is, so that the places of its edits are there.
+    #[must_use]
+    pub fn suiting(self, golden: Golden) -> Self {
         match golden {
             Golden::OnPremise | Golden::Renewal => self,
-            // What is wrong with a fault needs one.
             Golden::Refused => Self { device_cap: 0, ..self },
-            Golden::FullPolicy => Self { full_policy: true, ..self },
+            Golden::Denied => Self { denies: true, ..self },
+            Golden::FullPolicy => Self { full_policy: true, newest: 6.0, ..self },
+            Golden::DeviceContext => Self { detailed: true, ..self },
             Golden::Federated | Golden::Entra => Self { auth: AuthPolicy::Federated, ..self },
+            Golden::Attestation => Self { auth: AuthPolicy::Federated, newest: 7.0, ..self },
             Golden::Certificate => Self { auth: AuthPolicy::Certificate, ..self },
         }
     }
@@ -113,6 +120,7 @@ pub struct Server {
 
 impl Server {
     pub fn new(settings: Settings, authority: Authority) -> Self {
+        let authority = if settings.detailed { authority.through_intermediate() } else { authority };
         Self { settings, authority, enrolled: Mutex::default() }
     }
 
@@ -179,7 +187,7 @@ impl Server {
                     200,
                     &answers::discover_response(
                         &asked.relates_to,
-                        &self.enrollment_version(version),
+                        &enrollment_version(version, self.settings.newest),
                         self.settings.auth,
                         &self.settings.public_url,
                     ),
@@ -206,13 +214,6 @@ impl Server {
         } else {
             policies::lean(relates_to)
         }
-    }
-
-    /// The lower of what the client asks for and what the server supports; 3.0 is the least that there is.
-    fn enrollment_version(&self, asked: &str) -> String {
-        let newest = if self.settings.full_policy { NEWEST_FULL } else { NEWEST };
-        let asked: f64 = asked.parse().unwrap_or(newest);
-        format!("{:.1}", asked.clamp(3.0, newest).floor())
     }
 
     /// What is in store for this message's user.
@@ -283,6 +284,11 @@ impl Server {
             let reason = format!("{user} has enrolled as many devices as are allowed.");
             return asked.fault("s:Authorization", Some("DeviceCapReached"), &reason);
         }
+        if self.settings.denies {
+            // CERTSRV_E_TEMPLATE_DENIED.
+            let detail = Detail::Authority(0x8009_4012_u32.cast_signed());
+            return asked.refuse("s:CertificateRequest", "The authority denied the request.", detail);
+        }
         let (at, length) = csr.spans.key;
         let public = der.get(at..at + length).unwrap_or_default();
         let Ok(issued) = self.authority.issue(device_id, public, asked.now, flaw) else {
@@ -306,8 +312,15 @@ impl Server {
             public_url: &self.settings.public_url,
             provider: &self.settings.provider,
             secret: &self.settings.seed.to_be_bytes(),
+            user,
+            detailed: self.settings.detailed,
         });
-        asked.answer(200, &answers::token_response(&asked.relates_to, &document))
+        let text = if self.settings.detailed {
+            answers::detailed_token_response(&asked.relates_to, &document, asked.now)
+        } else {
+            answers::token_response(&asked.relates_to, &document)
+        };
+        asked.answer(200, &text)
     }
 
     /// Why a renewal cannot be granted.
@@ -365,7 +378,11 @@ impl Asked {
     }
 
     fn fault(&self, subcode: &str, error_type: Option<&str>, reason: &str) -> Response {
-        let refusal = Refusal { subcode, reason, error_type, trace_id: &self.trace_id };
+        self.refuse(subcode, reason, error_type.map_or(Detail::None, Detail::Service))
+    }
+
+    fn refuse(&self, subcode: &str, reason: &str, detail: Detail<'_>) -> Response {
+        let refusal = Refusal { subcode, reason, detail, trace_id: &self.trace_id };
         self.answer(500, &answers::fault(&self.relates_to, &refusal))
     }
 }
@@ -396,4 +413,10 @@ pub(super) fn respond(at: Time, status: u16, headers: Vec<Header>, text: &str) -
 
 fn is_discovery(target: &str) -> bool {
     target.split('?').next().is_some_and(|path| path.eq_ignore_ascii_case(names::DISCOVERY_PATH))
+}
+
+/// The lower of what the client asks for and what the server supports; 3.0 is the least that there is.
+fn enrollment_version(asked: &str, newest: f64) -> String {
+    let asked = asked.parse::<f64>().unwrap_or(newest);
+    format!("{:.1}", asked.min(newest).floor().max(3.0))
 }

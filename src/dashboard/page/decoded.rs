@@ -8,10 +8,10 @@ use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::screen::Target;
 use crate::dashboard::text::{fit, span};
 use crate::event::{Exchange, Side};
-use crate::message::certificate::{Certificate, Csr, algorithm_name, digest_of};
+use crate::message::certificate::{Certificate, Csr, algorithm_name, digest_of, oid_name};
 use crate::message::{
     Content, Credential, Field, GetPoliciesResponse, Message, Policy, Provisioning, Soap, TokenRequest,
-    Within, read_request, read_response,
+    Within, os_edition_name, read_request, read_response,
 };
 use crate::xml::Element;
 
@@ -220,7 +220,9 @@ impl Decoder<'_> {
         }
         for item in &request.items {
             let value = item.value.as_ref().map_or("(no value)", |f| f.value.as_str());
-            let line = Line::new(Role::Dim, &format!("  {:<24} ", item.name)).and(Role::Plain, value);
+            let edition = value.parse().ok().filter(|_| item.name == "OSEdition").and_then(os_edition_name);
+            let value = edition.map_or(value.to_owned(), |name| format!("{value} ({name})"));
+            let line = Line::new(Role::Dim, &format!("  {:<24} ", item.name)).and(Role::Plain, &value);
             for part in line.folded(self.width, 27) {
                 self.page.push(part);
             }
@@ -243,6 +245,10 @@ impl Decoder<'_> {
         }
         for purpose in csr.key_purposes() {
             self.value("purpose", purpose_name(&purpose));
+        }
+        for extension in &csr.extensions {
+            let name = oid_name(&extension.oid).map_or(String::new(), |name| format!(" ({name})"));
+            self.value("extension", &format!("{}{name}", extension.oid));
         }
         if csr.trailing > 0 {
             self.trouble(&format!("{} bytes follow the request", csr.trailing));
