@@ -223,7 +223,8 @@ pub(super) static RULES: &[Rule] = &[
                 [&soap.action, &soap.message_id, &soap.relates_to, &soap.to].into_iter().flatten().collect();
             match &cx.message.content {
                 Content::DiscoverRequest(m) => {
-                    fields.extend([&m.email, &m.version, &m.device_type].into_iter().flatten());
+                    let known = [&m.email, &m.version, &m.device_type, &m.application_version, &m.os_edition];
+                    fields.extend(known.into_iter().flatten());
                     fields.extend(&m.offered);
                 }
                 Content::DiscoverResponse(m) => {
