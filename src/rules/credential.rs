@@ -128,6 +128,36 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
     Rule {
+        id: "CRED-ONP-004",
+        name: "other-user-than-discovered",
+        severity: Severity::INFO,
+        subject: Subject::Device,
+        requirement: "The Username is the user whose address Discover had.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "Users type another name into the second window; devices enroll all the same.",
+        )],
+        consequence: "None by itself: the device belongs to the user of the password.",
+        remedy: "Compare address and time of the messages if two devices may have been taken for one.",
+        hresult: None,
+        check: Check::Credential(|credential, cx| {
+            let email = cx.earlier.offer.as_ref().map(|o| o.email.as_str()).filter(|e| !e.is_empty());
+            let user = credential.user().filter(|u| !u.is_empty());
+            let (Some(email), Some(user)) = (email, user) else { return Verdict::Skip };
+            Verdict::check(local_part(email) == local_part(&user.value), || {
+                cx.fail(&user.spot, email, user.value.clone())
+            })
+        }),
+        needs: &["SEQ-014"],
+        examples: &[Example::request(
+            Step::Discover,
+            "Envelope/Body/Discover/request/EmailAddress",
+            Change::Set("ben@contoso.example"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
         id: "SEQ-014",
         name: "credential-changed",
         severity: Severity::WARNING,
@@ -209,3 +239,9 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
 ];
+
+/// The name without domain: `DOMAIN\user`, `user@domain` and `user` may be one and the same.
+fn local_part(user: &str) -> String {
+    let name = user.rsplit_once('\\').map_or(user, |(_, name)| name);
+    name.split_once('@').map_or(name, |(name, _)| name).to_lowercase()
+}

@@ -4,7 +4,8 @@ use super::check::{Check, Verdict};
 use super::rule::{Change, Example, Part, Rule, Severity, Step, Subject};
 use super::spec::{Cite, Spec};
 use crate::event::Side;
-use crate::message::certificate::{PublicKey, algorithm_name, digest_of, oid_name};
+use crate::message::certificate::{PublicKey, algorithm_name, digest_of};
+use crate::message::oids;
 
 pub(super) static RULES: &[Rule] = &[
     Rule {
@@ -347,7 +348,7 @@ pub(super) static RULES: &[Rule] = &[
             let odd = csr.attributes.iter().find(|attribute| attribute.values != Some(1));
             odd.map_or(Verdict::Pass, |attribute| {
                 let count = attribute.values.map_or("no set".to_owned(), |n| format!("{n} values"));
-                let name = oid_name(&attribute.oid).unwrap_or(&attribute.oid);
+                let name = oids::name(&attribute.oid);
                 cx.in_csr(("attributes", csr.spans.subject), "one value", format!("{count} of {name}"))
             })
         }),

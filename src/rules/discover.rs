@@ -1,7 +1,7 @@
 //! Rules on Discover (MS-MDE2 3.1.4.1.3.1).
 
 use super::check::{Check, Verdict};
-use super::rule::{Change, Example, Level, Rule, Severity, Step, Subject};
+use super::rule::{Change, Edit, Example, Level, Part, Rule, Severity, Step, Subject};
 use super::schema::{as_declared, breaches};
 use super::soap::{fail_defect_at, without_port};
 use super::spec::{Cite, Spec};
@@ -114,6 +114,40 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
     Rule {
+        id: "V1-001",
+        name: "first-protocol-version",
+        severity: Severity::INFO,
+        subject: Subject::Device,
+        requirement: "RequestVersion has a value: only Windows 8.1 sends nil.",
+        cites: &[Cite::must(Spec::MsMde, "3.1.4.1.3.1", "RequestVersion")],
+        consequence: "None, where the server still speaks the first version; other servers decline.",
+        remedy: "Upgrade the device, or answer as the first version has it: Federated, and no EnrollmentVersion.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            let Some(version) = &m.version else { return Verdict::Skip };
+            Verdict::check(!version.nil, || cx.fail(&version.spot, "a number like 4.0", "nil"))
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::edit(Edit::Several(&[
+            Edit::Message {
+                step: Step::Discover,
+                side: Side::Request,
+                part: Part::Body,
+                at: at!("RequestVersion"),
+                change: Change::Set(""),
+            },
+            Edit::Message {
+                step: Step::Discover,
+                side: Side::Request,
+                part: Part::Body,
+                at: at!("RequestVersion/@i:nil"),
+                change: Change::Set("true"),
+            },
+        ]))
+        .also(&["DISC-RSP-015"])],
+        since: "0.1.0",
+    },
+    Rule {
         id: "DISC-REQ-007",
         name: "unlisted-request-version",
         severity: Severity::INFO,
@@ -157,7 +191,7 @@ pub(super) static RULES: &[Rule] = &[
             let Some(request) = &m.request else { return Verdict::Skip };
             let known = ["CIMClient_Windows", "WindowsPhone", "WindowsHandheld"];
             match &m.device_type {
-                Some(kind) if known.contains(&kind.value.as_str()) => Verdict::Pass,
+                Some(kind) if known.contains(&kind.value.as_str()) && !kind.nil => Verdict::Pass,
                 kind => cx.fail_field(kind.as_ref(), (request, "DeviceType"), known.join(", ")),
             }
         }),
@@ -182,7 +216,7 @@ pub(super) static RULES: &[Rule] = &[
         check: Check::DiscoverRequest(|m, cx| {
             let Some(request) = &m.request else { return Verdict::Skip };
             match &m.application_version {
-                Some(version) if is_quad(&version.value) => Verdict::Pass,
+                Some(version) if is_quad(&version.value) && !version.nil => Verdict::Pass,
                 version => {
                     cx.fail_field(version.as_ref(), (request, "ApplicationVersion"), "like 10.0.26200.1")
                 }
@@ -210,7 +244,7 @@ pub(super) static RULES: &[Rule] = &[
         check: Check::DiscoverRequest(|m, cx| {
             let Some(request) = &m.request else { return Verdict::Skip };
             match &m.os_edition {
-                Some(edition) if edition.value.parse::<u32>().is_ok() => Verdict::Pass,
+                Some(edition) if edition.number::<u32>().is_some() => Verdict::Pass,
                 edition => cx.fail_field(edition.as_ref(), (request, "OSEdition"), "a decimal number"),
             }
         }),
@@ -289,6 +323,31 @@ pub(super) static RULES: &[Rule] = &[
         }),
         needs: &["DISC-REQ-001"],
         examples: &[Example::request(Step::Discover, at!("EmailAddress"), Change::Set("anna"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "DISC-REQ-016",
+        name: "email-is-no-address",
+        severity: Severity { field: Level::Info, strict: Level::Error },
+        subject: Subject::Device,
+        requirement: "EmailAddress is an address, as the schema has it.",
+        cites: &[
+            Cite::must(Spec::MsMde2, "6", "<xsd:pattern value=\"[^@]+@[^\\.]+\\..+\"/>"),
+            Cite::observed(Spec::Field, "", "Programs enroll without one, and users may type DOMAIN\\user."),
+        ],
+        consequence: "None by itself: the server has to find the user by other means.",
+        remedy: "Accept both; ask for the address where the server needs it.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            let Some(email) = m.email.as_ref().filter(|f| !f.nil) else { return Verdict::Skip };
+            let address = email.value.contains('@');
+            Verdict::check(address, || cx.fail_field(Some(email), (&email.spot, ""), "user@domain.example"))
+        }),
+        needs: &["DISC-REQ-001", "DISC-REQ-004"],
+        examples: &[
+            Example::request(Step::Discover, at!("EmailAddress"), Change::Set("")),
+            Example::request(Step::Discover, at!("EmailAddress"), Change::Set("CONTOSO\\anna")),
+        ],
         since: "0.1.0",
     },
     Rule {
@@ -424,7 +483,7 @@ fn offered(m: &DiscoverRequest, cx: &super::Context<'_>) -> Verdict {
         let parent = m.auth_policies.as_ref().unwrap_or(request);
         return cx.fail(&parent.missing("AuthPolicy"), "at least one AuthPolicy", "absent");
     }
-    let bad = m.offered.iter().filter(|f| AuthPolicy::parse(&f.value).is_none());
+    let bad = m.offered.iter().filter(|f| f.nil || AuthPolicy::parse(&f.value).is_none());
     let mut evidence: Vec<_> =
         bad.map(|f| cx.evidence(&f.spot, "OnPremise, Federated or Certificate", f.value.clone())).collect();
     if evidence.is_empty() {

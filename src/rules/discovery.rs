@@ -83,7 +83,9 @@ pub(super) static RULES: &[Rule] = &[
         check: Check::DiscoverResponse(|m, cx| {
             let Some(result) = &m.result else { return Verdict::Skip };
             match &m.auth_policy {
-                Some(policy) if AuthPolicy::parse_any_case(&policy.value).is_some() => Verdict::Pass,
+                Some(policy) if !policy.nil && AuthPolicy::parse_any_case(&policy.value).is_some() => {
+                    Verdict::Pass
+                }
                 policy => cx.fail_field(
                     policy.as_ref(),
                     (result, "AuthPolicy"),
@@ -168,7 +170,7 @@ pub(super) static RULES: &[Rule] = &[
         check: Check::DiscoverResponse(|m, cx| {
             let Some(result) = &m.result else { return Verdict::Skip };
             match &m.enrollment_url {
-                Some(url) if is_https_url(&url.value) => Verdict::Pass,
+                Some(url) if is_https_url(&url.value) && !url.nil => Verdict::Pass,
                 url => cx.fail_field(url.as_ref(), (result, "EnrollmentServiceUrl"), "https://HOST/PATH"),
             }
         }),
@@ -419,7 +421,8 @@ pub(super) static RULES: &[Rule] = &[
         examples: &[Example::edit(Edit::Several(&[
             asked("Envelope/Body/Discover/request/RequestVersion", ""),
             asked("Envelope/Body/Discover/request/RequestVersion/@i:nil", "true"),
-        ]))],
+        ]))
+        .also(&["V1-001"])],
         since: "0.1.0",
     },
     Rule {

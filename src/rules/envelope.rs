@@ -223,7 +223,8 @@ pub(super) static RULES: &[Rule] = &[
                 [&soap.action, &soap.message_id, &soap.relates_to, &soap.to].into_iter().flatten().collect();
             match &cx.message.content {
                 Content::DiscoverRequest(m) => {
-                    fields.extend([&m.email, &m.version, &m.device_type].into_iter().flatten());
+                    let known = [&m.email, &m.version, &m.device_type, &m.application_version, &m.os_edition];
+                    fields.extend(known.into_iter().flatten());
                     fields.extend(&m.offered);
                 }
                 Content::DiscoverResponse(m) => {
@@ -392,7 +393,7 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Real devices send it so: look at the tool that made this request.",
         hresult: None,
         check: Check::Soap(|_, cx| as_declared(cx, "SOAP-020")),
-        needs: &["SOAP-001", "CRED-ONP-001", "CRED-CERT-007"],
+        needs: &["SOAP-001", "CRED-ONP-001", "CRED-CERT-007", "WSSE-001"],
         examples: &[
             Example::request(
                 Step::Policies,

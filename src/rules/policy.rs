@@ -59,7 +59,7 @@ pub(super) static RULES: &[Rule] = &[
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
             each(m, cx, |policy, parent, cx| match &policy.schema {
-                Some(schema) if schema.value == "3" => Verdict::Pass,
+                Some(schema) if schema.value == "3" && !schema.nil => Verdict::Pass,
                 schema => cx.fail_field(schema.as_ref(), (parent, "policySchema"), "3"),
             })
         }),

@@ -169,7 +169,8 @@ fn is_sddl(text: &str) -> bool {
 fn entries_end(text: &str) -> Option<usize> {
     let flags = text.find(|c: char| !c.is_ascii_uppercase()).unwrap_or(text.len());
     // What follows the flags is an entry, or the next part: then the last letter was that part's name.
-    let mut end = if text.get(flags..).is_some_and(|t| t.starts_with(':')) { flags - 1 } else { flags };
+    let names_next = text.get(flags..).is_some_and(|t| t.starts_with(':'));
+    let mut end = if names_next { flags.checked_sub(1)? } else { flags };
     while let Some(entry) = text.get(end..).and_then(|t| t.strip_prefix('(')) {
         let length = entry.find(')')?;
         if entry.get(..length)?.matches(';').count() < 5 {
@@ -189,7 +190,7 @@ mod tests {
         for good in ["D:P(A;;GA;;;BA)(A;;GA;;;SY)", "O:BAG:SYD:(A;;GA;;;BA)S:AI", "D:", "O:S-1-5-32-544"] {
             assert!(is_sddl(good), "{good}");
         }
-        for bad in ["", "everyone", "D:(A;;GA)", "D:(A;;GA;;;BA", "D:D:", "X:BA"] {
+        for bad in ["", "everyone", "D:(A;;GA)", "D:(A;;GA;;;BA", "D:D:", "D::", "X:BA"] {
             assert!(!is_sddl(bad), "{bad}");
         }
     }

@@ -40,6 +40,7 @@ pub(super) static RULES: &[Rule] = &[
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
             let verdict = each(m, cx, |policy, _, cx| match &policy.oid_reference {
+                _ if lacks_oids(m) => Verdict::Skip,
                 None => Verdict::Skip,
                 Some(reference) if reference.number::<i32>().is_none() => Verdict::Skip,
                 Some(reference) => Verdict::check(m.oid(&reference.value).is_some(), || {
@@ -107,7 +108,8 @@ pub(super) static RULES: &[Rule] = &[
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
             let mut evidence = breaches(cx, "XCEP-REF-005");
-            let dangling = m.policies.iter().flat_map(references).filter(|(_, f)| m.oid(&f.value).is_none());
+            let all = m.policies.iter().flat_map(references);
+            let dangling = all.filter(|(_, f)| !lacks_oids(m) && m.oid(&f.value).is_none());
             evidence.extend(dangling.map(|(group, field)| {
                 let expected = format!("an oIDReferenceID of the answer: {}", group.name());
                 cx.evidence(&field.spot, expected, field.value.clone())
@@ -424,6 +426,11 @@ const fn set(at: &'static str, value: &'static str) -> Edit {
         at,
         change: Change::Set(value),
     }
+}
+
+/// There is no list to look into, which is a finding by itself. (A list that is nil is not.)
+fn lacks_oids(m: &GetPoliciesResponse) -> bool {
+    m.oids.is_empty() && m.oids_element.as_ref().is_none_or(|f| !f.nil)
 }
 
 /// What a policy refers to, besides itself and its hash, and the group that it should be in.

@@ -66,6 +66,7 @@ fn rule_of(breach: &Breach) -> &'static str {
 fn of_discover(breach: &Breach) -> &'static str {
     let absent = matches!(breach.wrong, Wrong::BadValue | Wrong::NotNillable | Wrong::Missing);
     match (breach.within, breach.child, breach.wrong) {
+        ("DiscoverRequest", "EmailAddress" | "AuthPolicies", Wrong::NotNillable) => "DISC-REQ-013",
         ("Discover", "request", Wrong::Missing | Wrong::Misspelled) => "DISC-REQ-001",
         ("Discover", "", Wrong::OtherNamespace) => "DISC-REQ-002",
         ("DiscoverRequest", "EmailAddress", Wrong::Missing) => "DISC-REQ-003",
@@ -176,12 +177,12 @@ fn of_issuers(breach: &Breach) -> &'static str {
 }
 
 fn of_oids(breach: &Breach) -> &'static str {
-    let absent = matches!(breach.wrong, Wrong::BadValue | Wrong::NotNillable | Wrong::Missing);
+    let value = matches!(breach.wrong, Wrong::BadValue | Wrong::NotNillable);
     match (breach.within, breach.child) {
-        ("OID", "value") if absent => "XCEP-OID-001",
-        ("OID", "group") if absent => "XCEP-OID-002",
-        ("OID", "oIDReferenceID") if absent => "XCEP-OID-003",
-        ("OID", "defaultName") if absent => "XCEP-OID-004",
+        ("OID", "value") if value => "XCEP-OID-001",
+        ("OID", "group") if value => "XCEP-OID-002",
+        ("OID", "oIDReferenceID") if value => "XCEP-OID-003",
+        ("OID", "defaultName") if value || breach.wrong == Wrong::Missing => "XCEP-OID-004",
         _ => "XCEP-RESP-002",
     }
 }

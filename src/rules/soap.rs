@@ -226,10 +226,11 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Add s:mustUnderstand=\"1\"; without its prefix the attribute means nothing.",
         hresult: None,
         check: Check::Soap(|soap, cx| {
-            let Some(action) = soap.action.as_ref().filter(|_| cx.message.kind != Kind::Fault) else {
-                return Verdict::Skip;
-            };
+            let Some(action) = &soap.action else { return Verdict::Skip };
             let mut evidence = breaches(cx, "SOAP-005");
+            if cx.message.kind == Kind::Fault {
+                return if evidence.is_empty() { Verdict::Skip } else { Verdict::Fail(evidence) };
+            }
             if !soap.action_must_understand.as_ref().is_some_and(Field::is_true) {
                 evidence.push(cx.evidence(&action.spot.missing("@mustUnderstand"), "1", "absent"));
             }

@@ -7,7 +7,7 @@ use enrollscope::rules;
 /// How many facts the catalogues hold: none gets lost.
 const FACTS: usize = 602;
 /// Facts nobody has dealt with yet.
-const OPEN: usize = 478;
+const OPEN: usize = 0;
 
 #[test]
 fn every_fact_is_a_rule_or_ours_or_says_why_not() {

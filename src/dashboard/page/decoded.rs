@@ -8,7 +8,9 @@ use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::screen::Target;
 use crate::dashboard::text::{fit, span};
 use crate::event::{Exchange, Side};
-use crate::message::certificate::{Certificate, Csr, algorithm_name, digest_of, oid_name};
+use crate::message::certificate::{Certificate, Csr, algorithm_name, digest_of};
+use crate::message::flags::FlagSet;
+use crate::message::oids;
 use crate::message::{
     Content, Credential, Field, GetPoliciesResponse, Message, Policy, Provisioning, Soap, TokenRequest,
     Within, os_edition_name, read_request, read_response,
@@ -178,14 +180,29 @@ impl Decoder<'_> {
         for policy in &response.policies {
             self.policy(policy, response);
         }
+        let text = |f: &Option<Field>| f.as_ref().map(|f| f.value.clone()).unwrap_or_default();
+        for issuer in &response.issuers {
+            let certificate = issuer.read.as_deref().map(summary::certificate);
+            self.value("authority", &certificate.unwrap_or_else(|| "no certificate".to_owned()));
+            for uri in &issuer.uris {
+                let how = uri.authentication_name().unwrap_or("unknown sign-in");
+                let only =
+                    if uri.renewal_only.as_ref().is_some_and(Field::is_true) { ", renewals" } else { "" };
+                self.value("", &format!("{} ({how}{only})", text(&uri.uri)));
+            }
+        }
         for oid in &response.oids {
-            let text = |f: &Option<Field>| f.as_ref().map(|f| f.value.clone()).unwrap_or_default();
             let label = format!("oid {}", text(&oid.reference));
-            self.value(&label, format!("{} {}", text(&oid.value), text(&oid.name)).trim_end());
+            let (dotted, name) = (text(&oid.value), text(&oid.name));
+            let known = oids::known(&dotted).map_or(String::new(), |known| format!(" = {}", known.name));
+            let group =
+                oid.group.as_ref().and_then(|g| oids::Group::of(&g.value)).map_or("?", oids::Group::name);
+            self.value(&label, &format!("{dotted}{known} ({group}: {name})"));
         }
     }
 
     fn policy(&mut self, policy: &Policy, response: &GetPoliciesResponse) {
+        self.field("policy", policy.common_name.as_ref());
         self.field("schema", policy.schema.as_ref());
         self.field("key length", policy.minimal_key_length.as_ref());
         if let Some(reference) = policy.hash_oid_reference.as_ref().filter(|f| !f.nil) {
@@ -196,6 +213,22 @@ impl Decoder<'_> {
         }
         for provider in &policy.providers {
             self.value("provider", &provider.value);
+        }
+        if let Some(oid) = policy.algorithm_oid_reference.as_ref().and_then(|r| response.dotted(r)) {
+            self.value("key algorithm", oids::name(oid));
+        }
+        if let Some(behavior) = policy.attestation_behavior() {
+            self.value("attestation", &behavior.value);
+        }
+        for (label, set, field) in [
+            ("key flags", FlagSet::PrivateKey, &policy.private_key_flags),
+            ("name flags", FlagSet::SubjectName, &policy.subject_name_flags),
+            ("enroll flags", FlagSet::Enrollment, &policy.enrollment_flags),
+            ("flags", FlagSet::General, &policy.general_flags),
+        ] {
+            if let Some(value) = field.as_ref().and_then(Field::number) {
+                self.value(label, &set.describe(value));
+            }
         }
         for (label, field) in [("validity", &policy.validity), ("renewal", &policy.renewal)] {
             if let Some(field) = field {
@@ -244,10 +277,11 @@ impl Decoder<'_> {
             self.value("device id", &id);
         }
         for purpose in csr.key_purposes() {
-            self.value("purpose", purpose_name(&purpose));
+            self.value("purpose", oids::name(&purpose));
         }
         for extension in &csr.extensions {
-            let name = oid_name(&extension.oid).map_or(String::new(), |name| format!(" ({name})"));
+            let name =
+                oids::known(&extension.oid).map_or(String::new(), |known| format!(" ({})", known.name));
             self.value("extension", &format!("{}{name}", extension.oid));
         }
         if csr.trailing > 0 {
@@ -321,7 +355,7 @@ impl Decoder<'_> {
         self.value("until", &time(certificate.not_after));
         self.value("signed with", algorithm_name(&certificate.signature_algorithm));
         for purpose in certificate.key_purposes() {
-            self.value("purpose", purpose_name(&purpose));
+            self.value("purpose", oids::name(&purpose));
         }
         if certificate.is_authority() {
             self.value("", "an authority");
@@ -356,10 +390,35 @@ impl Decoder<'_> {
     }
 }
 
-fn purpose_name(oid: &str) -> &str {
-    match oid {
-        "1.3.6.1.5.5.7.3.1" => "server authentication",
-        "1.3.6.1.5.5.7.3.2" => "client authentication",
-        other => other,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{Item, Reader};
+    use crate::event::Event;
+    use crate::message::Kind;
+
+    #[test]
+    fn a_full_policy_is_told_in_words() {
+        let golden = include_bytes!("../../../captures/golden/full-policy.jsonl");
+        let mut exchanges = Reader::new(golden.as_slice()).unwrap().filter_map(|item| match item.unwrap() {
+            Item::Record(recorded) => match recorded.record.into_event() {
+                Some(Event::Exchange(exchange)) => Some(exchange),
+                _ => None,
+            },
+            Item::Damage(damage) => panic!("{damage:?}"),
+        });
+        let policies = |e: &Exchange| read_request(&e.request).kind == Kind::GetPoliciesRequest;
+        let exchange = exchanges.find(|e| policies(e)).unwrap();
+        let text = page(&exchange, None, 160).text();
+        for told in [
+            "key algorithm  RSA",
+            "attestation    IgnoreOnError",
+            "archive the key, exportable key, client version 5 or later, server version 4 or later",
+            "Renewal.svc (anonymous, renewals)",
+            "2.16.840.1.101.3.4.2.1 = SHA-256 (hash: szOID_NIST_sha256)",
+        ] {
+            let dense = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(dense(&text).contains(&dense(told)), "{told}\n{text}");
+        }
     }
 }

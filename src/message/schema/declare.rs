@@ -34,6 +34,8 @@ pub(super) enum Rest {
     Other,
     /// Exactly one element, whichever.
     One,
+    /// One element of another namespace, in place of the declared ones.
+    Instead,
 }
 
 #[derive(Debug)]

@@ -60,7 +60,7 @@ static REFERENCE: Type = sequence("Reference", &[])
     .with_others();
 
 static TIMESTAMP: Type = sequence("Timestamp", &[opt("Created", &TIME), opt("Expires", &TIME)])
-    .then(Rest::Any)
+    .then(Rest::Other)
     .with(ID)
     .with_others();
 /// xs:string in the schema; its text asks for xs:dateTime.

@@ -33,7 +33,8 @@ impl Simple {
         // All but strings ignore white space around them (XML Schema, whiteSpace `collapse`).
         let word = text.trim_matches([' ', '\t', '\n', '\r']);
         match self {
-            Self::Text | Self::Uri => true,
+            Self::Text => true,
+            Self::Uri => is_uri(word),
             Self::Int => word.parse::<i32>().is_ok(),
             Self::UnsignedInt => word.parse::<u32>().is_ok(),
             Self::UnsignedLong => word.parse::<u64>().is_ok(),
@@ -75,13 +76,32 @@ impl Simple {
             Self::Uri => "a URI".to_owned(),
             Self::Base64 => "base64".to_owned(),
             Self::QName => "a name whose prefix is declared".to_owned(),
-            Self::Id => "a name that starts with a letter or _".to_owned(),
+            Self::Id => "a name of its own that starts with a letter or _".to_owned(),
             Self::OneOf(words) => format!("one of: {}", words.join(", ")),
             Self::NameOf(_, names) => format!("one of: {} (qualified)", names.join(", ")),
             Self::Quad => "four numbers with dots between".to_owned(),
             Self::Email => "an address like user@domain.example".to_owned(),
         }
     }
+}
+
+/// Not against the grammar of RFC 3986, leaving out what xs:anyURI escapes: blanks and other letters.
+fn is_uri(word: &str) -> bool {
+    let (rest, fragment) = word.split_once('#').unwrap_or((word, ""));
+    let first = rest.split(['/', '?']).next().unwrap_or_default();
+    let scheme_fits = first.split_once(':').is_none_or(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+    });
+    let authority =
+        rest.split_once("//").map_or("", |(_, after)| after.split(['/', '?']).next().unwrap_or(""));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let port = host.rsplit_once(']').map_or(host, |(_, after)| after).rsplit_once(':').map_or("", |(_, p)| p);
+    let escapes_fit = word
+        .split('%')
+        .skip(1)
+        .all(|after| after.len() >= 2 && after.bytes().take(2).all(|b| b.is_ascii_hexdigit()));
+    scheme_fits && escapes_fit && !fragment.contains('#') && port.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn is_decimal(word: &str) -> bool {
@@ -194,6 +214,9 @@ mod tests {
         check(Simple::Base64, &["", "QUJD", "QUI=", "QU JD"], &["QUJ", "Q=JD", "QU_D", "===="]);
         check(Simple::QName, &["s:a", "a"], &["t:a", "s:", ":a", "a b"]);
         check(Simple::NameOf("urn:s", &["a"]), &["s:a"], &["a", "s:b"]);
+        let good =
+            ["", "urn:uuid:1 2", "https://a:443/b?c#d", "a/b:c", "//[::1]:8443/", "x%20y", "https://ü/"];
+        check(Simple::Uri, &good, &["!http://a", "https://a:44!3/b", ":a", "x%2", "x%zz", "a#b#c"]);
         check(Simple::Quad, &["1.2.3.4", "..."], &["1.2.3", "1.2.3.x"]);
         check(Simple::Email, &["a@b.c"], &["", "a@b", "@b.c", "D\\a"]);
     }

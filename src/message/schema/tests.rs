@@ -87,3 +87,33 @@ fn a_message_of_nothing_but_mistakes_is_cut_short() {
     let many = "<x/>".repeat(10_000);
     assert_eq!(policies(&many).len(), 64);
 }
+
+#[test]
+fn identifiers_choices_and_instance_attributes_are_judged() {
+    let none: [&str; 0] = [];
+    let item = |inside: &str| {
+        breaches(&envelope(&format!(
+            "<a:AdditionalContext xmlns:a='http://schemas.xmlsoap.org/ws/2006/12/authorization'>\
+             <a:ContextItem Name='x'>{inside}</a:ContextItem></a:AdditionalContext>"
+        )))
+    };
+    assert_eq!(item("<a:Value>1</a:Value>"), none);
+    assert_eq!(item("<o:x xmlns:o='urn:o'/>"), none);
+    assert_eq!(item("<a:Value>1</a:Value><o:x xmlns:o='urn:o'/>"), ["TooMany ContextItem/"]);
+    let token = |id: &str| {
+        format!(
+            "<o:UsernameToken u:Id='{id}' xmlns:o='{}' xmlns:u='{}'><o:Username>a</o:Username></o:UsernameToken>",
+            crate::message::names::WSSE,
+            crate::message::names::WSU
+        )
+    };
+    assert_eq!(breaches(&envelope(&format!("{}{}", token("a"), token("b")))), none);
+    assert_eq!(
+        breaches(&envelope(&format!("{}{}", token("a"), token("a")))),
+        ["AttributeBadValue UsernameToken/Id"]
+    );
+    assert_eq!(
+        policies(&format!("<client i:nill='true'/>{CLIENT}{FILTER}"))[0],
+        "AttributeUnexpected Client/"
+    );
+}

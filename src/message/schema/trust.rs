@@ -50,6 +50,6 @@ static SERVICE_ERROR: Type = all(
 static CONTEXT: Type =
     sequence("AdditionalContext", &[any("ContextItem", &CONTEXT_ITEM)]).then(Rest::Other).with_others();
 static CONTEXT_ITEM: Type = sequence("ContextItem", &[opt("Value", &TEXT)])
-    .then(Rest::Other)
+    .then(Rest::Instead)
     .with(const { &[attribute("Name", Simple::Uri).required(), attribute("Scope", Simple::Uri)] })
     .with_others();

@@ -1,5 +1,7 @@
 //! The walk: every element once, against what the tables declare for it.
 
+use std::collections::HashSet;
+
 use super::declare::{Child, Content, Global, Rest, Type};
 use super::simple::Simple;
 use super::{Breach, Wrong, discovery, security, soap, trust, xcep};
@@ -10,11 +12,13 @@ use crate::xml::{Attribute, Document, Element, XML};
 /// More than this is not told: a message with so many mistakes is of another protocol.
 const MAX_BREACHES: usize = 64;
 
+/// What XML Schema lets stand on any element.
+const INSTANCE: &[&str] = &["nil", "type", "schemaLocation", "noNamespaceSchemaLocation"];
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// Everything about the document that is not as the schemas have it, in the order of the text.
 pub(in crate::message) fn check(document: &Document) -> Vec<Breach> {
-    let mut walker = Walker { breaches: Vec::new() };
+    let mut walker = Walker { breaches: Vec::new(), namespace: "", ids: HashSet::new() };
     if let Some(root) = document.root() {
         walker.lax(&root);
     }
@@ -38,6 +42,10 @@ const GLOBAL_ATTRIBUTES: &[(&str, &str, Simple)] = &[
 
 struct Walker {
     breaches: Vec<Breach>,
+    /// The namespace that the tables have for what is being judged.
+    namespace: &'static str,
+    /// The identifiers so far, which are unique in a document.
+    ids: HashSet<String>,
 }
 
 /// What a breach is about, besides its place.
@@ -61,7 +69,7 @@ impl Walker {
         let namespace = element.namespace().uri();
         let known = globals().find(|g| g.element.name == element.local() && g.namespace == namespace);
         if let Some(global) = known {
-            return self.element(element, &global.element, global.element.kind);
+            return self.global(element, global);
         }
         // A message under another namespace is still that message, for everybody but a validator.
         let in_body = || element.parent().is_some_and(|p| p.local() == "Body");
@@ -72,12 +80,18 @@ impl Walker {
         if let Some(global) = message {
             let about = About { wrong: Wrong::OtherNamespace, within: global.element.kind.name, child: "" };
             self.add(Spot::tag(element), &about, global.namespace, shown(namespace));
-            return self.element(element, &global.element, global.element.kind);
+            return self.global(element, global);
         }
         self.global_attributes(element);
         for child in element.children() {
             self.lax(&child);
         }
+    }
+
+    fn global(&mut self, element: &Element<'_>, global: &'static Global) {
+        let outer = std::mem::replace(&mut self.namespace, global.namespace);
+        self.element(element, &global.element, global.element.kind);
+        self.namespace = outer;
     }
 
     /// An element that is `declared`, as a child of what has the type `parent`.
@@ -129,11 +143,13 @@ impl Walker {
         let mut in_order = true;
         let mut others = 0;
         for child in element.children() {
-            let Some((place, declared, fit)) = find(element, &child, children, &counts, rest) else {
+            // Under a parent in a wrong namespace, either will do: one mistake is one breach.
+            let own = child.namespace() == element.namespace() || child.namespace().uri() == self.namespace;
+            let Some((place, declared, fit)) = find(&child, own, children, &counts, rest) else {
                 let fits = match rest {
                     Rest::None => false,
                     Rest::Any => true,
-                    Rest::Other => child.namespace() != element.namespace(),
+                    Rest::Other | Rest::Instead => child.namespace() != element.namespace(),
                     Rest::One => others == 0,
                 };
                 others += 1;
@@ -155,8 +171,8 @@ impl Walker {
                 }
                 Fit::OtherNamespace => {
                     let about = about(Wrong::OtherNamespace, declared.name);
-                    let (wanted, found) = (element.namespace().uri(), child.namespace().uri());
-                    self.add(Spot::tag(&child), &about, shown(wanted), shown(found));
+                    let (wanted, found) = (self.namespace, child.namespace().uri());
+                    self.add(Spot::tag(&child), &about, wanted, shown(found));
                 }
             }
             if let Some(count) = counts.get_mut(place) {
@@ -178,6 +194,7 @@ impl Walker {
             }
             self.element(&child, declared, kind);
         }
+        let known: usize = counts.iter().sum();
         for (declared, count) in children.iter().zip(counts) {
             if count < declared.least {
                 let spot = Spot::tag(element).missing(declared.name);
@@ -187,6 +204,10 @@ impl Walker {
         if rest == Rest::One && others == 0 {
             let about = about(Wrong::Missing, "");
             self.add(Spot::tag(element), &about, "an element inside", "none");
+        }
+        if rest == Rest::Instead && others > 0 && others + known > 1 {
+            let about = about(Wrong::TooMany, "");
+            self.add(Spot::tag(element), &about, "one element inside", "more");
         }
     }
 
@@ -202,13 +223,14 @@ impl Walker {
             let foreign = !namespace.is_empty() && attribute.namespace() != element.namespace();
             match (declared, global) {
                 (Some(declared), _) => {
-                    if !declared.simple.fits(&value, element) {
+                    let again = declared.simple == Simple::Id && !self.ids.insert(value.to_string());
+                    if again || !declared.simple.fits(&value, element) {
                         let about = wrong(Wrong::AttributeBadValue, declared.name);
                         let spot = Spot::attribute(element, declared.name);
                         self.add(spot, &about, declared.simple.words(), value);
                     }
                 }
-                _ if namespace == XSI => {
+                _ if namespace == XSI && INSTANCE.contains(&local) => {
                     nil |= local == "nil" && matches!(value.trim(), "true" | "1");
                     if local == "nil" && !Simple::Boolean.fits(&value, element) {
                         let about = wrong(Wrong::AttributeBadValue, "nil");
@@ -274,13 +296,12 @@ enum Fit {
 /// Which of the declared children this one is. Where more may follow, what only resembles one that is there already
 /// is taken for something else.
 fn find(
-    parent: &Element<'_>,
     child: &Element<'_>,
+    same_namespace: bool,
     declared: &'static [Child],
     counts: &[usize],
     rest: Rest,
 ) -> Option<(usize, &'static Child, Fit)> {
-    let same_namespace = child.namespace() == parent.namespace();
     for (place, candidate) in declared.iter().enumerate() {
         let fit = if candidate.name == child.local() {
             if same_namespace { Fit::Exact } else { Fit::OtherNamespace }
