@@ -41,7 +41,7 @@ fn findings(events: Vec<Event>) -> Vec<String> {
 /// Every sample there is: goldens, each rule's broken ones, published examples, the real enrollment, and cut ones.
 fn samples() -> Vec<(String, Vec<Event>)> {
     let mut all = Vec::new();
-    for golden in [Golden::OnPremise, Golden::Refused] {
+    for golden in Golden::ALL.iter().copied() {
         all.push((format!("{golden:?}"), golden::of(golden)));
     }
     for rule in rules::all() {
