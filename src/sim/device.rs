@@ -12,6 +12,7 @@ use super::key::{Key, KeyError};
 use super::text::{SOAP_TYPE, SYNC_TYPE, escape, hash, headers, hex};
 use crate::event::{Body, Request, Time};
 use crate::message::{DiscoverRequest, TokenRequest, names};
+use crate::rules::Golden;
 
 /// What tells one device from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,16 @@ impl Profile {
             not_in_oobe: true,
             token: None,
             attests: false,
+        }
+    }
+
+    /// As the golden's device is. Where that one has a security token, who has signed in must add it.
+    #[must_use]
+    pub fn suiting(self, golden: Golden) -> Self {
+        match golden {
+            Golden::OnPremise | Golden::Refused | Golden::Denied => self,
+            Golden::Attestation => Self { request_version: "7.0".to_owned(), attests: true, ..self },
+            Golden::DeviceContext => Self { enrollment_type: "Device".to_owned(), ..self },
         }
     }
 

@@ -15,7 +15,7 @@ use super::misbehave::{self, MisbehaveError};
 use crate::event::{Request, Response, Time};
 use crate::message::certificate::sha256_hex;
 use crate::message::names;
-use crate::rules::{Change, Edit, Part, Rule, Step};
+use crate::rules::{Change, Edit, Golden, Part, Rule, Step};
 
 /// How a device goes about it.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Options {
     pub stop_after: Option<Step>,
     /// An edit to make on the request of its step: see [`Options::breaking`].
     pub misbehave: Option<Edit>,
+    /// The recording whose device this one is to be like, so that the edit's place is there.
+    pub like: Golden,
     /// What the device waits for before each step.
     pub pace: Option<Pace>,
     /// Whether the first management session follows.
@@ -47,6 +49,7 @@ impl Options {
             trust,
             stop_after: None,
             misbehave: None,
+            like: Golden::OnPremise,
             pace: None,
             sync: false,
             patience: Duration::from_secs(60),
@@ -57,7 +60,7 @@ impl Options {
     /// The device breaks the rule: its first example that is a device's to make.
     pub fn breaking(self, rule: &'static Rule) -> Result<Self, MisbehaveError> {
         let example = misbehave::for_device(rule)?;
-        Ok(Self { misbehave: Some(example.edit), ..self })
+        Ok(Self { misbehave: Some(example.edit), like: example.golden, ..self })
     }
 }
 
@@ -174,7 +177,8 @@ pub async fn enroll(
         _ => None,
     };
     // A committed key that could not be read would have failed every test.
-    let device = &odd.and_then(|flaw| device.clone().flawed(flaw).ok()).unwrap_or_else(|| device.clone());
+    let device = Device { profile: device.profile.clone().suiting(options.like), ..device.clone() };
+    let device = &odd.and_then(|flaw| device.clone().flawed(flaw).ok()).unwrap_or(device);
     let mut attempt = Attempt { device, options, client, seen, steps: Vec::new(), provision: None };
     // A step that fails has been reported: there is nothing more to say about it.
     let _ = attempt.run().await;

@@ -155,14 +155,9 @@ impl Scene {
             // The rules' examples name it.
             "7A5E0D50F0B84C0FA1B0B1F6B3E4C001".clone_into(&mut profile.device_id);
         }
-        match golden {
-            Golden::OnPremise | Golden::Refused | Golden::Denied => {}
-            Golden::Attestation => {
-                "7.0".clone_into(&mut profile.request_version);
-                profile.token = Some(SECURITY_TOKEN.to_owned());
-                profile.attests = true;
-            }
-            Golden::DeviceContext => "Device".clone_into(&mut profile.enrollment_type),
+        let mut profile = profile.suiting(golden);
+        if golden == Golden::Attestation {
+            profile.token = Some(SECURITY_TOKEN.to_owned());
         }
         Ok(Self {
             seed,
