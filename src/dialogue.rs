@@ -89,6 +89,8 @@ pub struct PolicyFact {
     /// Dotted; absent when the policy names none that could be resolved.
     pub hash_oid: Option<String>,
     pub validity_seconds: Option<u64>,
+    /// The key's algorithm, dotted; absent when the policy names none that could be resolved.
+    pub key_algorithm: Option<String>,
     /// The policy asks for Azure attestation.
     pub azure_attestation: bool,
 }
@@ -160,6 +162,10 @@ impl Dialogue {
                         .and_then(|p| p.minimal_key_length.as_ref())
                         .and_then(|f| f.value.parse().ok()),
                     hash_oid: response.hash_oid().map(cut),
+                    key_algorithm: policy
+                        .and_then(|p| p.algorithm_oid_reference.as_ref().filter(|f| !f.nil))
+                        .and_then(|f| response.oid(&f.value)?.value.as_ref())
+                        .map(|f| cut(&f.value)),
                     validity_seconds: number(policy.and_then(|p| p.validity.as_ref())),
                     azure_attestation: message
                         .document

@@ -36,7 +36,7 @@ pub(super) static RULES: &[Rule] = &[
                     cx.provisioned(&root.thumbprint.spot, "a self-signed certificate", found)
                 })
             });
-            Verdict::from_evidence(bad.collect())
+            Verdict::from_evidence(bad.take(8).collect())
         }),
         needs: &["PROV-CS-015"],
         examples: &[Example::part(

@@ -1,5 +1,7 @@
 //! Rules on what a device tells about itself, the context items of RequestSecurityToken (MS-MDE2 3.4.4.1.1.1).
 
+use std::collections::BTreeSet;
+
 use super::check::{Check, Verdict};
 use super::dmclient::windows_build;
 use super::rule::{Change, Edit, Example, Golden, Part, Rule, Severity, Step, Subject};
@@ -26,13 +28,14 @@ pub(super) static RULES: &[Rule] = &[
             if m.items.is_empty() {
                 return Verdict::Skip;
             }
-            let repeated = m.items.iter().enumerate().filter(|(at, item)| {
-                !known_item(&item.name).is_some_and(|known| known.repeats)
-                    && m.items.iter().take(*at).any(|i| i.name == item.name)
+            let mut seen = BTreeSet::new();
+            let repeated = m.items.iter().filter(|item| {
+                !seen.insert(item.name.as_str()) && !known_item(&item.name).is_some_and(|known| known.repeats)
             });
             Verdict::from_evidence(
                 repeated
-                    .map(|(_, i)| cx.evidence(&i.spot, format!("one {}", i.name), "another one"))
+                    .take(8)
+                    .map(|i| cx.evidence(&i.spot, format!("one {}", i.name), "another one"))
                     .collect(),
             )
         }),
@@ -89,17 +92,16 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Real devices send these forms: look at the tool that made this request.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {
-            let mut evidence = Vec::new();
-            let mut judged = false;
-            for item in &m.items {
-                let Some((value, known)) = item.value.as_ref().zip(known_item(&item.name)) else { continue };
-                judged = true;
-                if !known.fits(&value.value) {
-                    evidence.push(cx.evidence(&value.spot, known.form, value.value.clone()));
-                }
+            let known = || m.items.iter().filter_map(|i| i.value.as_ref().zip(known_item(&i.name)));
+            if known().next().is_none() {
+                return Verdict::Skip;
             }
-            evidence.truncate(8);
-            if judged { Verdict::from_evidence(evidence) } else { Verdict::Skip }
+            let wrong = known().filter(|(value, known)| !known.fits(&value.value)).take(8);
+            Verdict::from_evidence(
+                wrong
+                    .map(|(value, known)| cx.evidence(&value.spot, known.form, value.value.clone()))
+                    .collect(),
+            )
         }),
         needs: &["RST-008"],
         examples: &[Example::request(
@@ -194,19 +196,23 @@ pub(super) static RULES: &[Rule] = &[
             if version.is_none() && build.is_none() || m.items.is_empty() {
                 return Verdict::Skip;
             }
-            let mut evidence = Vec::new();
-            for (item, known) in m.items.iter().filter_map(|i| Some((i, known_item(&i.name)?))) {
+            let known = m.items.iter().filter_map(|i| Some((i, known_item(&i.name)?)));
+            let early = known.filter_map(|(item, known)| {
                 if let Some(version) = version.filter(|v| *v < known.enrollment_version) {
-                    let expected =
-                        format!("{} from EnrollmentVersion {}.0 on", item.name, known.enrollment_version);
-                    evidence.push(cx.evidence(&item.spot, expected, format!("EnrollmentVersion {version}")));
-                } else if let Some(build) = build.filter(|b| *b < known.build) {
-                    let expected = format!("{} from Windows build {} on", item.name, known.build);
-                    evidence.push(cx.evidence(&item.spot, expected, format!("build {build}")));
+                    let since = format!("EnrollmentVersion {}.0", known.enrollment_version);
+                    return Some((item, since, format!("EnrollmentVersion {version}")));
                 }
-            }
-            evidence.truncate(8);
-            Verdict::from_evidence(evidence)
+                let build = build.filter(|b| *b < known.build)?;
+                Some((item, format!("Windows build {}", known.build), format!("build {build}")))
+            });
+            Verdict::from_evidence(
+                early
+                    .take(8)
+                    .map(|(item, since, found)| {
+                        cx.evidence(&item.spot, format!("{} from {since} on", item.name), found)
+                    })
+                    .collect(),
+            )
         }),
         needs: &["RST-008"],
         examples: &[

@@ -205,18 +205,30 @@ pub(super) static RULES: &[Rule] = &[
         name: "key-of-other-kind",
         severity: Severity::WARNING,
         subject: Subject::Device,
-        requirement: "The key is RSA.",
-        cites: &[Cite::observed(
-            Spec::Field,
-            "",
-            "Windows enrolls with RSA keys, and so do all published requests.",
-        )],
+        requirement: "The key is of the policy's algorithm, or RSA where the policy names none.",
+        cites: &[
+            Cite::should(Spec::MsXcep, "3.1.4.1.3.20", "algorithmOIDReference"),
+            Cite::observed(
+                Spec::Field,
+                "",
+                "Windows enrolls with RSA keys, and so do all published requests.",
+            ),
+        ],
         consequence: "The authority's template may not allow the key, and the request is declined.",
         remedy: "Look at the policy's algorithm and providers, and at the tool that made the request.",
         hresult: Some(0x8018_0004),
         check: Check::Csr(|csr, _, cx| {
-            Verdict::check(matches!(csr.key, PublicKey::Rsa { .. }), || {
-                cx.in_csr(("subjectPublicKeyInfo", csr.spans.key), "RSA", csr.key.describe())
+            let algorithm = cx.earlier.policy.as_ref().and_then(|p| p.key_algorithm.as_deref());
+            // Windows names a curve where others name the algorithm.
+            let elliptic = algorithm.is_some_and(|oid| ELLIPTIC.contains(&oid));
+            let fits = match csr.key {
+                PublicKey::Rsa { .. } => !elliptic,
+                PublicKey::Ec { .. } => elliptic,
+                PublicKey::Other { .. } => false,
+            };
+            Verdict::check(fits, || {
+                let expected = if elliptic { "an elliptic key" } else { "RSA" };
+                cx.in_csr(("subjectPublicKeyInfo", csr.spans.key), expected, csr.key.describe())
             })
         }),
         needs: &[],
@@ -357,6 +369,9 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
 ];
+
+/// The elliptic public key, P-256, P-384 and P-521 (RFC 5480 2.1).
+const ELLIPTIC: &[&str] = &["1.2.840.10045.2.1", "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"];
 
 /// A request that who makes it makes odd.
 const fn made(odd: &'static str) -> Example {

@@ -235,7 +235,7 @@ pub(super) static RULES: &[Rule] = &[
             }
             let bad = m.items.iter().filter(|item| item.name.is_empty() || item.value.is_none());
             Verdict::from_evidence(
-                bad.map(|i| cx.evidence(&i.spot, "a Name and a Value", i.name.clone())).collect(),
+                bad.take(8).map(|i| cx.evidence(&i.spot, "a Name and a Value", i.name.clone())).collect(),
             )
         }),
         needs: &["RST-008"],

@@ -393,7 +393,7 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Real devices send it so: look at the tool that made this request.",
         hresult: None,
         check: Check::Soap(|_, cx| as_declared(cx, "SOAP-020")),
-        needs: &["SOAP-001", "CRED-ONP-001", "CRED-CERT-007", "WSSE-001"],
+        needs: &["SOAP-001", "CRED-ONP-001", "CRED-CERT-007", "WSSE-001", "RSTR-010"],
         examples: &[
             Example::request(
                 Step::Policies,

@@ -128,6 +128,9 @@ pub(super) static RULES: &[Rule] = &[
                     continue;
                 };
                 judged = true;
+                if evidence.len() == MANY {
+                    break;
+                }
                 let fits = match kind.value().as_ref() {
                     "integer" => value.value.parse::<i64>().is_ok(),
                     "boolean" => {

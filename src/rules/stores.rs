@@ -427,18 +427,22 @@ pub(super) static RULES: &[Rule] = &[
             }
             let my = doc.top("CertificateStore").flat_map(|c| c.children_of("My"));
             let scep: Vec<_> = my.flat_map(|c| c.children_of("SCEP")).collect();
-            let mut evidence: Vec<_> =
-                scep.iter().map(|s| cx.provisioned(&s.spot(), "no SCEP yet", "SCEP")).collect();
-            for install in
-                scep.iter().flat_map(Characteristic::children).flat_map(|r| r.children_of("Install"))
-            {
-                for (name, allowed, holds) in SCEP_VALUES {
-                    let Some(field) = install.parm(name).filter(|f| !holds(&f.value)) else { continue };
-                    evidence.push(cx.provisioned(&field.spot, *allowed, field.value.clone()));
-                }
-            }
-            evidence.truncate(8);
-            Verdict::from_evidence(evidence)
+            let present = scep.iter().map(|s| (s.spot(), "no SCEP yet", "SCEP".to_owned()));
+            let requests = scep.iter().flat_map(Characteristic::children);
+            let installs = requests.flat_map(|request| request.children_of("Install"));
+            let wrong = installs.flat_map(|install| {
+                SCEP_VALUES.iter().filter_map(move |(name, allowed, holds)| {
+                    let field = install.parm(name).filter(|f| !holds(&f.value))?;
+                    Some((field.spot, *allowed, field.value))
+                })
+            });
+            Verdict::from_evidence(
+                present
+                    .chain(wrong)
+                    .take(8)
+                    .map(|(spot, expected, found)| cx.provisioned(&spot, expected, found))
+                    .collect(),
+            )
         }),
         needs: &["PROV-003"],
         examples: &[Example::provisioning(
@@ -453,12 +457,12 @@ pub(super) static RULES: &[Rule] = &[
     },
 ];
 
-/// Judges every certificate; skips when there is none.
+/// Judges every certificate; skips when there is none. A few findings of a kind say it.
 fn each(doc: &Provisioning, judge: impl Fn(&StoreCertificate) -> Option<super::Evidence>) -> Verdict {
     if doc.certificates.is_empty() {
         return Verdict::Skip;
     }
-    Verdict::from_evidence(doc.certificates.iter().filter_map(judge).collect())
+    Verdict::from_evidence(doc.certificates.iter().filter_map(judge).take(8).collect())
 }
 
 /// A document for application management (MS-MDE2 2.2.9.1) has no certificate, and its application no APPAUTH.

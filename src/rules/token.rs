@@ -62,7 +62,16 @@ pub(super) static RULES: &[Rule] = &[
                 let text = text.to_ascii_lowercase();
                 text.contains("taken under submission") || text.contains("pending")
             };
+            let reference = m
+                .requested
+                .as_ref()
+                .and_then(|requested| element(cx, requested))
+                .and_then(|requested| requested.child("SecurityTokenReference"));
             match &m.disposition {
+                _ if reference.is_some() && m.token.is_none() => {
+                    let spot = reference.map_or(m.spot.clone(), |r| Spot::tag(&r));
+                    cx.fail(&spot, "an issued certificate", "where to ask for it later")
+                }
                 Some(text) if pending(&text.value) => {
                     cx.fail(&text.spot, "an issued certificate", text.value.clone())
                 }
@@ -70,11 +79,18 @@ pub(super) static RULES: &[Rule] = &[
             }
         }),
         needs: &["SOAP-001"],
-        examples: &[Example::response(
-            Step::Token,
-            answer!("/DispositionMessage"),
-            Change::Set("Taken Under Submission"),
-        )],
+        examples: &[
+            Example::response(
+                Step::Token,
+                answer!("/DispositionMessage"),
+                Change::Set("Taken Under Submission"),
+            ),
+            Example::response(
+                Step::Token,
+                answer!("/RequestedSecurityToken/BinarySecurityToken"),
+                Change::Rename("SecurityTokenReference"),
+            ),
+        ],
         since: "0.1.0",
     },
     Rule {

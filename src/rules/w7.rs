@@ -1,5 +1,7 @@
 //! Rules on the management account, the w7 APPLICATION of the provisioning document (MS-MDE2 2.2.9.5).
 
+use std::collections::BTreeSet;
+
 use super::check::{Check, Context, Verdict};
 use super::provisioning::whole;
 use super::rule::{Change, Example, Golden, Rule, Severity, Subject};
@@ -293,19 +295,17 @@ pub(super) static RULES: &[Rule] = &[
         check: Check::Provisioning(|doc, cx| {
             let Some(application) = doc.application() else { return Verdict::Skip };
             let parts = ["APPADDR", "APPAUTH", "PORT"];
-            let below = application.0.descendants().filter(|e| e.local() == "characteristic");
-            let mut evidence = Vec::new();
-            for part in std::iter::once(application).chain(below.map(Characteristic)) {
-                let known = part.spot() == application.spot() || parts.contains(&part.kind().as_str());
-                if !known {
-                    evidence.push(cx.provisioned(&part.spot(), parts.join(", "), part.kind()));
-                    continue;
-                }
-                let unknown = part.parms().filter(|(name, _)| !PARAMETERS.contains(&name.as_str()));
-                evidence.extend(unknown.map(|(name, f)| cx.provisioned(&f.spot, "a known parameter", name)));
-            }
-            evidence.truncate(8);
-            Verdict::from_evidence(evidence)
+            let below = || {
+                let elements = application.0.descendants().filter(|e| e.local() == "characteristic");
+                elements.map(Characteristic)
+            };
+            let foreign = below().map(|c| (c.kind(), c.spot())).filter(|(k, _)| !parts.contains(&k.as_str()));
+            let parms = std::iter::once(application).chain(below()).flat_map(|part| part.parms());
+            let unknown = parms.filter(|(name, _)| !PARAMETERS.contains(&name.as_str()));
+            let found = foreign.chain(unknown.map(|(name, field)| (name, field.spot)));
+            Verdict::from_evidence(
+                found.take(8).map(|(name, spot)| cx.provisioned(&spot, "a known parameter", name)).collect(),
+            )
         }),
         needs: &["PROV-W7-001"],
         examples: &[
@@ -340,7 +340,7 @@ pub(super) static RULES: &[Rule] = &[
                 Some(number) if number.value.parse::<u16>().is_ok_and(|n| n > 0) => None,
                 Some(number) => Some(cx.provisioned(&number.spot, "1 to 65535", number.value.clone())),
             });
-            Verdict::from_evidence(wrong.collect())
+            Verdict::from_evidence(wrong.take(8).collect())
         }),
         needs: &["PROV-W7-001"],
         examples: &[
@@ -373,27 +373,27 @@ pub(super) static RULES: &[Rule] = &[
         hresult: None,
         check: Check::Provisioning(|doc, cx| {
             let Some(application) = doc.application() else { return Verdict::Skip };
-            let parts: Vec<_> =
-                std::iter::once(application).chain(application.children_of("APPADDR")).collect();
-            let given = parts.iter().map(|part| {
-                let counted =
-                    part.parms().filter(|(name, _)| ["TO-NAPID", "ADDRTYPE"].contains(&name.as_str()));
-                counted.collect::<Vec<_>>()
-            });
-            let given: Vec<_> = given.filter(|counted| !counted.is_empty()).collect();
-            if given.is_empty() {
+            let mut judged = false;
+            let mut others = Vec::new();
+            for part in std::iter::once(application).chain(application.children_of("APPADDR")) {
+                let mut seen = BTreeSet::new();
+                for (name, field) in part.parms() {
+                    if ["TO-NAPID", "ADDRTYPE"].contains(&name.as_str()) {
+                        judged = true;
+                        if !seen.insert(name.clone()) {
+                            others.push((name, field));
+                        }
+                    }
+                }
+            }
+            if !judged {
                 return Verdict::Skip;
             }
-            let others = given.iter().flat_map(|parms| {
-                parms
-                    .iter()
-                    .enumerate()
-                    .filter(|(at, (name, _))| parms.iter().take(*at).any(|(before, _)| before == name))
-            });
             Verdict::from_evidence(
                 others
+                    .into_iter()
                     .take(8)
-                    .map(|(_, (name, f))| cx.provisioned(&f.spot, format!("one {name}"), f.value.clone()))
+                    .map(|(name, f)| cx.provisioned(&f.spot, format!("one {name}"), f.value))
                     .collect(),
             )
         }),

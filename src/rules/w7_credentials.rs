@@ -342,7 +342,7 @@ fn each_auth(doc: &Provisioning, judge: impl Fn(&Characteristic<'_>) -> Option<s
     if found.is_empty() {
         return Verdict::Skip;
     }
-    Verdict::from_evidence(found.iter().filter_map(judge).collect())
+    Verdict::from_evidence(found.iter().filter_map(judge).take(8).collect())
 }
 
 /// Which certificate the management client is to look for.

@@ -14,6 +14,7 @@ use super::signing::{Holder, RenewalFlaw, sign_data, sign_message};
 use super::text::{SOAP_TYPE, SYNC_TYPE, escape, hash, headers, hex, uuid};
 use crate::event::{Body, Request, Time};
 use crate::message::{DiscoverRequest, TokenRequest, names};
+use crate::rules::Golden;
 
 /// What tells one device from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +119,24 @@ impl Profile {
             Shape::Windows10 | Shape::Windows11H23 | Shape::Windows11H24 | Shape::Windows11H25 => {}
         }
         profile
+    }
+
+    /// As the golden's device is.
+    #[must_use]
+    pub fn suiting(self, golden: Golden) -> Self {
+        match golden {
+            Golden::Entra => self.shaped(Shape::Autopilot),
+            Golden::Certificate | Golden::DeviceContext => {
+                Self { enrollment_type: "Device".to_owned(), ..self }
+            }
+            Golden::Attestation => Self { request_version: "7.0".to_owned(), attests: true, ..self },
+            Golden::OnPremise
+            | Golden::Refused
+            | Golden::Denied
+            | Golden::FullPolicy
+            | Golden::Federated
+            | Golden::Renewal => self,
+        }
     }
 
     /// A device like one that was recorded: what its token request (and its Discover, if that is there) tell.

@@ -13,7 +13,7 @@ use super::device::{Device, Proof};
 use super::judge::{GivesUp, Provision};
 use super::misbehave::{self, MisbehaveError};
 use crate::event::Time;
-use crate::rules::{Edit, Rule, Step};
+use crate::rules::{Edit, Golden, Rule, Step};
 
 /// How a device goes about it.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Options {
     pub stop_after: Option<Step>,
     /// An edit to make on the request of its step: see [`Options::breaking`].
     pub misbehave: Option<Edit>,
+    /// The recording whose device this one is to be like, so that the edit's place is there.
+    pub like: Golden,
     /// What the device waits for before each step.
     pub pace: Option<Pace>,
     /// Whether the first management session follows.
@@ -45,6 +47,7 @@ impl Options {
             trust,
             stop_after: None,
             misbehave: None,
+            like: Golden::OnPremise,
             pace: None,
             sync: false,
             patience: Duration::from_secs(60),
@@ -55,7 +58,7 @@ impl Options {
     /// The device breaks the rule: its first example that is a device's to make.
     pub fn breaking(self, rule: &'static Rule) -> Result<Self, MisbehaveError> {
         let example = misbehave::for_device(rule)?;
-        Ok(Self { misbehave: Some(example.edit), ..self })
+        Ok(Self { misbehave: Some(example.edit), like: example.golden, ..self })
     }
 }
 
@@ -174,7 +177,8 @@ pub async fn enroll(
     };
     let client = Client::new(trust, holder, options.connect, options.patience, options.clock)?;
     let renewal_flaw = options.misbehave.as_ref().and_then(misbehave::renewal_flaw);
-    let mut device = Device { renewal_flaw, ..device.clone() };
+    let profile = device.profile.clone().suiting(options.like);
+    let mut device = Device { profile, renewal_flaw, ..device.clone() };
     if let Some(flaw) = options.misbehave.as_ref().and_then(misbehave::request_flaw) {
         // A committed key that could not be read would have failed every test.
         device = device.clone().flawed(flaw).unwrap_or(device);

@@ -13,7 +13,6 @@ use super::entra::entra_token;
 use super::key::{Key, KeyError};
 use super::misbehave;
 use super::server::{Accounts, Server, Settings};
-use super::shape::Shape;
 use super::signing::Holder;
 use super::text::uuid;
 use crate::capture::{Header, Redaction, encode};
@@ -193,19 +192,7 @@ impl Scene {
             // The rules' examples name it.
             "7A5E0D50F0B84C0FA1B0B1F6B3E4C001".clone_into(&mut profile.device_id);
         }
-        let profile = match golden {
-            Golden::Entra => profile.shaped(Shape::Autopilot),
-            Golden::Certificate | Golden::DeviceContext => {
-                Profile { enrollment_type: "Device".to_owned(), ..profile }
-            }
-            Golden::Attestation => Profile { attests: true, ..profile },
-            Golden::OnPremise
-            | Golden::Refused
-            | Golden::Denied
-            | Golden::FullPolicy
-            | Golden::Federated
-            | Golden::Renewal => profile,
-        };
+        let profile = profile.suiting(golden);
         // Entra knows the server's address; everybody else looks where their mail domain says.
         let url = if golden == Golden::Entra { PUBLIC } else { DISCOVERY };
         let mut device = Device { proof, ..Device::new(profile, Arc::new(Key::from_pem(DEVICE_KEY)?)) };

@@ -12,8 +12,8 @@ use crate::message::certificate::{Certificate, Csr, algorithm_name, digest_of};
 use crate::message::flags::FlagSet;
 use crate::message::oids;
 use crate::message::{
-    Content, Credential, Field, GetPoliciesResponse, Message, Policy, Provisioning, Soap, TokenRequest,
-    Within, os_edition_name, read_request, read_response,
+    AuthorityDetail, Content, Credential, Field, GetPoliciesResponse, Message, Policy, Provisioning, Soap,
+    TokenRequest, Within, authority_error, os_edition_name, read_request, read_response,
 };
 use crate::xml::Element;
 
@@ -99,6 +99,11 @@ impl Decoder<'_> {
                 self.field("error type", f.error_type.as_ref());
                 self.field("message", f.message.as_ref());
                 self.field("trace id", f.trace_id.as_ref());
+                if let Some(code) = f.authority.as_ref().and_then(AuthorityDetail::code) {
+                    let name =
+                        authority_error(code).map(|(symbol, meaning)| format!(" ({symbol}: {meaning})"));
+                    self.value("authority", &format!("0x{code:08X}{}", name.unwrap_or_default()));
+                }
                 if let Some(code) = f.hresult() {
                     self.value("user sees", &format!("0x{code:08X}"));
                 }
