@@ -1,7 +1,5 @@
 //! Public keys, digests and signatures, by aws-lc-rs.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::{digest, signature};
 
 use super::asn1::Tlv;
@@ -149,10 +147,8 @@ pub fn verify(key: &PublicKey, bytes: &[u8], algorithm: &str, message: &[u8], si
 
 /// Upper-case hexadecimal, as Windows writes thumbprints.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02X}");
-        text
-    })
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// The hash of `bytes`.
