@@ -84,7 +84,7 @@ pub(super) static RULES: &[Rule] = &[
         name: "activity-id-without-namespace",
         severity: Severity::INFO,
         subject: Subject::Server,
-        requirement: "ActivityId, by which a server finds the request in its logs, is in its namespace and has a CorrelationId.",
+        requirement: "ActivityId, by which a server finds the request in its logs, is in its namespace.",
         cites: &[
             Cite::should(
                 Spec::MsWstep,

@@ -19,6 +19,7 @@ mod messages;
 mod proxy;
 mod redaction;
 mod rewriting;
+mod schema;
 mod screen;
 mod secrets;
 mod sim;

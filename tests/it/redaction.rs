@@ -41,8 +41,8 @@ fn findings(events: Vec<Event>) -> Vec<String> {
 /// Every sample there is: goldens, each rule's broken ones, published examples, the real enrollment, and cut ones.
 fn samples() -> Vec<(String, Vec<Event>)> {
     let mut all = Vec::new();
-    for golden in [Golden::OnPremise, Golden::Refused] {
-        all.push((format!("{golden:?}"), golden::of(golden)));
+    for golden in Golden::ALL {
+        all.push((format!("{golden:?}"), golden::of(*golden)));
     }
     for rule in rules::all() {
         for example in rule.examples {
