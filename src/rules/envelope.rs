@@ -282,6 +282,34 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
     Rule {
+        id: "SOAP-022",
+        name: "security-not-must-understand",
+        severity: Severity::INFO,
+        subject: Subject::Device,
+        requirement: "wsse:Security carries mustUnderstand=\"1\".",
+        cites: &[Cite::observed(Spec::MsMde2, "4.2.1", "All samples and devices send it.")],
+        consequence: "None is known: another program than Windows asks.",
+        remedy: "Look at the tool that made this request.",
+        hresult: None,
+        check: Check::Soap(|soap, cx| {
+            let security = soap.blocks.iter().find(|b| b.namespace == names::WSSE && b.name == "Security");
+            let Some(security) = security.filter(|_| cx.message.side == Side::Request) else {
+                return Verdict::Skip;
+            };
+            // What is there and no boolean is another rule's affair.
+            Verdict::check(security.must_understand.is_some(), || {
+                cx.fail(&security.spot.missing("@mustUnderstand"), "1", "absent")
+            })
+        }),
+        needs: &["SOAP-001"],
+        examples: &[Example::request(
+            Step::Policies,
+            "Envelope/Header/Security/@mustUnderstand",
+            Change::Delete,
+        )],
+        since: "0.1.0",
+    },
+    Rule {
         id: "WSA-003",
         name: "addressing-header-repeated",
         severity: Severity::LETTER,
