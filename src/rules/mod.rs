@@ -35,7 +35,7 @@ mod stores;
 mod tls;
 
 pub use catalogue::{CATALOGUE, Group, all, by_id};
-pub use check::{Check, Context, Evidence, Verdict};
+pub use check::{Check, Context, Evidence, MAX_EVIDENCE, MAX_LOCATED, Verdict};
 pub use document::{describe, markdown, section};
 pub use edit::{apply, apply_to_message};
 pub use fault::fault_owner;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use enrollscope::engine::Engine;
 use enrollscope::enrollment::Deadlines;
-use enrollscope::event::{Body, Event, Exchange, Side};
+use enrollscope::event::{Body, Event, Exchange, Response, Side};
 use enrollscope::message::{read_request, read_response};
-use enrollscope::rules::{Golden, Profile};
+use enrollscope::rules::{self, Golden, Profile};
 use enrollscope::sim::golden;
 use enrollscope::xml::{Document, Element};
 
@@ -106,4 +106,27 @@ fn text_between_elements_is_found_anywhere() {
         holds_elements.then(|| format!("{}stray{}", &text[..at], &text[at..]))
     });
     assert_eq!(silent, Vec::<String>::new());
+}
+
+#[test]
+fn a_message_of_mistakes_costs_its_length_and_not_its_square() {
+    let policy =
+        "<policy><policyOIDReference>7</policyOIDReference><cAs><cAReference>5</cAReference></cAs></policy>";
+    let issuer = "<cA><cAReferenceID>9</cAReferenceID></cA>";
+    let oid = "<oID><value>x</value><group>0</group><oIDReferenceID>1</oIDReferenceID></oID>";
+    let text = format!(
+        "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body><GetPoliciesResponse \
+         xmlns=\"http://schemas.microsoft.com/windows/pki/2009/01/enrollmentpolicy\"><response><policies>{}\
+         </policies></response><cAs>{}</cAs><oIDs>{}</oIDs></GetPoliciesResponse></s:Body></s:Envelope>",
+        policy.repeat(2_000),
+        issuer.repeat(2_000),
+        oid.repeat(2_000),
+    );
+    let exchange =
+        Exchange { response: Some(Response { status: 200, ..Response::default() }), ..Exchange::default() };
+    let started = std::time::Instant::now();
+    let found = findings(&exchange, Side::Response, &text);
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    let most = rules::all().map(|rule| found.iter().filter(|id| **id == rule.id).count()).max();
+    assert_eq!(most, Some(rules::MAX_EVIDENCE));
 }

@@ -32,6 +32,8 @@ pub(super) enum Rest {
     Any,
     /// Elements of other namespaces.
     Other,
+    /// Elements of other namespaces; there has to be one element at least, declared or not.
+    OtherOrDeclared,
     /// Exactly one element, whichever.
     One,
     /// One element of another namespace, in place of the declared ones.

@@ -21,6 +21,7 @@ pub(super) static GLOBALS: &[Global] = &[
     Global { namespace: names::WSU, element: one("Created", &TIME) },
     Global { namespace: names::WSU, element: one("Expires", &TIME) },
     Global { namespace: DS, element: one("Signature", &SIGNATURE) },
+    Global { namespace: DS, element: one("Reference", &DS_REFERENCE) },
     Global { namespace: DS, element: one("KeyInfo", &KEY_INFO) },
 ];
 
@@ -113,7 +114,7 @@ static KEY_INFO: Type = all(
         any("MgmtData", &KEY),
     ],
 )
-.then(Rest::Other)
+.then(Rest::OtherOrDeclared)
 .with(DS_ID);
 static KEY: Type = mixed("Key");
 static OBJECT: Type = mixed("Object");

@@ -149,7 +149,9 @@ impl Walker {
                 let fits = match rest {
                     Rest::None => false,
                     Rest::Any => true,
-                    Rest::Other | Rest::Instead => child.namespace() != element.namespace(),
+                    Rest::Other | Rest::OtherOrDeclared | Rest::Instead => {
+                        child.namespace() != element.namespace()
+                    }
                     Rest::One => others == 0,
                 };
                 others += 1;
@@ -201,7 +203,12 @@ impl Walker {
                 self.add(spot, &about(Wrong::Missing, declared.name), declared.name, "absent");
             }
         }
-        if rest == Rest::One && others == 0 {
+        let lacks_any = match rest {
+            Rest::One => others == 0,
+            Rest::OtherOrDeclared => others + known == 0,
+            Rest::None | Rest::Any | Rest::Other | Rest::Instead => false,
+        };
+        if lacks_any {
             let about = about(Wrong::Missing, "");
             self.add(Spot::tag(element), &about, "an element inside", "none");
         }
