@@ -10,14 +10,17 @@ use std::sync::Arc;
 use crate::diagnosis;
 use crate::dialogue::Dialogue;
 use crate::enrollment::{
-    Cause, Correlator, Deadlines, Ending, Enrollment, EnrollmentId, Link, Placement, Traits,
+    Cause, Correlator, Deadlines, Ending, Enrollment, EnrollmentId, Flow, Link, Placement, Traits,
 };
 use crate::event::{
     Body, Connection, ConnectionEvent, ConnectionId, Delivery, Event, Exchange, ExchangeId, From, Side, Time,
     header,
 };
 use crate::message::certificate::Certificate;
-use crate::message::{AuthPolicy, Content, Kind, Message, Within, read_body, read_request, read_response};
+use crate::message::{
+    AuthPolicy, Content, Credential, Jwt, Kind, Message, Within, read_answer, read_body, read_request,
+    token_hash,
+};
 use crate::rules::{
     self, Context, Evidence, Finding, MAX_EVIDENCE, MAX_LOCATED, PANIC, Profile, Rule, Verdict,
 };
@@ -173,7 +176,7 @@ impl Engine {
         #[cfg(test)]
         assert_ne!(exchange.request.target, tests::PANICS, "a fault, injected");
         let request = read_request(&exchange.request);
-        let response = exchange.response.as_ref().map(read_response);
+        let response = exchange.response.as_ref().map(|response| read_answer(&request, response));
         seen.request = Some(request.kind);
         seen.response = Some(response.as_ref().map_or(Kind::None, |r| r.kind));
 
@@ -217,7 +220,8 @@ impl Engine {
             judge(self.profile, message, &contexts, &mut seen);
         }
         if let Some(placement) = placement {
-            self.conclude(&mut seen, exchange, &request, response.as_ref(), &placement);
+            let messages = (&request, response.as_ref());
+            self.conclude(&mut seen, exchange, messages, &placement, traits.token);
         }
         seen
     }
@@ -227,9 +231,9 @@ impl Engine {
         &mut self,
         seen: &mut Observation,
         exchange: &Exchange,
-        request: &Message,
-        response: Option<&Message>,
+        (request, response): (&Message, Option<&Message>),
         placement: &Placement,
+        token: Option<String>,
     ) {
         if let Some(dialogue) = self.correlator.dialogue(placement) {
             dialogue.join(request);
@@ -253,6 +257,8 @@ impl Engine {
             unanswered: answered.is_none() && exchange.request.at.0 != 0,
             ours: ours.map(|_| exchange.upstream.as_ref().and_then(|u| u.error.clone())),
             auth: response.and_then(auth_of),
+            flow: flow_of(request),
+            token: token.or_else(|| handed_over(response?)),
             fault: response.and_then(fault_of),
             provisioned: provisioning.is_some(),
             issued: issued.map(|c| c.thumbprint.clone()),
@@ -393,7 +399,15 @@ fn traits(
         |field: Option<&crate::message::Field>| field.map(|f| f.value.clone()).filter(|v| !v.is_empty());
     let credential = request.soap.as_ref().map(|soap| &soap.credential);
     traits.user = text(credential.and_then(|c| c.user()));
+    if let Some(Credential::Token(token)) = credential {
+        traits.token.clone_from(&token.content_hash);
+        traits.user = token.jwt.as_ref().and_then(Jwt::user).map(str::to_owned);
+    }
     match &request.content {
+        Content::SignInRequest(page) => traits.user = page.login_hint.clone().filter(|hint| !hint.is_empty()),
+        Content::TermsRequest(_) => {
+            traits.user = bearer(exchange).and_then(|jwt| jwt.user().map(str::to_owned))
+        }
         Content::DiscoverRequest(discover) => traits.user = text(discover.email.as_ref()),
         Content::TokenRequest(token) => {
             traits.device_id = token.device_id().map(str::to_owned);
@@ -408,6 +422,34 @@ fn traits(
         _ => {}
     }
     traits
+}
+
+/// The claims of an Authorization header; nobody has verified them.
+fn bearer(exchange: &Exchange) -> Option<Jwt> {
+    let value = header(&exchange.request.headers, "Authorization")?.text().into_owned();
+    Jwt::read(value.split_once(' ')?.1)
+}
+
+/// What a request tells of the way that its enrollment takes.
+fn flow_of(request: &Message) -> Option<Flow> {
+    let renewal = match &request.content {
+        Content::TokenRequest(token) => token.is_renewal(),
+        _ => false,
+    };
+    match request.soap.as_ref().map(|soap| &soap.credential) {
+        _ if renewal => Some(Flow::Renewal),
+        _ if request.kind == Kind::TermsOfUse => Some(Flow::Entra),
+        Some(Credential::Token(token)) if token.jwt.is_some() => Some(Flow::Entra),
+        Some(Credential::Token(_)) => Some(Flow::Federated),
+        Some(Credential::Certificate(_)) => Some(Flow::Certificate),
+        _ => None,
+    }
+}
+
+/// The token that a sign-in page gives to the device.
+fn handed_over(response: &Message) -> Option<String> {
+    let Content::TokenPage(page) = &response.content else { return None };
+    Some(token_hash(page.token_form()?.wresult()?.value.as_ref()?.value.as_bytes()))
 }
 
 fn auth_of(response: &Message) -> Option<AuthPolicy> {

@@ -33,7 +33,8 @@ const PASSWORD: &str = "correct-horse-7";
 /// Devices that enroll at the same time without a pace.
 const AT_ONCE: usize = 8;
 /// Silence is called by its name sooner than in the field, so that a person sees it happen.
-const DEADLINES: Deadlines = Deadlines { probe: 20_000, discovery: 20_000, policy: 20_000, retry: 10_000 };
+const DEADLINES: Deadlines =
+    Deadlines { probe: 20_000, discovery: 20_000, sign_in: 20_000, policy: 20_000, retry: 10_000 };
 
 pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -240,7 +241,7 @@ impl Cast {
         let Some(key) = self.keys.get(key) else { return };
         let password = if story == Story::WrongPassword { "Password1" } else { PASSWORD };
         let profile = sim::Profile::numbered(self.seed, number, &member.user, password);
-        let device = Device { profile, key: Arc::clone(key) };
+        let device = Device::new(profile, Arc::clone(key));
         let Some(server) = Address::parse(&format!("https://{DISCOVERY_HOST}:{}", self.port.port())) else {
             return;
         };
@@ -249,8 +250,9 @@ impl Cast {
             let seed = u64::from(number).wrapping_mul(2_654_435_761).wrapping_add(self.seed);
             Pace::new(move |step| {
                 let salt = match step {
-                    Step::Probe => 0,
+                    Step::Probe | Step::Terms => 0,
                     Step::Discover => 1,
+                    Step::SignIn | Step::Password => 5,
                     Step::Policies => 2,
                     Step::Token => 3,
                     Step::Sync => 4,

@@ -43,7 +43,7 @@ pub fn enroll(args: &EnrollArgs, out: Output) -> Result<Exit> {
         None => Profile::numbered(seed, 0, &args.user, &password),
     };
     out.note(&format!("{} ({}), Windows {}", profile.name, profile.device_id, profile.os_version));
-    let device = Device { profile, key: Arc::new(Key::generate()?) };
+    let device = Device::new(profile, Arc::new(Key::generate()?));
     let runtime = tokio::runtime::Runtime::new().context("could not start the network's threads")?;
     let ended = runtime
         .block_on(crate::sim::enroll(&device, &options, |step| out.print(&line(step, args.format))))?;

@@ -1,5 +1,7 @@
 //! Error codes as Windows shows them: what they are called, and what they mean in a few words.
 
+use crate::message::authority_error;
+
 /// Code, symbol of mdmregistration.h, meaning as a clause.
 type Row = (u32, &'static str, &'static str);
 
@@ -56,10 +58,13 @@ const TABLE: &[Row] = &[
     (0x8018_0033, "MENROLL_E_SERVER429", "the server has too many requests"),
 ];
 
-/// The symbol and the meaning of a code; HTTP statuses in HRESULT form (facility 0x19) are taken apart.
+/// The symbol and the meaning of a code, also of the authority behind the server; HTTP statuses in HRESULT form (facility 0x19) are taken apart.
 pub fn hresult(code: u32) -> Option<(String, String)> {
     if let Some((_, symbol, meaning)) = TABLE.iter().find(|(known, ..)| *known == code) {
         return Some(((*symbol).to_owned(), (*meaning).to_owned()));
+    }
+    if let Some((symbol, meaning)) = authority_error(code) {
+        return Some((symbol, meaning.to_owned()));
     }
     let status = code & 0xFFFF;
     match (code >> 16, status) {

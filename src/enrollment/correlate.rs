@@ -5,16 +5,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::row::{ADDRESS_WINDOW, Row, Thread, awaits, fits_user, pick, same_user};
-use super::state::{Cause, Deadlines, Enrollment, EnrollmentId, Last, Outcome, Stage, stage_of};
+use super::state::{Enrollment, EnrollmentId, Last, Outcome, stage_of};
 use crate::dialogue::Dialogue;
 use crate::event::{ConnectionId, ExchangeId, Time};
-use crate::message::{AuthPolicy, Kind};
-use crate::rules::{Finding, Level};
+use crate::message::Kind;
 
 /// Enrollments beyond this number go, oldest first.
 const MAX_ROWS: usize = 20_000;
-/// Enrollments without an exchange for so long go, in milliseconds.
-const MAX_IDLE: i64 = 24 * 3_600_000;
 /// Attempts of one user behind one address that are kept apart; more of them share the last.
 const MAX_THREADS: usize = 64;
 /// Connections whose enrollment is remembered; beyond it all are forgotten, and users and addresses must do.
@@ -57,6 +54,8 @@ pub struct Traits {
     pub key_hash: Option<String>,
     /// SHA-1 of the TLS client certificate.
     pub client_certificate: Option<String>,
+    /// [`crate::message::token_hash`] of the credential.
+    pub token: Option<String>,
 }
 
 /// Where an exchange was put.
@@ -70,38 +69,22 @@ pub struct Placement {
     pub gone: Vec<(EnrollmentId, EnrollmentId)>,
     /// The row that lost exchanges to this one.
     pub touched: Option<EnrollmentId>,
-    thread: usize,
-}
-
-/// What became of an exchange, for its enrollment's state.
-#[derive(Debug)]
-pub struct Ending<'a> {
-    pub response: Option<Kind>,
-    pub status: Option<u16>,
-    /// There was no answer: the wire broke, and not that a file holds a request only.
-    pub unanswered: bool,
-    /// The request was a POST: only those are steps of an enrollment.
-    pub posted: bool,
-    /// The answer is ours, with the reason.
-    pub ours: Option<Option<String>>,
-    pub auth: Option<AuthPolicy>,
-    pub fault: Option<Cause>,
-    pub provisioned: bool,
-    pub issued: Option<String>,
-    pub findings: &'a [Finding],
+    pub(super) thread: usize,
 }
 
 /// All enrollments that are known, and the ways to find them.
 #[derive(Debug, Default)]
 pub struct Correlator {
-    rows: BTreeMap<EnrollmentId, Row>,
+    pub(super) rows: BTreeMap<EnrollmentId, Row>,
     next: u64,
     by_connection: HashMap<ConnectionId, EnrollmentId>,
     /// Rows that no device has anchored yet: every search by address is among them, so they are apart.
     open_at: HashMap<String, Vec<EnrollmentId>>,
     anchored_at: HashMap<String, Vec<EnrollmentId>>,
     by_device: HashMap<String, EnrollmentId>,
-    by_certificate: HashMap<String, EnrollmentId>,
+    pub(super) by_certificate: HashMap<String, EnrollmentId>,
+    /// By a federated credential; none when several enrollments have the same.
+    pub(super) by_token: HashMap<String, Option<EnrollmentId>>,
 }
 
 impl Correlator {
@@ -195,9 +178,12 @@ impl Correlator {
             // A repetition, unless the device has begun anew meanwhile.
             (Some(id), None) => at(id, 0, Link::Certain),
             (Some(id), Some((other, _, _))) if other == id => at(id, 0, Link::Certain),
-            (_, Some((id, thread, link))) => {
+            (own, Some((id, thread, link))) => {
                 let placement = self.claim(id, thread, link);
                 self.anchor(placement.enrollment, traits, device);
+                if let Some(own) = own {
+                    self.inherit(own, &placement);
+                }
                 placement
             }
             (None, None) => {
@@ -205,6 +191,15 @@ impl Correlator {
                 self.anchor(placement.enrollment, traits, device);
                 placement
             }
+        }
+    }
+
+    /// A device that begins anew still has the certificate that it got before.
+    fn inherit(&mut self, before: EnrollmentId, placement: &Placement) {
+        let threads = self.rows.get(&before).into_iter().flat_map(|row| &row.threads);
+        let issued = threads.filter_map(|t| t.dialogue.issued.clone()).next_back();
+        if let Some(dialogue) = self.dialogue(placement) {
+            dialogue.issued = dialogue.issued.take().or(issued);
         }
     }
 
@@ -244,6 +239,9 @@ impl Correlator {
         for connection in &taken.connections {
             self.by_connection.insert(connection.clone(), new);
         }
+        if let Some(known) = taken.token.as_ref().and_then(|token| self.by_token.get_mut(token)) {
+            *known = known.map(|_| new);
+        }
         self.rows.insert(new, Row { enrollment, anchored: false, key_hash: None, threads: vec![taken] });
         Placement { enrollment: new, link, moved, gone: Vec::new(), touched: Some(id), thread: 0 }
     }
@@ -274,6 +272,9 @@ impl Correlator {
         }
         let Some(from) = self.rows.remove(&placement.enrollment) else { return placement };
         self.unlist(&from.enrollment);
+        for known in from.threads.iter().filter_map(|t| t.token.as_ref()) {
+            self.by_token.insert(known.clone(), Some(into));
+        }
         let Some(row) = self.rows.get_mut(&into) else { return placement };
         let mut moved = placement.moved;
         for (_, target, _) in &mut moved {
@@ -323,6 +324,9 @@ impl Correlator {
                 return Some((found.enrollment, found.thread, Link::Certain));
             }
         }
+        if let Some(found) = self.by_token(traits, kind) {
+            return Some(found);
+        }
         if let Some(user) = &traits.user {
             let of_user: Vec<_> = self
                 .open_at_address(traits)
@@ -358,11 +362,30 @@ impl Correlator {
         single.then_some((only.enrollment.id, 0, Link::Likely))
     }
 
+    /// The thread in which this token was handed out, or used before: nobody else has it.
+    fn by_token(&self, traits: &Traits, kind: Kind) -> Option<(EnrollmentId, usize, Link)> {
+        let token = traits.token.as_ref()?;
+        let row =
+            self.rows.get((*self.by_token.get(token)?).as_ref()?).filter(|row| fits_user(row, traits))?;
+        let index = row.threads.iter().position(|t| t.token.as_ref() == Some(token))?;
+        let thread = row.threads.get(index)?;
+        (awaits(thread, kind) || thread.step == Some(kind)).then_some((
+            row.enrollment.id,
+            index,
+            Link::Certain,
+        ))
+    }
+
     /// The oldest probe from this address that no Discover has claimed.
     fn find_probe(&self, traits: &Traits) -> Option<(EnrollmentId, usize, Link)> {
         let probes: Vec<_> = self
             .open_at_address(traits)
-            .filter(|row| row.enrollment.user.is_none() && row.enrollment.host == traits.host)
+            .filter(|row| row.enrollment.user.is_none())
+            .filter(|row| {
+                // Terms of use may be on another host than discovery.
+                let terms = row.threads.iter().any(|t| t.step == Some(Kind::TermsOfUse));
+                terms || row.enrollment.host == traits.host
+            })
             .filter(|row| traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW)
             .collect();
         pick(&probes, traits, Kind::DiscoverRequest)
@@ -476,92 +499,14 @@ impl Correlator {
         enrollment.last = Last::Open;
     }
 
-    /// The exchange is judged: its enrollment moves.
-    pub fn finish(&mut self, placement: &Placement, ending: &Ending<'_>, now: Time, deadlines: &Deadlines) {
-        let Some(row) = self.rows.get_mut(&placement.enrollment) else { return };
-        let enrollment = &mut row.enrollment;
-        ending.findings.iter().for_each(|f| enrollment.count(f.level));
-        let worst = ending.findings.iter().find(|f| f.level == Level::Error);
-        let bad_status = ending.status.filter(|s| *s >= 400 && ending.posted);
-        let synced = row.threads.get(placement.thread).is_some_and(|t| t.step == Some(Kind::ManagementSync));
-        (enrollment.last, enrollment.cause) = match (&ending.ours, &ending.fault, bad_status, worst) {
-            (Some(why), ..) => (Last::NoAnswer, Cause::NoAnswer(why.clone())),
-            _ if ending.unanswered && !synced => (Last::NoAnswer, Cause::NoAnswer(None)),
-            _ if synced && enrollment.issued.is_some() => (Last::Issued, Cause::None),
-            (_, Some(fault), ..) => (Last::Bad, fault.clone()),
-            (_, _, Some(_), Some(finding)) if finding.rule.id != "HTTP-014" => (Last::Bad, cause_of(finding)),
-            (_, _, Some(status), _) => (Last::Bad, Cause::Status(status)),
-            (_, _, None, Some(finding)) => {
-                let last = if ending.response == Some(Kind::SecurityTokenResponse) {
-                    Last::Bad
-                } else {
-                    Last::Flawed
-                };
-                (last, cause_of(finding))
-            }
-            _ if ending.provisioned => (Last::Issued, Cause::None),
-            _ => (Last::Good, Cause::None),
-        };
-        if ending.auth.is_some() {
-            enrollment.auth = ending.auth;
-        }
-        if ending.provisioned {
-            enrollment.stage = enrollment.stage.max(Some(Stage::Configuration));
-            if !enrollment.seen.contains(&Stage::Configuration) {
-                enrollment.seen.push(Stage::Configuration);
-            }
-            if let Some(before) = std::mem::replace(&mut enrollment.issued, ending.issued.clone()) {
-                self.by_certificate.remove(&before);
-            }
-        }
-        if let Some(thread) = row.threads.get_mut(placement.thread) {
-            thread.answered_badly = matches!(enrollment.last, Last::Bad | Last::NoAnswer);
-        }
-        enrollment.settle(now, deadlines);
-        if let Some(thumbprint) = ending.issued.clone().filter(|_| ending.provisioned) {
-            self.by_certificate.insert(thumbprint, placement.enrollment);
-        }
-    }
-
-    /// The latest answer did not reach the device after all.
-    pub fn undelivered(&mut self, id: EnrollmentId, now: Time, deadlines: &Deadlines) {
-        let Some(row) = self.rows.get_mut(&id) else { return };
-        if matches!(row.enrollment.last, Last::Good | Last::Flawed | Last::Issued) {
-            row.enrollment.last = Last::NoAnswer;
-            row.enrollment.cause = Cause::NoAnswer(None);
-            row.enrollment.settle(now, deadlines);
-        }
-    }
-
-    /// Time passed: enrollments stall or fail, and the oldest are forgotten. Returns those whose outcome changed.
-    pub fn tick(&mut self, now: Time, deadlines: &Deadlines) -> Vec<EnrollmentId> {
-        let mut changed = Vec::new();
-        let mut idle = Vec::new();
-        for (id, row) in &mut self.rows {
-            let before = row.enrollment.outcome;
-            row.enrollment.settle(now, deadlines);
-            if row.enrollment.outcome != before {
-                changed.push(*id);
-            }
-            if row.enrollment.silent_for(now) > MAX_IDLE {
-                idle.push(*id);
-            }
-        }
-        for id in idle {
-            if let Some(row) = self.rows.remove(&id) {
-                self.unlist(&row.enrollment);
-            }
-        }
-        changed
-    }
-
-    fn unlist(&mut self, enrollment: &Enrollment) {
+    pub(super) fn unlist(&mut self, enrollment: &Enrollment) {
         let id = enrollment.id;
         unlist_at(&mut self.open_at, &enrollment.address, id);
         unlist_at(&mut self.anchored_at, &enrollment.address, id);
         self.by_connection.retain(|_, other| *other != id);
         self.by_device.retain(|_, other| *other != id);
         self.by_certificate.retain(|_, other| *other != id);
+        self.by_token.retain(|_, other| *other != Some(id));
     }
 }
 
@@ -575,13 +520,4 @@ fn unlist_at(lists: &mut HashMap<String, Vec<EnrollmentId>>, address: &str, id: 
 
 fn at(enrollment: EnrollmentId, thread: usize, link: Link) -> Placement {
     Placement { enrollment, link, moved: Vec::new(), gone: Vec::new(), touched: None, thread }
-}
-
-fn cause_of(finding: &Finding) -> Cause {
-    Cause::Finding {
-        rule: finding.rule,
-        found: finding.found.clone(),
-        hresult: finding.hresult,
-        subject: finding.subject,
-    }
 }

@@ -2,10 +2,12 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod correlate;
+mod ending;
 mod row;
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub use correlate::{Correlator, Ending, Link, Placement, Traits};
-pub use state::{Cause, Deadlines, Enrollment, EnrollmentId, Outcome, Stage, StepState};
+pub use correlate::{Correlator, Link, Placement, Traits};
+pub use ending::Ending;
+pub use state::{Cause, Deadlines, Enrollment, EnrollmentId, Flow, Outcome, Stage, StepState};

@@ -19,6 +19,8 @@ pub(super) struct Thread {
     pub(super) connections: Vec<ConnectionId>,
     pub(super) members: Vec<(ExchangeId, Link)>,
     pub(super) latest: Time,
+    /// The federated credential.
+    pub(super) token: Option<String>,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,9 @@ pub(super) fn awaits(thread: &Thread, kind: Kind) -> bool {
     match thread.step {
         None => true,
         Some(Kind::DiscoveryProbe) => kind == Kind::DiscoverRequest,
+        Some(Kind::TermsOfUse) => matches!(kind, Kind::TermsOfUse | Kind::DiscoverRequest),
+        // A browser fetches a page as often as the user likes.
+        Some(Kind::AuthPage) if kind == Kind::AuthPage => true,
         Some(last) if last == kind => thread.answered_badly,
         Some(last) => kind != Kind::DiscoverRequest && rank(last) < rank(kind) || thread.answered_badly,
     }

@@ -55,9 +55,54 @@ impl Stage {
         }
     }
 
-    /// The stages of an on-premise enrollment, as its strip shows them.
-    pub const ON_PREMISE: &'static [Self] =
-        &[Self::Discovery, Self::Policy, Self::Certificate, Self::Configuration, Self::FirstSync];
+    pub const ALL: &'static [Self] = &[
+        Self::Terms,
+        Self::Discovery,
+        Self::SignIn,
+        Self::Policy,
+        Self::Certificate,
+        Self::Configuration,
+        Self::FirstSync,
+    ];
+}
+
+/// The way that an enrollment takes: its steps depend on how the user proves who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Flow {
+    #[default]
+    OnPremise,
+    /// By a sign-in page.
+    Federated,
+    /// By an Entra token: terms of use come first, and there is no sign-in page of the server's.
+    Entra,
+    Certificate,
+    /// The certificate is renewed (ROBO): the management client is there already.
+    Renewal,
+}
+
+impl Flow {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::OnPremise => "on-premise",
+            Self::Federated => "federated",
+            Self::Entra => "entra",
+            Self::Certificate => "certificate",
+            Self::Renewal => "renewal",
+        }
+    }
+
+    /// Its stages in their order, as the strip shows them.
+    pub fn stages(self) -> &'static [Stage] {
+        use Stage::{Certificate, Configuration, Discovery, FirstSync, Policy, SignIn, Terms};
+        match self {
+            Self::OnPremise | Self::Certificate => {
+                &[Discovery, Policy, Certificate, Configuration, FirstSync]
+            }
+            Self::Federated => &[Discovery, SignIn, Policy, Certificate, Configuration, FirstSync],
+            Self::Entra => &[Terms, Discovery, Policy, Certificate, Configuration, FirstSync],
+            Self::Renewal => &[Discovery, Policy, Certificate, Configuration],
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,6 +160,8 @@ pub struct Deadlines {
     pub probe: i64,
     /// From Discover to GetPolicies: the user signs in.
     pub discovery: i64,
+    /// From the sign-in page to GetPolicies: the user types.
+    pub sign_in: i64,
     /// From GetPolicies to RequestSecurityToken: the key is made, and attested for up to 100 seconds.
     pub policy: i64,
     /// From a request without an answer to its repetition.
@@ -123,7 +170,7 @@ pub struct Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { probe: 120_000, discovery: 300_000, policy: 180_000, retry: 60_000 }
+        Self { probe: 120_000, discovery: 300_000, sign_in: 300_000, policy: 180_000, retry: 60_000 }
     }
 }
 
@@ -136,6 +183,7 @@ pub struct Enrollment {
     pub device_name: Option<String>,
     pub os_version: Option<String>,
     pub auth: Option<AuthPolicy>,
+    pub flow: Flow,
     /// The device's address, without the port.
     pub address: String,
     /// The host that it asked for last.
@@ -191,6 +239,7 @@ impl Enrollment {
             device_name: None,
             os_version: None,
             auth: None,
+            flow: Flow::default(),
             address: address.to_owned(),
             host: host.to_owned(),
             stage: None,
@@ -218,13 +267,20 @@ impl Enrollment {
         now.since(self.latest)
     }
 
+    /// What is known now of the way that it takes: a stronger sign is not given up for a weaker one.
+    pub(super) fn takes(&mut self, flow: Flow) {
+        if !matches!(self.flow, Flow::Renewal | Flow::Entra) || flow == Flow::Renewal {
+            self.flow = flow;
+        }
+    }
+
     /// What its strip shows for a stage.
     pub fn step(&self, stage: Stage) -> StepState {
         let Some(reached) = self.stage else { return StepState::Ahead };
         let here = stage == reached;
         match self.outcome {
             Outcome::Failed | Outcome::Stalled if here => StepState::Failed,
-            _ if here && stage == Stage::FirstSync => StepState::Done,
+            _ if here && self.flow.stages().last() == Some(&stage) => StepState::Done,
             Outcome::Enrolled if here => StepState::Done,
             _ if here => StepState::Now,
             _ if stage > reached => StepState::Ahead,
@@ -247,6 +303,7 @@ impl Enrollment {
         let silent = self.silent_for(now);
         let deadline = match self.stage {
             Some(Stage::Discovery) if self.auth.is_none() => deadlines.probe,
+            Some(Stage::SignIn) => deadlines.sign_in,
             Some(Stage::Policy) => deadlines.policy,
             _ => deadlines.discovery,
         };
@@ -268,10 +325,12 @@ impl Enrollment {
 /// The stage that a message belongs to.
 pub(super) fn stage_of(kind: Kind) -> Option<Stage> {
     Some(match kind {
+        Kind::TermsOfUse => Stage::Terms,
         Kind::DiscoveryProbe | Kind::DiscoverRequest | Kind::DiscoverResponse => Stage::Discovery,
+        Kind::AuthPage | Kind::TokenPage => Stage::SignIn,
         Kind::GetPoliciesRequest | Kind::GetPoliciesResponse => Stage::Policy,
         Kind::SecurityTokenRequest | Kind::SecurityTokenResponse => Stage::Certificate,
         Kind::ManagementSync => Stage::FirstSync,
-        Kind::Fault | Kind::Other | Kind::None | Kind::NotHttp => return None,
+        Kind::LinkedDiscovery | Kind::Fault | Kind::Other | Kind::None | Kind::NotHttp => return None,
     })
 }

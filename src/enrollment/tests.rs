@@ -80,6 +80,8 @@ impl Played {
             unanswered: false,
             posted: kind != Kind::DiscoveryProbe,
             ours: None,
+            flow: None,
+            token: None,
             auth: (kind == Kind::DiscoverRequest).then_some(AuthPolicy::OnPremise),
             fault: None,
             provisioned: kind == Kind::SecurityTokenRequest,
@@ -203,6 +205,22 @@ fn a_typed_user_name_that_differs_is_attached_where_nothing_can_be_mixed_up() {
     assert_eq!(played.correlator.enrollment(third.enrollment).unwrap().exchanges, 1, "never invented");
 }
 
+/// Windows sends the token request again when the answer was lost: the same bytes, often on another connection.
+#[test]
+fn a_repeated_token_request_is_one_attempt() {
+    let mut correlator = Correlator::default();
+    let asks = |id: &str, at: i64| Traits {
+        device_id: Some("D1".to_owned()),
+        key_hash: Some("K1".to_owned()),
+        ..traits(id, Kind::SecurityTokenRequest, at, Some("anna@contoso.example"))
+    };
+    let first = correlator.place(&asks("a", 0)).unwrap();
+    let second = correlator.place(&asks("b", 5_000)).unwrap();
+    assert_eq!(first.enrollment, second.enrollment);
+    assert_eq!(correlator.enrollments().count(), 1);
+    assert_eq!(correlator.enrollment(first.enrollment).unwrap().token_requests, 2);
+}
+
 #[test]
 fn silence_stalls_and_a_missing_answer_fails() {
     let mut correlator = Correlator::default();
@@ -215,6 +233,8 @@ fn silence_stalls_and_a_missing_answer_fails() {
         unanswered: true,
         posted: true,
         ours: None,
+        flow: None,
+        token: None,
         auth: None,
         fault: None,
         provisioned: false,

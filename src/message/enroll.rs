@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-use super::certificate::Csr;
+use super::certificate::{Csr, SignedData};
 use super::credential::WireToken;
 use super::field::{Field, Spot};
+use super::names;
 use super::provisioning::Provisioning;
 use crate::xml::Element;
 
@@ -17,8 +18,10 @@ pub struct TokenRequest {
     pub token: Option<WireToken>,
     /// The BinarySecurityToken's base64 decoded; absent when it does not decode.
     pub der: Option<Vec<u8>>,
-    /// The PKCS#10, as far as it could be read.
+    /// The PKCS#10, as far as it could be read; in a renewal the one inside the CMS.
     pub csr: Option<Csr>,
+    /// The CMS around it, in a renewal.
+    pub signed: Option<SignedData>,
     /// The AdditionalContext element under RequestSecurityToken.
     pub context: Option<Spot>,
     pub items: Vec<ContextItem>,
@@ -36,13 +39,16 @@ impl TokenRequest {
     pub(super) fn read(request: &Element<'_>) -> Self {
         let token = request.child("BinarySecurityToken").map(|t| WireToken::read(&t));
         let der = token.as_ref().and_then(|t| decode_base64(&t.value.value));
+        let signed = der.as_deref().filter(|der| SignedData::is_one(der)).and_then(SignedData::read);
+        let inner = signed.as_ref().and_then(|s| s.csr.clone());
         let context = request.child("AdditionalContext");
         let items = context.map(|c| c.children_named("ContextItem").map(item).collect()).unwrap_or_default();
         Self {
             spot: Spot::tag(request),
             token_type: Field::child(request, "TokenType"),
             request_type: Field::child(request, "RequestType"),
-            csr: der.as_deref().and_then(Csr::read),
+            csr: inner.or_else(|| der.as_deref().and_then(Csr::read)),
+            signed,
             token,
             der,
             context: context.map(|c| Spot::tag(&c)),
@@ -53,6 +59,11 @@ impl TokenRequest {
     /// The value of the first context item with that name.
     pub fn item(&self, name: &str) -> Option<&Field> {
         self.items.iter().find(|item| item.name == name)?.value.as_ref()
+    }
+
+    /// A renewal by its RequestType, or by what it carries.
+    pub fn is_renewal(&self) -> bool {
+        self.signed.is_some() || self.request_type.as_ref().is_some_and(|t| t.value == names::RENEW)
     }
 
     pub fn device_id(&self) -> Option<&str> {

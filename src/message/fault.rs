@@ -1,5 +1,6 @@
 //! SOAP faults of both versions, in any case of letters, with the enrollment service's own detail.
 
+use super::context::hresult_of;
 use super::field::{Field, Spot};
 use crate::xml::Element;
 
@@ -19,9 +20,51 @@ pub struct Fault {
     pub error_type: Option<Field>,
     pub message: Option<Field>,
     pub trace_id: Option<Field>,
+    /// DeviceEnrollmentServiceError and what is in it are spelled with capitals, as devices look for them.
+    pub detail_exact_case: bool,
+    /// The Detail element, whatever is in it.
+    pub any_detail: Option<Spot>,
+    /// How many elements and letters Detail holds.
+    pub detail_is_empty: bool,
+    /// The reason's xml:lang.
+    pub language: Option<Field>,
+    /// What a certificate service says (MS-WSTEP 3.1.4.1.3.7).
+    pub authority: Option<AuthorityDetail>,
+}
+
+/// wstep:CertificateEnrollmentWSDetail.
+#[derive(Clone, Debug)]
+pub struct AuthorityDetail {
+    pub spot: Spot,
+    /// The names of its parts in their order.
+    pub parts: Vec<String>,
+    pub binary_response: Option<Field>,
+    pub error_code: Option<Field>,
+    pub invalid_request: Option<Field>,
+    pub request_id: Option<Field>,
+}
+
+impl AuthorityDetail {
+    fn read(element: &Element<'_>) -> Self {
+        Self {
+            spot: Spot::tag(element),
+            parts: element.children().take(8).map(|e| e.local().to_owned()).collect(),
+            binary_response: Field::child(element, "BinaryResponse"),
+            error_code: Field::child(element, "ErrorCode"),
+            invalid_request: Field::child(element, "InvalidRequest"),
+            request_id: Field::child(element, "RequestID"),
+        }
+    }
+
+    /// ErrorCode as an HRESULT: it is a signed decimal number, and some servers write it as hexadecimal.
+    pub fn code(&self) -> Option<u32> {
+        hresult_of(&self.error_code.as_ref().filter(|f| !f.nil)?.value).filter(|code| *code != 0)
+    }
 }
 
 const SPELLINGS: &[&str] = &["Fault", "Code", "Value", "Subcode", "Reason", "Text", "Detail", "Node", "Role"];
+
+const SERVICE_NAMES: &[&str] = &["DeviceEnrollmentServiceError", "ErrorType", "Message", "TraceId"];
 
 impl Fault {
     pub(super) fn read(fault: &Element<'_>) -> Self {
@@ -49,6 +92,19 @@ impl Fault {
             error_type: service.and_then(|s| Field::child_any_case(&s, "ErrorType")),
             message: service.and_then(|s| Field::child_any_case(&s, "Message")),
             trace_id: service.and_then(|s| Field::child_any_case(&s, "TraceId")),
+            detail_exact_case: service.is_none_or(|s| {
+                std::iter::once(s)
+                    .chain(s.children())
+                    .filter(|e| SERVICE_NAMES.iter().any(|n| n.eq_ignore_ascii_case(e.local())))
+                    .all(|e| SERVICE_NAMES.contains(&e.local()))
+            }),
+            any_detail: detail.map(|d| Spot::tag(&d)),
+            detail_is_empty: detail
+                .is_some_and(|d| d.children().next().is_none() && d.text().trim().is_empty()),
+            language: reason.and_then(|r| Field::attribute(&r, "lang")),
+            authority: detail
+                .and_then(|d| d.child_any_case("CertificateEnrollmentWSDetail"))
+                .map(|d| AuthorityDetail::read(&d)),
         }
     }
 
@@ -89,6 +145,37 @@ pub fn fault_hresult(word: &str) -> Option<u32> {
         "UserLicense" => 0x8018_0018,
         "InvalidEnrollmentData" => 0x8018_0019,
         "CustomServerError" => 0x8018_0032,
+        _ => return None,
+    })
+}
+
+/// What a subcode of another standard means: whose it is, and a clause. Enrollment clients know none of them.
+pub fn foreign_subcode(word: &str) -> Option<(&'static str, &'static str)> {
+    const TRUST: &str = "WS-Trust";
+    const SECURITY: &str = "WS-Security";
+    const ADDRESSING: &str = "WS-Addressing";
+    Some(match word {
+        "InvalidRequest" => (TRUST, "the request was malformed"),
+        "FailedAuthentication" => (TRUST, "the credential was not accepted"),
+        "RequestFailed" => (TRUST, "the request failed"),
+        "InvalidSecurityToken" => (TRUST, "the security token was revoked or malformed"),
+        "AuthenticationBadElements" => (TRUST, "the digests do not fit"),
+        "BadRequest" => (TRUST, "the request is not understood"),
+        "ExpiredData" => (TRUST, "the request's data are out of date"),
+        "InvalidTimeRange" => (TRUST, "the time asked for is not possible"),
+        "InvalidScope" => (TRUST, "the scope asked for is not possible"),
+        "RenewNeeded" => (TRUST, "the token must be renewed first"),
+        "UnableToRenew" => (TRUST, "the token cannot be renewed"),
+        "UnsupportedSecurityToken" => (SECURITY, "this kind of credential is not taken"),
+        "UnsupportedAlgorithm" => (SECURITY, "an algorithm is not supported"),
+        "FailedCheck" => (SECURITY, "a signature or an encryption does not hold"),
+        "SecurityTokenUnavailable" => (SECURITY, "a security token that is referred to was not found"),
+        "MessageExpired" => (SECURITY, "the message's Timestamp has expired"),
+        "InvalidAddressingHeader" => (ADDRESSING, "an addressing header is not valid"),
+        "MessageAddressingHeaderRequired" => (ADDRESSING, "an addressing header is missing"),
+        "DestinationUnreachable" => (ADDRESSING, "nothing answers at the address in a:To"),
+        "ActionNotSupported" => (ADDRESSING, "the Action is not one of this address"),
+        "EndpointUnavailable" => (ADDRESSING, "the service is not there at the moment"),
         _ => return None,
     })
 }

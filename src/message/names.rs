@@ -15,9 +15,8 @@ pub const WSTEP: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enroll
 pub const WST: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512";
 pub const WSSE: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
 
-/// WS-Security's utility namespace.
 pub const WSU: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
-/// The context items' namespace (MS-WSTEP 2.2.1, MS-MDE2 3.4.4.1.1.1).
+/// The namespace of AdditionalContext on the wire; the table of MS-MDE2 2.2.1 names another one.
 pub const AUTHORIZATION: &str = "http://schemas.xmlsoap.org/ws/2006/12/authorization";
 
 pub const ACTION_DISCOVER: &str =
@@ -57,3 +56,16 @@ pub const RECOVERY: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512/Rec
 pub const USERNAME_TOKEN_ID: &str = "uuid-cc1ccc1f-2fba-4bcf-b063-ffc0cac77917-4";
 /// The path of the discovery service (MS-MDE2 3.1); devices and servers vary its case.
 pub const DISCOVERY_PATH: &str = "/EnrollmentServer/Discovery.svc";
+/// XML signatures of certificate authentication (MS-MDE2 3.3.4.1.1.1.2).
+pub const EXCLUSIVE_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
+pub const ENVELOPED_SIGNATURE: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
+pub const XML_RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
+pub const XML_SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";
+/// As MS-MDE2 4.3.1.3 prints them, which name no algorithm.
+pub const XML_RSA_SHA256_AS_PRINTED: &str = "http://www.w3.org/2000/09/xmldsig-more#rsa-sha256";
+pub const XML_SHA256_AS_PRINTED: &str = "http://www.w3.org/2000/09/xmldsig#sha256";
+/// The ValueType of the signature's reference to its token (not the token's own).
+pub const X509_REFERENCE: &str =
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509";
+/// The XML signature's own namespace.
+pub const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";

@@ -12,12 +12,12 @@ pub struct Provisioning {
     pub certificates: Vec<StoreCertificate>,
 }
 
-/// A certificate under `CertificateStore/STORE/LOCATION/THUMBPRINT`.
+/// A certificate under `CertificateStore/STORE/LOCATION/THUMBPRINT` or `RootCATrustedCertificates/STORE/THUMBPRINT`.
 #[derive(Clone, Debug)]
 pub struct StoreCertificate {
     /// `My`, `Root`, `CA`, as spelled.
     pub store: String,
-    /// `User`, `System`, as spelled.
+    /// `User`, `System`, as spelled; `RootCATrustedCertificates` for those of that provider.
     pub location: String,
     /// The characteristic's type, which must be the certificate's SHA-1.
     pub thumbprint: Field,
@@ -113,13 +113,15 @@ impl<'d> Characteristic<'d> {
 
     /// The value of the parm with exactly that name; an empty field when the parm has no value.
     pub fn parm(&self, name: &str) -> Option<Field> {
-        let parm = self.parm_element(name)?;
-        Some(Field::attribute(&parm, "value").unwrap_or_else(|| Field {
-            value: String::new(),
-            spot: Spot::tag(&parm),
-            padded: false,
-            nil: false,
-        }))
+        Some(value_of(&self.parm_element(name)?))
+    }
+
+    /// All its parms: name and value.
+    pub fn parms(&self) -> impl Iterator<Item = (String, Field)> + use<'d> {
+        self.0.children_named("parm").filter_map(|parm| {
+            let name = parm.attribute("name")?.value().trim().to_owned();
+            Some((name, value_of(&parm)))
+        })
     }
 
     /// The parm's datatype attribute.
@@ -136,26 +138,50 @@ impl<'d> Characteristic<'d> {
     }
 }
 
+/// A parm's value; empty, at the parm itself, when it has none.
+fn value_of(parm: &Element<'_>) -> Field {
+    Field::attribute(parm, "value").unwrap_or_else(|| Field {
+        value: String::new(),
+        spot: Spot::tag(parm),
+        padded: false,
+        nil: false,
+    })
+}
+
 fn store_certificates(document: &Document) -> Vec<StoreCertificate> {
     let Some(root) = document.root() else { return Vec::new() };
     let stores = Characteristic(root).children_of("CertificateStore");
     let mut found = Vec::new();
     for store in stores.iter().flat_map(Characteristic::children) {
         for location in store.children() {
-            for node in location.children() {
-                let encoded = node.parm("EncodedCertificate");
-                let (Some(thumbprint), Some(encoded)) = (node.type_field(), encoded) else { continue };
-                let der = decode_base64(&encoded.value);
-                found.push(StoreCertificate {
-                    store: store.kind(),
-                    location: location.kind(),
-                    thumbprint,
-                    certificate: der.as_deref().and_then(Certificate::read),
-                    der,
-                    encoded: Some(encoded),
-                });
-            }
+            let here = (store.kind(), location.kind());
+            found.extend(location.children().filter_map(|node| store_certificate(here.clone(), &node)));
         }
     }
+    // The other provider has no level for the location (MS-MDE2 2.2.9.4).
+    for store in Characteristic(root)
+        .children_of("RootCATrustedCertificates")
+        .iter()
+        .flat_map(Characteristic::children)
+    {
+        let here = (store.kind(), "RootCATrustedCertificates".to_owned());
+        found.extend(store.children().filter_map(|node| store_certificate(here.clone(), &node)));
+    }
     found
+}
+
+fn store_certificate(
+    (store, location): (String, String),
+    node: &Characteristic<'_>,
+) -> Option<StoreCertificate> {
+    let encoded = node.parm("EncodedCertificate")?;
+    let der = decode_base64(&encoded.value);
+    Some(StoreCertificate {
+        store,
+        location,
+        thumbprint: node.type_field()?,
+        certificate: der.as_deref().and_then(Certificate::read),
+        der,
+        encoded: Some(encoded),
+    })
 }

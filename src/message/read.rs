@@ -8,6 +8,7 @@ use super::names;
 use super::policy::{GetPoliciesRequest, GetPoliciesResponse};
 use super::provisioning::Provisioning;
 use super::schema::{self, Breach};
+use super::signin::{Page, SignInRequest, TermsAnswer, TermsRequest};
 use super::soap::{Envelope, Soap};
 use crate::event::{Body, Header, Request, Response, Side, header};
 use crate::xml::{Document, Element};
@@ -31,6 +32,10 @@ pub struct Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     DiscoveryProbe,
+    TermsOfUse,
+    AuthPage,
+    TokenPage,
+    LinkedDiscovery,
     DiscoverRequest,
     DiscoverResponse,
     GetPoliciesRequest,
@@ -48,6 +53,10 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Self::DiscoveryProbe => "discovery-probe",
+            Self::TermsOfUse => "terms-of-use",
+            Self::AuthPage => "auth-page",
+            Self::TokenPage => "token-page",
+            Self::LinkedDiscovery => "linked-discovery",
             Self::DiscoverRequest => "discover-request",
             Self::DiscoverResponse => "discover-response",
             Self::GetPoliciesRequest => "get-policies-request",
@@ -72,8 +81,15 @@ impl Kind {
             Self::DiscoverResponse
             | Self::GetPoliciesResponse
             | Self::SecurityTokenResponse
+            | Self::TokenPage
             | Self::Fault => Some(Side::Response),
-            Self::ManagementSync | Self::Other | Self::None | Self::NotHttp => None,
+            Self::TermsOfUse
+            | Self::AuthPage
+            | Self::LinkedDiscovery
+            | Self::ManagementSync
+            | Self::Other
+            | Self::None
+            | Self::NotHttp => None,
         }
     }
 }
@@ -90,6 +106,10 @@ pub enum Content {
     /// A provisioning document by itself, as a file for `check`.
     Provisioning(Box<Provisioning>),
     Fault(Box<Fault>),
+    TermsRequest(TermsRequest),
+    TermsAnswer(TermsAnswer),
+    SignInRequest(SignInRequest),
+    TokenPage(Box<Page>),
     /// Nothing that the enrollment protocols know.
     Unread,
 }
@@ -107,14 +127,41 @@ impl Message {
 
 pub fn read_request(request: &Request) -> Message {
     let mut message = read_body(&request.body, &request.headers, Side::Request);
-    if request.method == "GET" && message.kind == Kind::None && is_probe(request) {
-        message.kind = Kind::DiscoveryProbe;
+    if matches!(message.kind, Kind::None | Kind::Other) {
+        // Without a body, or with a form as its body, there is only the target to go by.
+        if let Some(terms) = TermsRequest::read(&request.target) {
+            (message.kind, message.content) = (Kind::TermsOfUse, Content::TermsRequest(terms));
+        } else if let Some(sign_in) = SignInRequest::read(&request.target) {
+            (message.kind, message.content) = (Kind::AuthPage, Content::SignInRequest(sign_in));
+        } else if message.kind == Kind::None && request.method == "GET" && is_probe(request) {
+            message.kind = Kind::DiscoveryProbe;
+        }
     }
     message
 }
 
+/// An answer by itself, as files have it.
 pub fn read_response(response: &Response) -> Message {
     read_body(&response.body, &response.headers, Side::Response)
+}
+
+/// An answer to a request that is known: a redirect or a page means what it was asked for.
+pub fn read_answer(request: &Message, response: &Response) -> Message {
+    let mut message = read_response(response);
+    if !matches!(message.kind, Kind::None | Kind::Other) {
+        return message;
+    }
+    match request.kind {
+        Kind::TermsOfUse => {
+            message.kind = Kind::TermsOfUse;
+            if let Some(answer) = TermsAnswer::read(response) {
+                message.content = Content::TermsAnswer(answer);
+            }
+        }
+        Kind::AuthPage if message.kind == Kind::Other => message.kind = Kind::AuthPage,
+        _ => {}
+    }
+    message
 }
 
 /// A GET without a body has no content to go by: its path, or who sends it, must do (MS-MDE2 3.1).
@@ -140,6 +187,12 @@ pub fn read_body(body: &Body, headers: &[Header], side: Side) -> Message {
         breaches: Vec::new(),
         coding_trouble: decoded.trouble,
     };
+    if side == Side::Response
+        && Page::may_be_one(&decoded.bytes)
+        && let Some(page) = Page::read(&decoded.bytes)
+    {
+        return Message { kind: Kind::TokenPage, content: Content::TokenPage(Box::new(page)), ..blank };
+    }
     let document = match document(body, headers, &decoded.bytes) {
         Ok(document) => document,
         Err(kind) => return Message { kind, ..blank },
@@ -159,7 +212,11 @@ pub fn read_body(body: &Body, headers: &[Header], side: Side) -> Message {
 
 /// What a body is, without reading what it says: no certificate is parsed, no signature checked.
 pub fn kind_of(body: &Body, headers: &[Header]) -> Kind {
-    match document(body, headers, &decode_content(body).bytes) {
+    let decoded = decode_content(body);
+    if Page::may_be_one(&decoded.bytes) && Page::read(&decoded.bytes).is_some() {
+        return Kind::TokenPage;
+    }
+    match document(body, headers, &decoded.bytes) {
         Ok(document) => recognise(&document).0,
         Err(kind) => kind,
     }
@@ -175,7 +232,27 @@ fn document(body: &Body, headers: &[Header], decoded: &[u8]) -> Result<Document,
     if body.length == 0 && decoded.is_empty() {
         return Err(Kind::None);
     }
-    if looks_like_xml(decoded) { Ok(Document::read(decoded)) } else { Err(Kind::Other) }
+    if looks_like_xml(decoded) {
+        return Ok(Document::read(decoded));
+    }
+    let is_linked = content_type.contains("json") && is_linked_discovery(decoded);
+    Err(if is_linked { Kind::LinkedDiscovery } else { Kind::Other })
+}
+
+/// The JSON by which a managed device finds its second, linked management (Microsoft's pages on declared
+/// configuration): it is recognised, and not judged.
+fn is_linked_discovery(text: &[u8]) -> bool {
+    const MEMBERS: [&str; 7] = [
+        "userDomain",
+        "emmDeviceId",
+        "enrollmentType",
+        "EnrollmentServiceUrl",
+        "EnrollmentVersion",
+        "EnrollmentPolicyServiceUrl",
+        "errorCode",
+    ];
+    let Ok(serde_json::Value::Object(members)) = serde_json::from_slice(text) else { return false };
+    members.keys().any(|name| MEMBERS.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
 /// A `<` among the first characters, in UTF-8 or UTF-16.
@@ -231,8 +308,14 @@ fn content(kind: Kind, payload: &Element<'_>) -> Content {
         Kind::GetPoliciesResponse => Content::GetPoliciesResponse(GetPoliciesResponse::read(payload)),
         Kind::SecurityTokenRequest => Content::TokenRequest(Box::new(TokenRequest::read(payload))),
         Kind::SecurityTokenResponse => Content::TokenResponse(Box::new(TokenResponse::read(payload))),
-        Kind::DiscoveryProbe | Kind::ManagementSync | Kind::Other | Kind::None | Kind::NotHttp => {
-            Content::Unread
-        }
+        Kind::DiscoveryProbe
+        | Kind::TermsOfUse
+        | Kind::AuthPage
+        | Kind::TokenPage
+        | Kind::LinkedDiscovery
+        | Kind::ManagementSync
+        | Kind::Other
+        | Kind::None
+        | Kind::NotHttp => Content::Unread,
     }
 }

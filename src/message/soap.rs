@@ -36,13 +36,25 @@ pub struct Soap {
     pub activity_id: Option<Field>,
     /// `wsse:Security` as a direct child of the Header.
     pub security: Option<Spot>,
+    /// How many `wsse:Security` there are.
+    pub securities: usize,
     /// `wsse:Security` where it does not belong.
     pub security_elsewhere: Option<Spot>,
+    /// `u:Timestamp` in it.
+    pub timestamp: Option<Timestamp>,
     /// Everything in the Header.
     pub blocks: Vec<Block>,
     /// How many elements the Body holds.
     pub payloads: usize,
     pub credential: Credential,
+}
+
+/// A `u:Timestamp` (WS-Security 1.0, 10).
+#[derive(Clone, Debug)]
+pub struct Timestamp {
+    pub spot: Spot,
+    pub created: Option<Field>,
+    pub expires: Option<Field>,
 }
 
 /// One element of the Header.
@@ -98,6 +110,12 @@ impl Soap {
             to: block("To").map(|e| Field::of(&e)),
             activity_id: block("ActivityId").map(|e| Field::of(&e)),
             security: security.map(|s| Spot::tag(&s)),
+            securities: header.map_or(0, |h| h.children_named("Security").count()),
+            timestamp: security.and_then(|s| s.child("Timestamp")).map(|t| Timestamp {
+                spot: Spot::tag(&t),
+                created: Field::child(&t, "Created"),
+                expires: Field::child(&t, "Expires"),
+            }),
             security_elsewhere: match security {
                 Some(_) => None,
                 None => {

@@ -3,12 +3,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use memchr::memmem;
 
 use super::find::{secrets, whole_values};
 use super::forms::{forms, replace};
 use super::mask::Key;
 use crate::event::{Body, Exchange, Header};
-use crate::message::{Kind, decode_base64, decode_content, kind_of};
+use crate::message::{
+    Credential, Kind, SignatureState, decode_base64, decode_content, kind_of, read_request,
+};
 use crate::xml::Document;
 
 /// What is taken out.
@@ -73,6 +76,7 @@ const SECRET_PARAMETERS: &[&str] = &[
     "assertion",
     "sig",
     "ticket",
+    "OpaqueBlob",
 ];
 
 impl Redactor {
@@ -96,6 +100,7 @@ impl Redactor {
         if self.level == Level::None {
             return;
         }
+        note_signature(exchange);
         let mut known: Vec<Pair> = Vec::new();
         self.body(&mut exchange.request.body, &mut known);
         self.heads(&mut exchange.request.headers, &mut known);
@@ -170,7 +175,7 @@ impl Redactor {
         }
         for span in secrets(text) {
             let Some(value) = text.get(span.clone()) else { continue };
-            let masked = self.key.mask(value);
+            let masked = self.key.placeholder(value);
             learn(known, value, &masked);
             if let Some(target) = out.get_mut(span) {
                 target.copy_from_slice(&masked);
@@ -206,7 +211,7 @@ impl Redactor {
                 let value = header.value.to_vec();
                 let start = secret_start(&header.name, &value);
                 let secret = value.get(start..).unwrap_or_default();
-                let masked = self.key.mask(secret);
+                let masked = self.key.placeholder(secret);
                 learn(known, secret, &masked);
                 header.value = Bytes::from([value.get(..start).unwrap_or_default(), &masked].concat());
             } else if header.value.contains(&b'=') {
@@ -246,7 +251,7 @@ impl Redactor {
 
     /// Values of secret parameters in a query (or a fragment, or a Location with one).
     fn query(&self, text: &[u8], known: &mut Vec<Pair>) -> Vec<u8> {
-        let mut out = text.to_vec();
+        let mut spans = Vec::new();
         let mut start = 0;
         for (at, byte) in text.iter().chain([&b'&']).enumerate() {
             if !matches!(byte, b'&' | b'?' | b'#' | b';' | b' ' | b'"' | b',') {
@@ -258,16 +263,32 @@ impl Redactor {
                 let secret = SECRET_PARAMETERS.iter().any(|p| p.eq_ignore_ascii_case(&name));
                 let value = start + equals + 1..at;
                 if let Some(found) = text.get(value.clone()).filter(|_| secret) {
-                    let masked = self.key.mask(found);
-                    learn(known, found, &masked);
-                    if let Some(target) = out.get_mut(value) {
-                        target.copy_from_slice(&masked);
-                    }
+                    let masked = self.parameter(found, known);
+                    spans.push((value, masked));
                 }
             }
             start = at + 1;
         }
+        let mut out = text.to_vec();
+        for (span, masked) in spans.into_iter().rev() {
+            out.splice(span, masked);
+        }
         out
+    }
+
+    /// A parameter's value: the placeholder of what it says, written as it was.
+    fn parameter(&self, raw: &[u8], known: &mut Vec<Pair>) -> Vec<u8> {
+        if !raw.contains(&b'%') && !raw.contains(&b'+') {
+            let masked = self.key.placeholder(raw);
+            learn(known, raw, &masked);
+            return masked;
+        }
+        let whole = [b"v=", raw].concat();
+        let said =
+            form_urlencoded::parse(&whole).next().map(|(_, value)| value.into_owned()).unwrap_or_default();
+        let masked = self.key.placeholder(said.as_bytes());
+        learn(known, said.as_bytes(), &masked);
+        form_urlencoded::byte_serialize(&masked).collect::<String>().into_bytes()
     }
 
     /// Third layer: every secret that was found, wherever else it stands in the exchange, in any form.
@@ -299,6 +320,21 @@ impl Redactor {
         if let Some(error) = exchange.upstream.as_mut().and_then(|u| u.error.as_mut()) {
             sweep_text(error, &forms);
         }
+    }
+}
+
+/// Whether a message is as it was signed cannot be told any more once its secrets are out: the fact takes its place.
+fn note_signature(exchange: &mut Exchange) {
+    let noted = exchange.facts.contains_key(SignatureState::FACT);
+    if noted || memmem::find(&exchange.request.body.bytes, b"SignatureValue").is_none() {
+        return;
+    }
+    let message = read_request(&exchange.request);
+    if let Some(Credential::Certificate(signed)) = message.soap.as_ref().map(|soap| &soap.credential)
+        && let Some(signature) = &signed.signature
+    {
+        let state = signature.state.word().to_owned();
+        exchange.facts.insert(SignatureState::FACT.to_owned(), state);
     }
 }
 
@@ -463,7 +499,7 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// Base64 of the new bytes, laid out over the old run: the same whitespace at the same places.
-fn write_base64(run: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn write_base64(run: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
     let url_safe = run.iter().any(|b| matches!(b, b'-' | b'_'));
     let encoded = STANDARD.encode(bytes).into_bytes();
     let mut letters = encoded.into_iter().map(|b| match b {

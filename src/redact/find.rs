@@ -6,12 +6,15 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::SECRET_NAMES;
+use crate::message::certificate::Certificate;
+use crate::message::{Page, decode_base64};
 use crate::xml::{Document, Element};
 
 /// Raw byte ranges of secret values, in order, not overlapping.
 pub(super) fn secrets(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = structural(text);
     found.extend(lexical(text));
+    found.extend(inputs(text));
     found.retain(|span| !span.is_empty());
     found.sort_by_key(|span| (span.start, span.end));
     let mut joined: Vec<Range<usize>> = Vec::with_capacity(found.len());
@@ -51,6 +54,16 @@ fn structural(text: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
+/// What the page that hands a token over has in its forms: the token, and state of the server's.
+fn inputs(text: &[u8]) -> Vec<Range<usize>> {
+    let page = if Page::may_be_one(text) { Page::read(text) } else { None };
+    let Some(page) = page else { return Vec::new() };
+    let values = page.forms.iter().flat_map(|form| &form.inputs).filter(|input| !input.name.is_empty());
+    let places = values.filter_map(|input| Some(page.place(&input.value.as_ref()?.span)));
+    let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    places.map(|place| at(place.offset)..at(place.offset.saturating_add(place.length))).collect()
+}
+
 /// Values that the text spells in pieces, put together: the rest of the exchange may have them in one.
 pub(super) fn whole_values(text: &[u8]) -> Vec<String> {
     if memmem::find(text, b"&#").is_none() && memmem::find(text, b"<![CDATA[").is_none() {
@@ -71,9 +84,10 @@ fn is_secret(name: &str) -> bool {
     SECRET_NAMES.iter().any(|secret| secret.eq_ignore_ascii_case(name.trim()))
 }
 
-/// A BinarySecurityToken anywhere but in the Body: the credential of a federated or Entra enrollment.
+/// A BinarySecurityToken anywhere but in the Body: the credential of a federated or Entra enrollment. A certificate is
+/// no secret.
 fn is_token_in_header(element: &Element<'_>) -> bool {
-    if !element.local().eq_ignore_ascii_case("BinarySecurityToken") {
+    if !element.local().eq_ignore_ascii_case("BinarySecurityToken") || is_certificate(&element.text()) {
         return false;
     }
     let mut here = element.parent();
@@ -105,9 +119,17 @@ fn lexical(text: &[u8]) -> Vec<Range<usize>> {
     // A token in a security header that does not parse: between the tags, before the Body begins.
     let body = memmem::find(&lower, b"body").unwrap_or(text.len());
     for at in memmem::find_iter(&lower, b"binarysecuritytoken").take_while(|at| *at < body) {
-        found.extend(element_content(text, at, "BinarySecurityToken"));
+        let token = content_span(text, at, "BinarySecurityToken");
+        let public = token.as_ref().and_then(|span| std::str::from_utf8(text.get(span.clone())?).ok());
+        if !public.is_some_and(is_certificate) {
+            found.extend(element_content(text, at, "BinarySecurityToken"));
+        }
     }
     found
+}
+
+fn is_certificate(base64: &str) -> bool {
+    decode_base64(base64).is_some_and(|der| Certificate::read(&der).is_some())
 }
 
 fn value_at(text: &[u8], at: usize, name: &str) -> Vec<Range<usize>> {
@@ -124,6 +146,19 @@ fn beside(text: &[u8], at: usize, name: &str) -> Option<Range<usize>> {
     let before = at.checked_sub(1).and_then(|i| text.get(i)).copied();
     let after = text.get(end).copied();
     match (before, after) {
+        // "NAME": "value" in JSON.
+        (Some(b'"'), Some(b'"')) if is_member(text.get(end + 1..)?) => {
+            let colon = end + 1 + text.get(end + 1..)?.iter().position(|b| *b == b':')?;
+            let open = colon + 1 + text.get(colon + 1..)?.iter().position(|b| *b == b'"')?;
+            let inner = text.get(open + 1..)?;
+            let mut escaped = false;
+            let close = inner.iter().position(|b| {
+                let closes = *b == b'"' && !escaped;
+                escaped = *b == b'\\' && !escaped;
+                closes
+            });
+            Some(open + 1..open + 1 + close.unwrap_or(inner.len()))
+        }
         // name="NAME": the value is in the same tag.
         (Some(b'"' | b'\''), Some(b'"' | b'\'')) => {
             let open = text.get(..at)?.iter().rposition(|b| *b == b'<').unwrap_or(0);
@@ -144,6 +179,12 @@ fn beside(text: &[u8], at: usize, name: &str) -> Option<Range<usize>> {
         },
         _ => None,
     }
+}
+
+/// What follows a member's name in JSON: a colon, and a text.
+fn is_member(rest: &[u8]) -> bool {
+    let rest = rest.trim_ascii_start();
+    rest.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().starts_with(b"\""))
 }
 
 /// The quoted text behind `=`, which follows at `from`.

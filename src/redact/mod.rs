@@ -9,6 +9,7 @@ mod forms;
 mod mask;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use exchange::{Level, Redactor};
 pub use mask::Key;

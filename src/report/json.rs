@@ -45,6 +45,7 @@ pub(super) fn enrollment_fields(e: &Enrollment) -> Value {
         "device_id": e.device_id,
         "device_name": e.device_name,
         "auth": e.auth.map_or("unknown", |a| a.word()),
+        "flow": e.flow.word(),
         "stage": e.stage.map(|s| s.word()),
         "outcome": e.outcome.word(),
         "verdict": e.verdict,

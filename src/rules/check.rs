@@ -1,14 +1,16 @@
 //! What a rule is handed, and what it answers.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use super::rule::Subject;
 use crate::dialogue::Dialogue;
-use crate::event::{Connection, Exchange, From, Response, Side, steers};
+use crate::event::{Connection, Exchange, From, Header, Response, Side, steers};
 use crate::message::certificate::Csr;
 use crate::message::{
     Content, Credential, DiscoverRequest, DiscoverResponse, Fault, GetPoliciesRequest, GetPoliciesResponse,
-    Kind, Located, Message, Provisioning, Soap, Spot, TokenRequest, TokenResponse, Within,
+    Kind, Located, Message, Page, Provisioning, SignInRequest, SignatureState, SignedToken, Soap, Spot,
+    TermsAnswer, TokenRequest, TokenResponse, Within, XmlSignature, names,
 };
 use crate::xml::{Document, Place};
 
@@ -27,12 +29,26 @@ pub enum Check {
     DiscoverResponse(fn(&DiscoverResponse, &Context<'_>) -> Verdict),
     /// The security header of GetPolicies and RequestSecurityToken.
     Credential(fn(&Credential, &Context<'_>) -> Verdict),
+    /// The security header with a certificate and a signature.
+    Signed(fn(&SignedToken, &Context<'_>) -> Verdict),
+    /// The device asks for the sign-in page.
+    SignInRequest(fn(&SignInRequest, &Context<'_>) -> Verdict),
+    /// Every answer to a browser window that wants to sign in.
+    SignInAnswer(fn(&Response, &Context<'_>) -> Verdict),
+    /// The page that hands over a token.
+    TokenPage(fn(&Page, &Context<'_>) -> Verdict),
+    /// Every answer to Entra's request for the terms of use.
+    TermsAnswer(fn(Option<&TermsAnswer>, &Context<'_>) -> Verdict),
     GetPoliciesRequest(fn(&GetPoliciesRequest, &Context<'_>) -> Verdict),
     GetPoliciesResponse(fn(&GetPoliciesResponse, &Context<'_>) -> Verdict),
     TokenRequest(fn(&TokenRequest, &Context<'_>) -> Verdict),
+    /// A token request that renews a certificate.
+    Renewal(fn(&TokenRequest, &Context<'_>) -> Verdict),
     Csr(fn(&Csr, &TokenRequest, &Context<'_>) -> Verdict),
     TokenResponse(fn(&TokenResponse, &Context<'_>) -> Verdict),
     Provisioning(fn(&Provisioning, &Context<'_>) -> Verdict),
+    /// A provisioning document that has to set the management client up: not that of a renewal.
+    Setup(fn(&Provisioning, &Context<'_>) -> Verdict),
     Fault(fn(&Fault, &Context<'_>) -> Verdict),
 }
 
@@ -95,12 +111,19 @@ impl Check {
             Self::DiscoverRequest(_) => "Discover",
             Self::DiscoverResponse(_) => "DiscoverResponse",
             Self::Credential(_) => "GetPolicies and RequestSecurityToken",
+            Self::Signed(_) => "GetPolicies and RequestSecurityToken with a certificate",
+            Self::SignInRequest(_) => "requests for the sign-in page",
+            Self::SignInAnswer(_) => "answers on the sign-in page's address",
+            Self::TokenPage(_) => "the page that hands over a token",
+            Self::TermsAnswer(_) => "answers to Entra's request for the terms of use",
+            Self::Renewal(_) => "RequestSecurityToken that renews",
             Self::GetPoliciesRequest(_) => "GetPolicies",
             Self::GetPoliciesResponse(_) => "GetPoliciesResponse",
             Self::TokenRequest(_) => "RequestSecurityToken",
             Self::Csr(_) => "the PKCS#10 in RequestSecurityToken",
             Self::TokenResponse(_) => "RequestSecurityTokenResponseCollection",
             Self::Provisioning(_) => "the provisioning document",
+            Self::Setup(_) => "the provisioning document of a new enrollment",
             Self::Fault(_) => "SOAP faults",
         }
     }
@@ -111,7 +134,11 @@ impl Check {
             return Verdict::Skip;
         }
         match (self, &message.content) {
-            (Self::Request(check), _) if message.side == Side::Request && cx.is_enrollment() => check(cx),
+            (Self::Request(check), _)
+                if message.side == Side::Request && (cx.is_enrollment() || cx.is_empty_post()) =>
+            {
+                check(cx)
+            }
             (Self::Response(check), _) if message.side == Side::Response && cx.is_enrollment() => {
                 cx.exchange.response.as_ref().map_or(Verdict::Skip, |response| check(response, cx))
             }
@@ -124,6 +151,28 @@ impl Check {
             (Self::Credential(check), Content::GetPoliciesRequest(_) | Content::TokenRequest(_)) => {
                 message.soap.as_ref().map_or(Verdict::Skip, |soap| check(&soap.credential, cx))
             }
+            (Self::Signed(check), Content::GetPoliciesRequest(_) | Content::TokenRequest(_)) => {
+                match message.soap.as_ref().map(|soap| &soap.credential) {
+                    Some(Credential::Certificate(signed)) => check(signed, cx),
+                    _ => Verdict::Skip,
+                }
+            }
+            (Self::SignInRequest(check), Content::SignInRequest(m)) => check(m, cx),
+            (Self::SignInAnswer(check), _)
+                if message.side == Side::Response && cx.request.kind == Kind::AuthPage =>
+            {
+                cx.exchange.response.as_ref().map_or(Verdict::Skip, |response| check(response, cx))
+            }
+            (Self::TokenPage(check), Content::TokenPage(page)) => check(page, cx),
+            (Self::TermsAnswer(check), content)
+                if message.side == Side::Response && cx.request.kind == Kind::TermsOfUse =>
+            {
+                match content {
+                    Content::TermsAnswer(answer) => check(Some(answer), cx),
+                    _ => check(None, cx),
+                }
+            }
+            (Self::Renewal(check), Content::TokenRequest(m)) if m.is_renewal() => check(m, cx),
             (Self::GetPoliciesRequest(check), Content::GetPoliciesRequest(m)) => check(m, cx),
             (Self::GetPoliciesResponse(check), Content::GetPoliciesResponse(m)) => check(m, cx),
             (Self::TokenRequest(check), Content::TokenRequest(m)) => check(m, cx),
@@ -131,7 +180,8 @@ impl Check {
                 m.csr.as_ref().map_or(Verdict::Skip, |csr| check(csr, m, cx))
             }
             (Self::TokenResponse(check), Content::TokenResponse(m)) => check(m, cx),
-            (Self::Provisioning(check), _) => {
+            (Self::Setup(_), _) if cx.is_renewal() => Verdict::Skip,
+            (Self::Provisioning(check) | Self::Setup(check), _) => {
                 message.provisioning().map_or(Verdict::Skip, |doc| check(doc, cx))
             }
             (Self::Fault(check), Content::Fault(m)) => check(m, cx),
@@ -141,11 +191,54 @@ impl Check {
 }
 
 impl Context<'_> {
-    /// The exchange belongs to an enrollment, as far as its messages tell.
+    /// The exchange is one between the enrollment client and its server, as far as its messages tell: no page of a
+    /// browser window, no management.
     pub fn is_enrollment(&self) -> bool {
-        let known =
-            |kind: Kind| !matches!(kind, Kind::Other | Kind::None | Kind::NotHttp | Kind::ManagementSync);
+        let known = |kind: Kind| {
+            !matches!(
+                kind,
+                Kind::TermsOfUse
+                    | Kind::AuthPage
+                    | Kind::TokenPage
+                    | Kind::LinkedDiscovery
+                    | Kind::ManagementSync
+                    | Kind::Other
+                    | Kind::None
+                    | Kind::NotHttp
+            )
+        };
         known(self.request.kind) || known(self.message.kind)
+    }
+
+    /// The device renews what it has: it has a certificate to show, and its management client is set up already.
+    pub fn is_renewal(&self) -> bool {
+        let asked = match &self.request.content {
+            Content::TokenRequest(request) => request.is_renewal(),
+            _ => false,
+        };
+        asked || self.connection.is_some_and(|c| !c.client_certificate.is_empty())
+    }
+
+    /// A POST to an enrollment service whose message got lost, or was never there.
+    pub fn is_empty_post(&self) -> bool {
+        let request = &self.exchange.request;
+        let service = names::DISCOVERY_PATH.split_inclusive('/').take(2).map(str::len).sum();
+        request.method == "POST"
+            && self.request.kind == Kind::None
+            && request.body.length == 0
+            && request
+                .target
+                .get(..service)
+                .zip(names::DISCOVERY_PATH.get(..service))
+                .is_some_and(|(found, folder)| found.eq_ignore_ascii_case(folder))
+    }
+
+    /// The headers of this message.
+    pub fn headers(&self) -> &[Header] {
+        match self.message.side {
+            Side::Request => &self.exchange.request.headers,
+            Side::Response => self.exchange.response.as_ref().map(|r| &r.headers[..]).unwrap_or_default(),
+        }
     }
 
     /// A status and heads were on a wire, and not made up for a message read from a file.
@@ -252,12 +345,35 @@ impl Context<'_> {
         }])
     }
 
+    /// Fails at a place of a page.
+    pub fn fail_page(
+        &self,
+        page: &Page,
+        (path, span): (&str, &Range<usize>),
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Verdict {
+        Verdict::Fail(vec![Evidence {
+            within: Within::Body,
+            path: path.to_owned(),
+            place: Some(page.place(span)),
+            outer_offset: None,
+            expected: expected.into(),
+            found: shorten(&found.into()),
+            hresult: None,
+            subject: None,
+        }])
+    }
+
+    /// Whether the message is as it was signed: known before its secrets were taken out, or told from it now.
+    pub fn signature_state(&self, signature: &XmlSignature) -> SignatureState {
+        let fact = self.exchange.facts.get(SignatureState::FACT);
+        fact.and_then(|word| SignatureState::parse(word)).unwrap_or(signature.state)
+    }
+
     /// Fails at a header of this message, or at its absence; `status` stands for the first line.
     pub fn fail_head(&self, name: &str, expected: impl Into<String>, found: impl Into<String>) -> Verdict {
-        let headers = match self.message.side {
-            Side::Request => &self.exchange.request.headers[..],
-            Side::Response => self.exchange.response.as_ref().map(|r| &r.headers[..]).unwrap_or_default(),
-        };
+        let headers = self.headers();
         let line = match name {
             "status" | "method" | "target" => Some(1),
             _ => headers.iter().position(|h| h.name.eq_ignore_ascii_case(name)).map(|at| at + 2),

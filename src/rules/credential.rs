@@ -1,12 +1,10 @@
 //! Rules on the security header of GetPolicies and RequestSecurityToken (MS-MDE2 3.3.4.1.1.1, 3.4.4.1.1.1).
 
 use super::check::{Check, Verdict};
-use super::rule::{Change, Example, Rule, Severity, Step, Subject};
+use super::rule::{Change, Example, Golden, Rule, Severity, Step, Subject};
 use super::soap::header_spot;
 use super::spec::{Cite, Spec};
 use crate::message::{Credential, names};
-
-const TOKEN: &str = "Envelope/Header/Security/UsernameToken";
 
 pub(super) static RULES: &[Rule] = &[
     Rule {
@@ -49,6 +47,9 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Have the user type both; look at the tool that made this request.",
         hresult: Some(0x8018_0002),
         check: Check::Credential(|credential, cx| {
+            if cx.is_renewal() {
+                return Verdict::Skip;
+            }
             let Credential::UsernameToken(token) = credential else { return Verdict::Skip };
             for (field, name) in [(&token.username, "Username"), (&token.password, "Password")] {
                 if field.as_ref().is_none_or(|f| f.is_empty() && !f.padded) {
@@ -127,6 +128,36 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
     Rule {
+        id: "CRED-ONP-004",
+        name: "other-user-than-discovered",
+        severity: Severity::INFO,
+        subject: Subject::Device,
+        requirement: "The Username is the user whose address Discover had.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "Users type another name into the second window; devices enroll all the same.",
+        )],
+        consequence: "None by itself: the device belongs to the user of the password.",
+        remedy: "Compare address and time of the messages if two devices may have been taken for one.",
+        hresult: None,
+        check: Check::Credential(|credential, cx| {
+            let email = cx.earlier.offer.as_ref().map(|o| o.email.as_str()).filter(|e| !e.is_empty());
+            let user = credential.user().filter(|u| !u.is_empty());
+            let (Some(email), Some(user)) = (email, user) else { return Verdict::Skip };
+            Verdict::check(local_part(email) == local_part(&user.value), || {
+                cx.fail(&user.spot, email, user.value.clone())
+            })
+        }),
+        needs: &["SEQ-014"],
+        examples: &[Example::request(
+            Step::Discover,
+            "Envelope/Body/Discover/request/EmailAddress",
+            Change::Set("ben@contoso.example"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
         id: "SEQ-014",
         name: "credential-changed",
         severity: Severity::WARNING,
@@ -149,7 +180,8 @@ pub(super) static RULES: &[Rule] = &[
             };
             let spot = credential.spot();
             match spot {
-                Some(spot) if before.hash != now.hash => {
+                // An Entra token lives for an hour: the device fetches another one as it likes.
+                Some(spot) if before.hash != now.hash && !(before.is_jwt && now.is_jwt) => {
                     cx.fail(spot, "the credential of GetPolicies", format!("another: {}", now.kind))
                 }
                 _ => Verdict::Pass,
@@ -186,17 +218,30 @@ pub(super) static RULES: &[Rule] = &[
                 return Verdict::Skip;
             };
             let Some(spot) = credential.spot() else { return Verdict::Skip };
-            let fits = matches!(
-                (chosen, credential),
+            let fits = match (chosen, credential) {
                 (AuthPolicy::OnPremise, Credential::UsernameToken(_))
-                    | (AuthPolicy::Federated, Credential::Token(_))
-                    | (AuthPolicy::Certificate, Credential::Certificate(_))
-            );
+                | (AuthPolicy::Federated, Credential::Token(_))
+                | (AuthPolicy::Certificate, Credential::Certificate(_)) => true,
+                // ENTRA-003 speaks of it.
+                (_, Credential::Token(token)) => token.jwt.is_some(),
+                _ => cx.is_renewal(),
+            };
             Verdict::check(fits, || cx.fail(spot, chosen.wire(), credential.describe()))
         }),
         needs: &["CRED-001"],
-        examples: &[Example::request(Step::Policies, TOKEN, Change::Rename("BinarySecurityToken"))
-            .also(&["SEQ-014", "SOAP-020"])],
+        examples: &[Example::response(
+            Step::Discover,
+            "Envelope/Body/DiscoverResponse/DiscoverResult/AuthPolicy",
+            Change::Set("OnPremise"),
+        )
+        .on(Golden::Federated)
+        .also(&["DISC-RSP-007"])],
         since: "0.1.0",
     },
 ];
+
+/// The name without domain: `DOMAIN\user`, `user@domain` and `user` may be one and the same.
+fn local_part(user: &str) -> String {
+    let name = user.rsplit_once('\\').map_or(user, |(_, name)| name);
+    name.split_once('@').map_or(name, |(name, _)| name).to_lowercase()
+}

@@ -5,6 +5,7 @@ use super::rule::{Change, Example, Part, Rule, Severity, Step, Subject};
 use super::spec::{Cite, Spec};
 use crate::event::Side;
 use crate::message::certificate::{PublicKey, algorithm_name, digest_of};
+use crate::message::oids;
 
 pub(super) static RULES: &[Rule] = &[
     Rule {
@@ -31,13 +32,16 @@ pub(super) static RULES: &[Rule] = &[
             }
             Verdict::check(m.csr.is_some(), || {
                 let found = match &m.der {
+                    None if token.value.value.starts_with("-----BEGIN") => "a PEM text".to_owned(),
                     None => "text that is not base64".to_owned(),
+                    Some(der) if der.starts_with(b"MII") => "base64 in base64".to_owned(),
+                    Some(der) if der.starts_with(b"-----BEGIN") => "base64 of a PEM text".to_owned(),
                     Some(der) => format!("{} bytes that are no PKCS#10", der.len()),
                 };
                 cx.fail(&token.spot, "base64 of a PKCS#10", found)
             })
         }),
-        needs: &["SOAP-001", "RST-004"],
+        needs: &["SOAP-001", "RST-004", "WSTEP-REQ-009"],
         examples: &[
             Example::part(Step::Token, Side::Request, Part::Csr, Change::Delete),
             Example::request(
@@ -66,7 +70,7 @@ pub(super) static RULES: &[Rule] = &[
             let Some(minimum) = cx.earlier.policy.as_ref().and_then(|p| p.minimal_key_length) else {
                 return Verdict::Skip;
             };
-            let PublicKey::Rsa { bits } = csr.key else { return Verdict::Skip };
+            let PublicKey::Rsa { bits, .. } = csr.key else { return Verdict::Skip };
             Verdict::check(bits >= minimum as usize, || {
                 cx.in_csr(
                     ("subjectPublicKeyInfo", csr.spans.key),
@@ -175,4 +179,201 @@ pub(super) static RULES: &[Rule] = &[
         )],
         since: "0.1.0",
     },
+    Rule {
+        id: "XCSR-001",
+        name: "bytes-after-request",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "Nothing follows the certificate request in its token.",
+        cites: &[Cite::must(Spec::Rfc2986, "4.2", "CertificationRequest ::= SEQUENCE {")],
+        consequence: "Strict authorities decline the request.",
+        remedy: "Look at what made the request, or at what on the way joins or pads bodies.",
+        hresult: Some(0x8018_0004),
+        check: Check::Csr(|csr, request, cx| {
+            let end = request.der.as_ref().map_or(0, Vec::len).saturating_sub(csr.trailing);
+            Verdict::check(csr.trailing == 0, || {
+                let found = format!("{} bytes more", csr.trailing);
+                cx.in_csr(("end", (end, csr.trailing)), "the end", found)
+            })
+        }),
+        needs: &[],
+        examples: &[Example::part(Step::Token, Side::Request, Part::Csr, Change::Insert("\n"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "CSR-008",
+        name: "key-of-other-kind",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "The key is of the policy's algorithm, or RSA where the policy names none.",
+        cites: &[
+            Cite::should(Spec::MsXcep, "3.1.4.1.3.20", "algorithmOIDReference"),
+            Cite::observed(
+                Spec::Field,
+                "",
+                "Windows enrolls with RSA keys, and so do all published requests.",
+            ),
+        ],
+        consequence: "The authority's template may not allow the key, and the request is declined.",
+        remedy: "Look at the policy's algorithm and providers, and at the tool that made the request.",
+        hresult: Some(0x8018_0004),
+        check: Check::Csr(|csr, _, cx| {
+            let algorithm = cx.earlier.policy.as_ref().and_then(|p| p.key_algorithm.as_deref());
+            // Windows names a curve where others name the algorithm.
+            let elliptic = algorithm.is_some_and(|oid| ELLIPTIC.contains(&oid));
+            let fits = match csr.key {
+                PublicKey::Rsa { .. } => !elliptic,
+                PublicKey::Ec { .. } => elliptic,
+                PublicKey::Other { .. } => false,
+            };
+            Verdict::check(fits, || {
+                let expected = if elliptic { "an elliptic key" } else { "RSA" };
+                cx.in_csr(("subjectPublicKeyInfo", csr.spans.key), expected, csr.key.describe())
+            })
+        }),
+        needs: &[],
+        examples: &[made("elliptic-key")],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "XCSR-013",
+        name: "odd-key",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "An RSA key has the public exponent 65537 and whole bytes of modulus, an elliptic one a named curve.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "Windows' key providers make RSA keys with the exponent 65537.",
+        )],
+        consequence: "Authorities that check keys for weakness decline the request.",
+        remedy: "Look at the tool or the key provider that made the key.",
+        hresult: Some(0x8018_0004),
+        check: Check::Csr(|csr, _, cx| {
+            let found = match &csr.key {
+                PublicKey::Rsa { exponent, .. } if *exponent != Some(65_537) => {
+                    let exponent = exponent.map_or("a long one".to_owned(), |e| e.to_string());
+                    format!("the exponent {exponent}")
+                }
+                PublicKey::Rsa { bits, .. } if bits % 8 != 0 => format!("a modulus of {bits} bits"),
+                PublicKey::Ec { curve, .. } if curve.is_empty() => "a curve without a name".to_owned(),
+                PublicKey::Rsa { .. } | PublicKey::Ec { .. } => return Verdict::Pass,
+                PublicKey::Other { .. } => return Verdict::Skip,
+            };
+            cx.in_csr(("subjectPublicKeyInfo", csr.spans.key), "65537, or a named curve", found)
+        }),
+        needs: &[],
+        examples: &[made("small-exponent")],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "XCSR-007",
+        name: "request-of-another-device",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "The request's own extension 1.3.6.1.4.1.311.66.1.0 carries the DeviceID of the context items.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "Windows writes the DeviceID into the extension, in ASCII with a NUL at its end.",
+        )],
+        consequence: "The certificate is for another device than the one that the server registers.",
+        remedy: "Look for a tool that uses a request again, or for two devices with one key.",
+        hresult: None,
+        check: Check::Csr(|csr, request, cx| {
+            let (Some(own), Some(id)) = (csr.device_id(), request.device_id()) else { return Verdict::Skip };
+            Verdict::check(own.eq_ignore_ascii_case(id), || {
+                cx.in_csr(("subject", csr.spans.subject), id.to_owned(), own.clone())
+            })
+        }),
+        needs: &["CSR-006"],
+        examples: &[made("other-device")],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "XCSR-008",
+        name: "request-for-other-purpose",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "A request that names purposes names client authentication, 1.3.6.1.5.5.7.3.2.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "Windows 11 asks for clientAuth; Windows 10 names no purpose at all.",
+        )],
+        consequence: "The certificate may not serve for the management sessions.",
+        remedy: "Look at the policy's extensions, and at the tool that made the request.",
+        hresult: None,
+        check: Check::Csr(|csr, _, cx| {
+            let purposes = csr.key_purposes();
+            if purposes.is_empty() {
+                return Verdict::Skip;
+            }
+            let fits = purposes.iter().any(|p| p == "1.3.6.1.5.5.7.3.2" || p == "2.5.29.37.0");
+            Verdict::check(fits, || {
+                cx.in_csr(("subject", csr.spans.subject), "1.3.6.1.5.5.7.3.2", purposes.join(", "))
+            })
+        }),
+        needs: &[],
+        examples: &[made("server-auth")],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "XCSR-009",
+        name: "common-name-too-long",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "The common name has at most 64 characters.",
+        cites: &[Cite::must(Spec::Rfc5280, "A.1", "ub-common-name INTEGER ::= 64")],
+        consequence: "Authorities that keep to the limit decline the request.",
+        remedy: "Real devices keep to it: look at the tool that made this request.",
+        hresult: Some(0x8018_0004),
+        check: Check::Csr(|csr, _, cx| {
+            let Some(name) = csr.subject.common_name() else { return Verdict::Skip };
+            let length = name.chars().count();
+            Verdict::check(length <= 64, || {
+                cx.in_csr(("subject", csr.spans.subject), "at most 64 characters", length.to_string())
+            })
+        }),
+        needs: &[],
+        examples: &[made("long-name")],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "XCSR-010",
+        name: "attribute-without-one-value",
+        severity: Severity::WARNING,
+        subject: Subject::Device,
+        requirement: "Every attribute of the request is a set of one value.",
+        cites: &[Cite::must(
+            Spec::Rfc2986,
+            "4.1",
+            "values SET SIZE(1..MAX) OF ATTRIBUTE.&Type({IOSet}{@type})",
+        )],
+        consequence: "Authorities take the first value, or decline the request.",
+        remedy: "Real devices send one: look at the tool that made this request.",
+        hresult: None,
+        check: Check::Csr(|csr, _, cx| {
+            if csr.attributes.is_empty() {
+                return Verdict::Skip;
+            }
+            let odd = csr.attributes.iter().find(|attribute| attribute.values != Some(1));
+            odd.map_or(Verdict::Pass, |attribute| {
+                let count = attribute.values.map_or("no set".to_owned(), |n| format!("{n} values"));
+                let name = oids::name(&attribute.oid);
+                cx.in_csr(("attributes", csr.spans.subject), "one value", format!("{count} of {name}"))
+            })
+        }),
+        needs: &[],
+        examples: &[made("two-values")],
+        since: "0.1.0",
+    },
 ];
+
+/// The elliptic public key, P-256, P-384 and P-521 (RFC 5480 2.1).
+const ELLIPTIC: &[&str] = &["1.2.840.10045.2.1", "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"];
+
+/// A request that who makes it makes odd.
+const fn made(odd: &'static str) -> Example {
+    Example::part(Step::Token, Side::Request, Part::Csr, Change::Variant(odd))
+}

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use super::check::{Check, Verdict};
-use super::rule::{Change, Example, Level, Rule, Severity, Step, Subject};
+use super::rule::{Change, Edit, Example, Level, Part, Rule, Severity, Step, Subject};
 use super::schema::{as_declared, breaches};
 use super::soap::{fail_defect_at, without_port};
 use super::spec::{Cite, Spec};
 use crate::event::{Side, header};
-use crate::message::{AuthPolicy, Credential, DiscoverRequest, names};
+use crate::message::{AuthPolicy, Credential, DiscoverRequest, is_quad, names};
 
 macro_rules! at {
     ($name:literal) => {
@@ -113,6 +113,40 @@ pub(super) static RULES: &[Rule] = &[
         }),
         needs: &["DISC-REQ-001"],
         examples: &[Example::request(Step::Discover, at!("RequestVersion"), Change::Set("abc"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "V1-001",
+        name: "first-protocol-version",
+        severity: Severity::INFO,
+        subject: Subject::Device,
+        requirement: "RequestVersion has a value: only Windows 8.1 sends nil.",
+        cites: &[Cite::must(Spec::MsMde, "3.1.4.1.3.1", "RequestVersion")],
+        consequence: "None, where the server still speaks the first version; other servers decline.",
+        remedy: "Upgrade the device, or answer as the first version has it: Federated, and no EnrollmentVersion.",
+        hresult: None,
+        check: Check::DiscoverRequest(|m, cx| {
+            let Some(version) = &m.version else { return Verdict::Skip };
+            Verdict::check(!version.nil, || cx.fail(&version.spot, "a number like 4.0", "nil"))
+        }),
+        needs: &["DISC-REQ-001"],
+        examples: &[Example::edit(Edit::Several(&[
+            Edit::Message {
+                step: Step::Discover,
+                side: Side::Request,
+                part: Part::Body,
+                at: at!("RequestVersion"),
+                change: Change::Set(""),
+            },
+            Edit::Message {
+                step: Step::Discover,
+                side: Side::Request,
+                part: Part::Body,
+                at: at!("RequestVersion/@i:nil"),
+                change: Change::Set("true"),
+            },
+        ]))
+        .also(&["DISC-RSP-015"])],
         since: "0.1.0",
     },
     Rule {
@@ -359,22 +393,28 @@ pub(super) static RULES: &[Rule] = &[
         name: "certificate-offered",
         severity: Severity::INFO,
         subject: Subject::Device,
-        requirement: "A device that a user enrolls offers OnPremise and Federated, each once.",
+        requirement: "A device offers OnPremise and Federated, or Certificate alone, and nothing twice.",
         cites: &[Cite::observed(
             Spec::Field,
             "",
             "Windows offers Certificate only when it enrolls from a provisioning package or in bulk.",
         )],
-        consequence: "None: the device comes from a provisioning package, or is another program.",
-        remedy: "Nothing, if you made such a package.",
+        consequence: "None: something else than Windows' own enrollment made the request.",
+        remedy: "Look at the program that enrolls the device.",
         hresult: None,
         check: Check::DiscoverRequest(|m, cx| {
             if m.offered.is_empty() {
                 return Verdict::Skip;
             }
             let mut seen = HashSet::new();
-            let mut odd = m.offered.iter().filter(|f| f.value == "Certificate" || !seen.insert(&f.value));
-            odd.next().map_or(Verdict::Pass, |f| cx.fail(&f.spot, "OnPremise and Federated", f.value.clone()))
+            let alone = m.offered.len() == 1;
+            let mut odd = m
+                .offered
+                .iter()
+                .filter(|f| !seen.insert(f.value.as_str()) || f.value == "Certificate" && !alone);
+            odd.next().map_or(Verdict::Pass, |f| {
+                cx.fail(&f.spot, "OnPremise and Federated, or Certificate alone", f.value.clone())
+            })
         }),
         needs: &["DISC-REQ-001", "DISC-REQ-011"],
         examples: &[
@@ -475,12 +515,6 @@ fn is_user(text: &str) -> bool {
 pub(super) fn is_version(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.len() < 5 && part.bytes().all(|b| b.is_ascii_digit());
     text.split_once('.').is_some_and(|(major, minor)| digits(major) && digits(minor))
-}
-
-/// Four numbers with dots between.
-pub(super) fn is_quad(text: &str) -> bool {
-    let parts: Vec<_> = text.split('.').collect();
-    parts.len() == 4 && parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
 }
 
 const CREDENTIAL: &str = concat!(

@@ -421,7 +421,8 @@ pub(super) static RULES: &[Rule] = &[
         examples: &[Example::edit(Edit::Several(&[
             asked("Envelope/Body/Discover/request/RequestVersion", ""),
             asked("Envelope/Body/Discover/request/RequestVersion/@i:nil", "true"),
-        ]))],
+        ]))
+        .also(&["V1-001"])],
         since: "0.1.0",
     },
     Rule {

@@ -63,6 +63,7 @@ fn describe_edit(edit: &Edit) -> String {
         Edit::Several(edits) => edits.iter().map(describe_edit).collect::<Vec<_>>().join("; and "),
         Edit::Stop(step) => format!("the device stops before {step:?}"),
         Edit::Drop(step) => format!("{step:?} is not seen"),
+        Edit::Connection("client-certificate") => "the device shows a client certificate".to_owned(),
         Edit::Connection(what) => format!("a connection that ends with `{what}`"),
         Edit::Own(what) => format!("`{what}` on our own leg"),
         Edit::Message { step, side, part, at, change } => {

@@ -12,7 +12,7 @@ use super::rule::{Change, Edit, Part, Step};
 use crate::event::{
     Body, Change as Passage, Connection, ConnectionEvent, Event, Exchange, Framing, Header, Reason, Side,
 };
-use crate::message::{Kind, decode_base64, read_request};
+use crate::message::{decode_base64, read_request};
 use crate::xml::Document;
 
 /// Applies the edit to a recording; `None` when the place is not there, or when only who made the messages can do it
@@ -33,6 +33,23 @@ pub fn apply(edit: &Edit, events: &[Event]) -> Option<Vec<Event>> {
         }
         Edit::Drop(step) => {
             edited.remove(position(&edited, step)?);
+            Some(edited)
+        }
+        Edit::Connection("no-client-certificate") => {
+            for event in &mut edited {
+                if let Event::Connection(connection) = event {
+                    Arc::make_mut(connection).client_certificate.clear();
+                }
+            }
+            Some(edited)
+        }
+        Edit::Connection("client-certificate") => {
+            for event in &mut edited {
+                if let Event::Connection(connection) = event {
+                    let connection = Arc::make_mut(connection);
+                    connection.client_certificate = connection.chain.iter().take(1).cloned().collect();
+                }
+            }
             Some(edited)
         }
         Edit::Connection(what) => {
@@ -109,16 +126,11 @@ fn own(what: &str, exchange: &mut Exchange) -> bool {
 
 /// Where the step's exchange stands.
 fn position(events: &[Event], step: Step) -> Option<usize> {
-    let wanted = match step {
-        Step::Probe => Kind::DiscoveryProbe,
-        Step::Discover => Kind::DiscoverRequest,
-        Step::Policies => Kind::GetPoliciesRequest,
-        Step::Token => Kind::SecurityTokenRequest,
-        Step::Sync => Kind::ManagementSync,
-    };
-    events.iter().position(
-        |event| matches!(event, Event::Exchange(exchange) if read_request(&exchange.request).kind == wanted),
-    )
+    // Of several the last: where a device renews, it is the renewal that is meant.
+    events.iter().rposition(|event| match event {
+        Event::Exchange(e) => Step::of(&e.request, read_request(&e.request).kind) == Some(step),
+        _ => false,
+    })
 }
 
 /// Applies one change to one side of an exchange. False when the place is not there, or when it is not for an edit of
@@ -218,6 +230,7 @@ fn edit_der(der: &[u8], change: Change) -> Option<Vec<u8>> {
             Some(der)
         }
         Change::Delete => Some(der.get(..der.len() / 2)?.to_vec()),
+        Change::Insert(more) => Some([der, more.as_bytes()].concat()),
         _ => None,
     }
 }

@@ -1,23 +1,59 @@
-//! Rules on RequestSecurityToken and the answer around the provisioning document (MS-WSTEP, MS-MDE2 3.4.4.1.1).
+//! Rules on RequestSecurityToken (MS-WSTEP 3.1.4.1, MS-MDE2 3.4.4.1.1.1).
 
-use super::check::{Check, Verdict};
-use super::discover::is_quad;
+use super::check::{Check, Context, Verdict};
 use super::rule::{Change, Example, Rule, Severity, Step, Subject};
 use super::spec::{Cite, Spec};
-use crate::message::names;
+use crate::message::certificate::SignedData;
+use crate::message::{Field, Spot, names};
+use crate::xml::Element;
 
 macro_rules! at {
     ($name:literal) => {
         concat!("Envelope/Body/RequestSecurityToken/", $name)
     };
 }
-macro_rules! answer {
-    ($name:literal) => {
-        concat!("Envelope/Body/RequestSecurityTokenResponseCollection/RequestSecurityTokenResponse", $name)
-    };
-}
 
 pub(super) static RULES: &[Rule] = &[
+    Rule {
+        id: "RST-001",
+        name: "request-in-other-namespace",
+        severity: Severity::LETTER,
+        subject: Subject::Device,
+        requirement: "The Body holds a RequestSecurityToken of WS-Trust 1.3, whose namespace has no slash at its end.",
+        cites: &[
+            Cite::must(
+                Spec::MsMde2,
+                "3.4.4.1.1.1.3",
+                "The <wst:RequestSecurityToken> element MUST be a child of <s:Body>.",
+            ),
+            Cite::must(Spec::MsWstep, "2.2.1", "http://docs.oasis-open.org/ws-sx/ws-trust/200512"),
+        ],
+        consequence: "Servers do not find the request, and decline.",
+        remedy: "Real devices write it so: look at the tool that made this request.",
+        hresult: None,
+        check: Check::TokenRequest(|m, cx| {
+            let Some(request) = element(cx, &m.spot) else { return Verdict::Skip };
+            let fits = request.local() == "RequestSecurityToken" && request.namespace().uri() == names::WST;
+            Verdict::check(fits, || {
+                let expected = format!("RequestSecurityToken in {}", names::WST);
+                cx.fail(&m.spot, expected, format!("{} in {}", request.local(), request.namespace().uri()))
+            })
+        }),
+        needs: &["SOAP-001"],
+        examples: &[
+            Example::request(
+                Step::Token,
+                "Envelope/@wst",
+                Change::Set("http://docs.oasis-open.org/ws-sx/ws-trust/200512/"),
+            ),
+            Example::request(
+                Step::Token,
+                "Envelope/Body/RequestSecurityToken",
+                Change::Rename("RequestSecurityTokenOnBehalfOf"),
+            ),
+        ],
+        since: "0.1.0",
+    },
     Rule {
         id: "RST-002",
         name: "other-token-type-asked",
@@ -199,7 +235,7 @@ pub(super) static RULES: &[Rule] = &[
             }
             let bad = m.items.iter().filter(|item| item.name.is_empty() || item.value.is_none());
             Verdict::from_evidence(
-                bad.map(|i| cx.evidence(&i.spot, "a Name and a Value", i.name.clone())).collect(),
+                bad.take(8).map(|i| cx.evidence(&i.spot, "a Name and a Value", i.name.clone())).collect(),
             )
         }),
         needs: &["RST-008"],
@@ -207,356 +243,190 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
     Rule {
-        id: "RST-012",
-        name: "context-item-repeated",
-        severity: Severity::WARNING,
+        id: "WSTEP-REQ-007",
+        name: "request-part-repeated",
+        severity: Severity::LETTER,
         subject: Subject::Device,
-        requirement: "Only MAC and IMEI occur more than once.",
+        requirement: "TokenType, RequestType, BinarySecurityToken, AdditionalContext and RequestID occur once at most.",
         cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.4.4.1.1.1.3",
-            "Multiple MAC addresses are supported if a device has multiple NICs.",
+            Spec::MsWstep,
+            "3.1.4.1.3.3",
+            "<xs:element ref=\"wsse:BinarySecurityToken\" minOccurs=\"0\" maxOccurs=\"1\" />",
         )],
-        consequence: "Servers take one of the values, and not all the same one.",
+        consequence: "Servers take one of them, and not all the same one.",
         remedy: "Look at the tool that made this request.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {
-            if m.items.is_empty() {
-                return Verdict::Skip;
-            }
-            let repeated = m.items.iter().enumerate().filter(|(at, item)| {
-                !["MAC", "IMEI"].contains(&item.name.as_str())
-                    && m.items.iter().take(*at).any(|i| i.name == item.name)
-            });
+            let Some(request) = element(cx, &m.spot) else { return Verdict::Skip };
+            let repeated = PARTS.iter().filter_map(|name| request.children_named(name).nth(1));
             Verdict::from_evidence(
                 repeated
-                    .map(|(_, i)| cx.evidence(&i.spot, format!("one {}", i.name), "another one"))
+                    .map(|e| cx.evidence(&Spot::tag(&e), format!("one {}", e.local()), "another one"))
                     .collect(),
             )
-        }),
-        needs: &["RST-008"],
-        examples: &[Example::request(Step::Token, "…/ContextItem[DeviceName]", Change::Duplicate)],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "CTX-001",
-        name: "context-item-missing",
-        severity: Severity::WARNING,
-        subject: Subject::Device,
-        requirement: "The context names edition, version, name, type, application version and id of the device, and the enrollment's type.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.4.4.1.1.1.3",
-            "The <ac:ContextItem> Name attribute MUST be the literal string \"DeviceID\".",
-        )],
-        consequence: "Servers that need the item decline, or make a device record without it.",
-        remedy: "Real devices send it: look at the tool that made this request.",
-        hresult: None,
-        check: Check::TokenRequest(|m, cx| {
-            let Some(context) = m.context.as_ref().filter(|_| !m.items.is_empty()) else {
-                return Verdict::Skip;
-            };
-            let missing = BASE_ITEMS.iter().filter(|name| m.item(name).is_none());
-            Verdict::from_evidence(
-                missing
-                    .map(|name| {
-                        cx.evidence(&context.missing("ContextItem"), format!("an item {name}"), "absent")
-                    })
-                    .collect(),
-            )
-        }),
-        needs: &["RST-008", "RST-009"],
-        examples: &[Example::request(Step::Token, "…/ContextItem[OSVersion]", Change::Delete)],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "CTX-002",
-        name: "malformed-context-value",
-        severity: Severity::WARNING,
-        subject: Subject::Device,
-        requirement: "EnrollmentType is Full or Device, OSVersion and ApplicationVersion are four numbers, OSEdition is a number.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.4.4.1.1.1.3",
-            "the value MUST be a string (UTF-8) that MUST be Full or Device.",
-        )],
-        consequence: "Servers that decide by the value may decline or choose the wrong certificate store.",
-        remedy: "Real devices send these forms: look at the tool that made this request.",
-        hresult: None,
-        check: Check::TokenRequest(|m, cx| {
-            let mut evidence = Vec::new();
-            let mut judged = false;
-            for (name, form, holds) in FORMS {
-                let Some(value) = m.item(name) else { continue };
-                judged = true;
-                if !holds(&value.value) {
-                    evidence.push(cx.evidence(&value.spot, *form, value.value.clone()));
-                }
-            }
-            if judged { Verdict::from_evidence(evidence) } else { Verdict::Skip }
-        }),
-        needs: &["RST-008"],
-        examples: &[Example::request(
-            Step::Token,
-            "…/ContextItem[EnrollmentType]/Value",
-            Change::Set("Lite"),
-        )],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "CTX-006",
-        name: "malformed-hardware-id",
-        severity: Severity::WARNING,
-        subject: Subject::Device,
-        requirement: "HWDevID is 64 hexadecimal digits.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.4.4.1.1.1.3",
-            "the value is a 64 hex character length UTF-8 string that specifies the hardware device ID.",
-        )],
-        consequence: "Servers cannot recognise the device when it enrolls again.",
-        remedy: "Real devices send 64 digits: look at the tool that made this request.",
-        hresult: None,
-        check: Check::TokenRequest(|m, cx| match m.item("HWDevID") {
-            None => Verdict::Skip,
-            Some(id) => Verdict::check(
-                id.value.len() == 64 && id.value.bytes().all(|b| b.is_ascii_hexdigit()),
-                || cx.fail(&id.spot, "64 hexadecimal digits", id.value.clone()),
-            ),
-        }),
-        needs: &["RST-008"],
-        examples: &[Example::request(Step::Token, "…/ContextItem[HWDevID]/Value", Change::Set("42"))],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "RSTR-001",
-        name: "answer-without-collection",
-        severity: Severity::LETTER,
-        subject: Subject::Server,
-        requirement: "The answer is a collection with exactly one RequestSecurityTokenResponse.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.4.4.1.1.2",
-            "The <wst:RequestSecurityTokenResponseCollection> element MUST be a child of <s:Body>.",
-        )],
-        consequence: "Strict clients do not find the token.",
-        remedy: "Wrap one RequestSecurityTokenResponse in a RequestSecurityTokenResponseCollection.",
-        hresult: None,
-        check: Check::TokenResponse(|m, cx| {
-            let found = format!(
-                "{} response(s), {} collection",
-                m.responses,
-                if m.in_collection { "in a" } else { "no" }
-            );
-            Verdict::check(m.in_collection && m.responses == 1, || {
-                cx.fail(&m.spot, "one response in a collection", found)
-            })
         }),
         needs: &["SOAP-001"],
-        examples: &[Example::response(Step::Token, answer!(""), Change::Duplicate)],
+        examples: &[
+            Example::request(Step::Token, at!("TokenType"), Change::Duplicate),
+            Example::request(Step::Token, at!("AdditionalContext"), Change::Duplicate),
+        ],
         since: "0.1.0",
     },
     Rule {
-        id: "RSTR-010",
-        name: "certificate-pending",
-        severity: Severity::ERROR,
-        subject: Subject::Server,
-        requirement: "The answer is final: enrollment has no step for asking again.",
-        cites: &[Cite::observed(
+        id: "WSTEP-REQ-013",
+        name: "unknown-part-of-request",
+        severity: Severity::INFO,
+        subject: Subject::Device,
+        requirement: "RequestSecurityToken holds nothing but what the protocol knows.",
+        cites: &[Cite::should(
             Spec::MsWstep,
-            "3.1.4.1.3.2",
-            "WSTEP knows pending requests; MS-MDE2 has no message to ask for the outcome.",
+            "3.1.4.1.3.3",
+            "Any element received that is not specified below SHOULD be ignored.",
         )],
-        consequence: "The device gets no certificate and stops.",
-        remedy: "Have the authority issue for this template without a manager's approval.",
-        hresult: Some(0x8018_0004),
-        check: Check::TokenResponse(|m, cx| {
-            let pending = |text: &str| {
-                let text = text.to_ascii_lowercase();
-                text.contains("taken under submission") || text.contains("pending")
-            };
-            match &m.disposition {
-                Some(text) if pending(&text.value) => {
-                    cx.fail(&text.spot, "an issued certificate", text.value.clone())
-                }
+        consequence: "Servers ignore it.",
+        remedy: "Look at the tool that made this request, if the part is meant to say something.",
+        hresult: None,
+        check: Check::TokenRequest(|m, cx| {
+            let Some(request) = element(cx, &m.spot) else { return Verdict::Skip };
+            let others = request.children().filter(|e| !PARTS.contains(&e.local())).take(8);
+            Verdict::from_evidence(
+                others.map(|e| cx.evidence(&Spot::tag(&e), PARTS.join(", "), e.local())).collect(),
+            )
+        }),
+        needs: &["SOAP-001"],
+        examples: &[Example::request(
+            Step::Token,
+            "Envelope/Body/RequestSecurityToken",
+            Change::Insert("<wst:Claims>x</wst:Claims>"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "WSTEP-REQ-012",
+        name: "request-id-in-new-request",
+        severity: Severity::INFO,
+        subject: Subject::Device,
+        requirement: "A request for a new certificate has no RequestID, or a nil one.",
+        cites: &[Cite::should(
+            Spec::MsWstep,
+            "3.1.4.2.1.1",
+            "If the wstep:RequestID element is present and defined, the server SHOULD ignore it.",
+        )],
+        consequence: "Servers ignore it.",
+        remedy: "Look at the tool that made this request: it may be asking after an earlier one.",
+        hresult: None,
+        check: Check::TokenRequest(|m, cx| {
+            let issue = m.request_type.as_ref().is_some_and(|t| t.value == names::ISSUE);
+            let Some(request) = element(cx, &m.spot).filter(|_| issue) else { return Verdict::Skip };
+            match Field::child(&request, "RequestID") {
+                Some(id) if !id.nil && !id.is_empty() => cx.fail(&id.spot, "nil", id.value.clone()),
                 _ => Verdict::Pass,
             }
         }),
         needs: &["SOAP-001"],
-        examples: &[Example::response(
+        examples: &[Example::request(
             Step::Token,
-            answer!("/DispositionMessage"),
-            Change::Set("Taken Under Submission"),
+            "Envelope/Body/RequestSecurityToken",
+            Change::Insert(
+                "<RequestID xmlns=\"http://schemas.microsoft.com/windows/pki/2009/01/enrollment\">7</RequestID>",
+            ),
         )],
         since: "0.1.0",
     },
     Rule {
-        id: "RSTR-002",
-        name: "answer-without-token",
-        severity: Severity::ERROR,
-        subject: Subject::Server,
-        requirement: "RequestedSecurityToken holds a BinarySecurityToken that is not empty.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.4.4.1.1.2",
-            "The <wsse:BinarySecurityToken> element MUST be a child of <wst:RequestedSecurityToken>",
-        )],
-        consequence: "The device gets neither certificate nor settings.",
-        remedy: "Send the provisioning document, or a fault that says why there is none.",
-        hresult: None,
-        check: Check::TokenResponse(|m, cx| {
-            let parent = m.requested.as_ref().or(m.response.as_ref()).unwrap_or(&m.spot);
-            let token = m.token.as_ref();
-            Verdict::check(token.is_some_and(|t| !t.value.is_empty()), || {
-                cx.fail_field(
-                    token.map(|t| &t.value),
-                    (parent, "BinarySecurityToken"),
-                    "the provisioning document",
-                )
-            })
-        }),
-        needs: &["SOAP-001", "RSTR-010"],
-        examples: &[Example::response(
-            Step::Token,
-            answer!("/RequestedSecurityToken/BinarySecurityToken"),
-            Change::Delete,
-        )],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "RSTR-003",
-        name: "other-token-type-answered",
+        id: "WSTEP-REQ-009",
+        name: "token-is-not-what-its-label-says",
         severity: Severity::LETTER,
-        subject: Subject::Server,
-        requirement: "The TokenType is DeviceEnrollmentToken, right under RequestSecurityTokenResponse.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.4.4.1.1.2",
-            "The <wst:TokenType> element MUST be a child of <wst: RequestSecurityTokenResponse>",
-        )],
-        consequence: "Windows is not known to mind; strict clients do.",
-        remedy: "Set TokenType to DeviceEnrollmentToken with its whole URL.",
-        hresult: None,
-        check: Check::TokenResponse(|m, cx| {
-            let parent = m.response.as_ref().unwrap_or(&m.spot);
-            match &m.token_type {
-                Some(kind) if kind.value == names::DEVICE_ENROLLMENT_TOKEN && !m.token_type_misplaced => {
+        subject: Subject::Device,
+        requirement: "A token labelled #PKCS10 is a certificate request, one labelled #PKCS7 is a signed message around it.",
+        cites: &[
+            Cite::must(
+                Spec::MsMde2,
+                "3.4.4.1.1.1.3",
+                "MUST contain a base64-encoded certificate signing request",
+            ),
+            Cite::must(
+                Spec::MsWstep,
+                "3.1.4.1.3.3",
+                "Provides the DER ASN.1 representation of the certificate request.",
+            ),
+        ],
+        consequence: "Servers that go by the label cannot read the request, and decline.",
+        remedy: "Real devices label it rightly: look at the tool that made this request.",
+        hresult: Some(0x8018_0004),
+        check: Check::TokenRequest(|m, cx| {
+            let (Some(token), Some(der)) = (&m.token, &m.der) else { return Verdict::Skip };
+            let Some(label) = &token.value_type else { return Verdict::Skip };
+            let signed = SignedData::is_one(der);
+            match label.value.as_str() {
+                names::PKCS10 if signed => cx.fail(&label.spot, "a PKCS#10", "a signed message (PKCS#7)"),
+                names::PKCS10 | names::PKCS7 | names::PKCS7_WSSE if signed || m.csr.is_some() => {
                     Verdict::Pass
                 }
-                kind => cx.fail_field(kind.as_ref(), (parent, "TokenType"), names::DEVICE_ENROLLMENT_TOKEN),
+                _ => Verdict::Skip,
             }
         }),
-        needs: &["SOAP-001"],
-        examples: &[Example::response(Step::Token, answer!("/TokenType"), Change::Set("urn:other"))],
+        // A PKCS#10 that is called a PKCS#7 is theirs.
+        needs: &["SOAP-001", "RENEW-001", "RENEW-003"],
+        examples: &[Example::request(
+            Step::Token,
+            at!("BinarySecurityToken"),
+            Change::Set("MA0GCSqGSIb3DQEHAqAA"),
+        )],
         since: "0.1.0",
     },
     Rule {
-        id: "RSTR-004",
-        name: "document-of-other-value-type",
+        id: "WSTEP-REQ-017",
+        name: "context-in-other-namespace",
         severity: Severity::LETTER,
-        subject: Subject::Server,
-        requirement: "The token's ValueType is DeviceEnrollmentProvisionDoc.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.4.4.1.1.2",
-            "The <wsse:BinarySecurityToken> ValueType attribute MUST be",
-        )],
-        consequence: "Windows is not known to mind; strict clients do.",
-        remedy: "Use the ValueType with 5.0.0.0 and without blanks.",
-        hresult: None,
-        check: Check::TokenResponse(|m, cx| {
-            let Some(token) = &m.token else { return Verdict::Skip };
-            match &token.value_type {
-                Some(kind) if kind.value == names::PROVISION_DOC => Verdict::Pass,
-                kind => cx.fail_field(kind.as_ref(), (&token.spot, "@ValueType"), names::PROVISION_DOC),
-            }
-        }),
-        needs: &["RSTR-002"],
-        examples: &[Example::response(
-            Step::Token,
-            answer!("/RequestedSecurityToken/BinarySecurityToken/@ValueType"),
-            Change::Set("urn:other"),
-        )],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "RSTR-005",
-        name: "document-of-other-encoding",
-        severity: Severity::WARNING,
-        subject: Subject::Server,
-        requirement: "The token's EncodingType is #base64binary.",
-        cites: &[Cite::must(Spec::MsMde, "3.4.4.1.1.3", "EncodingType")],
-        consequence: "Windows is not known to mind; strict clients do.",
-        remedy: "Add the EncodingType of base64binary.",
-        hresult: None,
-        check: Check::TokenResponse(|m, cx| {
-            let Some(token) = &m.token else { return Verdict::Skip };
-            match &token.encoding_type {
-                Some(kind) if kind.value.eq_ignore_ascii_case(names::BASE64_BINARY) => Verdict::Pass,
-                kind => cx.fail_field(kind.as_ref(), (&token.spot, "@EncodingType"), names::BASE64_BINARY),
-            }
-        }),
-        needs: &["RSTR-002"],
-        examples: &[Example::response(
-            Step::Token,
-            answer!("/RequestedSecurityToken/BinarySecurityToken/@EncodingType"),
-            Change::Delete,
-        )],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "RSTR-006",
-        name: "token-is-no-provisioning-document",
-        severity: Severity::ERROR,
-        subject: Subject::Server,
-        requirement: "The token is a base64-encoded wap-provisioningdoc.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.4.4.1.1.2",
-            "MUST contain a base64-encoded XML provisioning document",
-        )],
-        consequence: "The device cannot read its certificate and settings.",
-        remedy: "Encode the XML document once, in UTF-8, as base64.",
-        hresult: Some(0x8018_0023),
-        check: Check::TokenResponse(|m, cx| {
-            let Some(token) = m.token.as_ref().filter(|t| !t.value.is_empty()) else { return Verdict::Skip };
-            Verdict::check(m.provisioning.is_some(), || {
-                let found = match &m.decoded {
-                    None => "text that is not base64".to_owned(),
-                    Some(bytes) => format!("{} bytes that are no such document", bytes.len()),
-                };
-                cx.fail(&token.spot, "base64 of a wap-provisioningdoc", found)
-            })
-        }),
-        needs: &["SOAP-001", "RSTR-002"],
-        examples: &[
-            Example::response(
-                Step::Token,
-                answer!("/RequestedSecurityToken/BinarySecurityToken"),
-                Change::Corrupt,
+        subject: Subject::Device,
+        requirement: "AdditionalContext, ContextItem and Value are in the authorization namespace, one Value to an item.",
+        cites: &[
+            Cite::must(
+                Spec::MsMde2,
+                "3.4.4.1.1.1.3",
+                "The <ac:AdditionalContext> element MUST be a child of <wst:RequestSecurityToken>",
             ),
-            Example::provisioning("", Change::Set("<other/>")),
+            Cite::should(
+                Spec::MsMde2,
+                "3.4.4.1.1.1.3",
+                "Namespace: http://schemas.xmlsoap.org/ws/2006/12/authorization",
+            ),
+        ],
+        consequence: "Servers that go by the namespace learn nothing about the device.",
+        remedy: "Real devices write it so; one table of the specification names another namespace by mistake.",
+        hresult: None,
+        check: Check::TokenRequest(|m, cx| {
+            let context = m.context.as_ref().and_then(|context| element(cx, context));
+            let Some(context) = context.filter(|_| !m.items.is_empty()) else { return Verdict::Skip };
+            let all = std::iter::once(context).chain(context.descendants());
+            let foreign = all.filter(|e| e.namespace().uri() != names::AUTHORIZATION);
+            let mut evidence: Vec<_> = foreign
+                .take(1)
+                .map(|e| cx.evidence(&Spot::tag(&e), names::AUTHORIZATION, e.namespace().uri()))
+                .collect();
+            let second = context.children().filter_map(|item| item.children_named("Value").nth(1));
+            evidence.extend(second.take(8).map(|e| cx.evidence(&Spot::tag(&e), "one Value", "another one")));
+            Verdict::from_evidence(evidence)
+        }),
+        needs: &["RST-008", "RST-009"],
+        examples: &[
+            Example::request(
+                Step::Token,
+                "Envelope/@ac",
+                Change::Set("http://schemas.microsoft.com/windows/pki/2009/01/enrollment"),
+            ),
+            Example::request(Step::Token, "…/ContextItem[Locale]/Value", Change::Duplicate),
         ],
         since: "0.1.0",
     },
 ];
 
-const BASE_ITEMS: &[&str] = &[
-    "OSEdition",
-    "OSVersion",
-    "DeviceName",
-    "EnrollmentType",
-    "DeviceType",
-    "ApplicationVersion",
-    "DeviceID",
-];
+/// What RequestSecurityToken may hold (MS-WSTEP 3.1.4.1.3.3).
+const PARTS: &[&str] =
+    &["TokenType", "RequestType", "BinarySecurityToken", "AdditionalContext", "RequestID", "RequestKET"];
 
-/// Context items, the form of their values in words, and whether a value has it.
-type Form = (&'static str, &'static str, fn(&str) -> bool);
-
-const FORMS: &[Form] = &[
-    ("EnrollmentType", "Full or Device", |v| v == "Full" || v == "Device"),
-    ("OSVersion", "four numbers", is_quad),
-    ("ApplicationVersion", "four numbers", is_quad),
-    ("OSEdition", "a number", |v| v.parse::<u32>().is_ok()),
-];
+/// The element that a spot of this message is about.
+pub(super) fn element<'a>(cx: &Context<'a>, spot: &Spot) -> Option<Element<'a>> {
+    spot.element(cx.message.document.as_ref()?)
+}

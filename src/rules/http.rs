@@ -108,7 +108,7 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Real devices label it; look at what stands between, or at the tool that sent it.",
         hresult: None,
         check: Check::Request(|cx| {
-            if cx.request.kind == Kind::DiscoveryProbe || !cx.has_head() {
+            if cx.request.kind == Kind::DiscoveryProbe || !cx.has_head() || cx.is_empty_post() {
                 return Verdict::Skip;
             }
             content_type(cx, &cx.exchange.request.headers)
@@ -277,8 +277,37 @@ pub(super) static RULES: &[Rule] = &[
                 cx.fail_head("status", "a SOAP fault", found).with_hresult(http_hresult(response.status))
             })
         }),
-        needs: &[],
+        needs: &["RST-014", "TLS-004"],
         examples: &[Example::edit(Edit::Own("error-page"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "XHTTP-005",
+        name: "fault-with-success-status",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "A fault comes with an error status.",
+        cites: &[
+            Cite::should(Spec::Soap12, "Part 2, 7.5.2.2", "env:Receiver"),
+            Cite::observed(
+                Spec::Field,
+                "",
+                "Servers that devices enroll with send faults with 200; some devices then showed 0x801900C8.",
+            ),
+        ],
+        consequence: "The device may show 0x801900C8 instead of the fault's own code.",
+        remedy: "Send faults with the status 500.",
+        hresult: None,
+        check: Check::Response(|response, cx| {
+            if cx.message.kind != Kind::Fault || !cx.has_head() {
+                return Verdict::Skip;
+            }
+            Verdict::check(response.status >= 400, || {
+                cx.fail_head("status", "500", response.status.to_string())
+            })
+        }),
+        needs: &[],
+        examples: &[Example::part(Step::Token, Side::Response, Part::Status, Change::Set("200")).refused()],
         since: "0.1.0",
     },
     Rule {
@@ -368,7 +397,7 @@ pub(super) fn http_hresult(status: u16) -> u32 {
     0x8019_0000 | u32::from(status)
 }
 
-fn is_post(cx: &Context<'_>) -> bool {
+pub(super) fn is_post(cx: &Context<'_>) -> bool {
     cx.exchange.request.method == "POST"
 }
 

@@ -2,12 +2,16 @@
 //! example that fails.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod authority_fault;
 mod catalogue;
+mod certificate;
 mod check;
+mod context;
 mod credential;
 mod csr;
 mod discover;
 mod discovery;
+mod dmclient;
 mod document;
 mod edit;
 mod enroll;
@@ -15,6 +19,7 @@ mod envelope;
 mod fault;
 mod http;
 mod own;
+mod passage;
 mod path;
 mod policy;
 mod policy_answer;
@@ -23,16 +28,24 @@ mod policy_issuers;
 mod policy_keys;
 mod policy_oids;
 mod policy_request;
+mod polling;
 mod probe;
 mod provisioning;
 mod renewal;
+mod robo;
 mod rule;
 mod schema;
 mod sequence;
+mod signature;
+mod signin;
 mod soap;
 mod spec;
 mod stores;
 mod tls;
+mod token;
+mod user_token;
+mod w7;
+mod w7_credentials;
 
 pub use catalogue::{CATALOGUE, Group, all, by_id};
 pub use check::{Check, Context, Evidence, MAX_EVIDENCE, MAX_LOCATED, Verdict};

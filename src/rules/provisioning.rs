@@ -1,19 +1,17 @@
-//! Rules on the management client's settings in the provisioning document (MS-MDE2 2.2.9.3, 2.2.9.5).
+//! Rules on the provisioning document as a whole: its form, and what it may hold (MS-MDE2 2.2.9.1).
 
-use super::check::{Check, Context, Verdict};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::check::{Check, Verdict};
 use super::rule::{Change, Example, Rule, Severity, Subject};
-use super::soap::is_https_url;
 use super::spec::{Cite, Spec};
 use crate::message::{Characteristic, Field, Provisioning, Spot};
+use crate::xml::Element;
 
 macro_rules! app {
     ($name:literal) => {
         concat!("wap-provisioningdoc/characteristic[APPLICATION]/", $name)
-    };
-}
-macro_rules! poll {
-    ($name:literal) => {
-        concat!("…/characteristic[Poll]/parm[", $name, "]/@value")
     };
 }
 
@@ -72,7 +70,37 @@ pub(super) static RULES: &[Rule] = &[
             )
         }),
         needs: &["PROV-003"],
-        examples: &[Example::provisioning(app!("parm[NAME]"), Change::Rename("param"))],
+        examples: &[Example::provisioning(app!("parm[CONNRETRYFREQ]"), Change::Rename("param"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "PROV-004",
+        name: "unknown-datatype",
+        severity: Severity::INFO,
+        subject: Subject::Server,
+        requirement: "A datatype is string, integer or boolean.",
+        cites: &[Cite::should(Spec::MsMde2, "2.2.9.1", "datatype=\"boolean\"")],
+        consequence: "The device may not know the datatype, and no published document uses it at enrollment.",
+        remedy: "Write string, integer or boolean, in small letters.",
+        hresult: None,
+        check: Check::Provisioning(|doc, cx| {
+            const KNOWN: &[&str] = &["string", "integer", "boolean"];
+            let Some(root) = doc.root() else { return Verdict::Skip };
+            let kinds: Vec<_> = root
+                .descendants()
+                .filter(|e| e.local() == "parm")
+                .filter_map(|e| Field::attribute(&e, "datatype"))
+                .collect();
+            if kinds.is_empty() {
+                return Verdict::Skip;
+            }
+            let unknown = kinds.iter().filter(|kind| !KNOWN.contains(&kind.value.as_str())).take(MANY);
+            Verdict::from_evidence(
+                unknown.map(|k| cx.provisioned(&k.spot, KNOWN.join(", "), k.value.clone())).collect(),
+            )
+        }),
+        needs: &["PROV-003"],
+        examples: &[Example::provisioning("…/parm[EntDMID]/@datatype", Change::Set("chr"))],
         since: "0.1.0",
     },
     Rule {
@@ -100,6 +128,9 @@ pub(super) static RULES: &[Rule] = &[
                     continue;
                 };
                 judged = true;
+                if evidence.len() == MANY {
+                    break;
+                }
                 let fits = match kind.value().as_ref() {
                     "integer" => value.value.parse::<i64>().is_ok(),
                     "boolean" => {
@@ -118,475 +149,238 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
     Rule {
-        id: "PROV-W7-001",
-        name: "no-management-application",
-        severity: Severity::ERROR,
+        id: "PROV-006",
+        name: "setting-not-for-enrollment",
+        severity: Severity::WARNING,
         subject: Subject::Server,
-        requirement: "The document has an APPLICATION with APPID w7.",
+        requirement: "The document has only settings that the device takes at enrollment: its certificates, its account, its management client.",
         cites: &[
-            Cite::must(
+            Cite::should(
                 Spec::MsMde2,
-                "2.2.9.5",
-                "All parameter names and characteristic types are case sensitive and MUST use all uppercase.",
+                "2.2.9.2",
+                "The CertificateStore configuration service provider is used to add",
             ),
             Cite::observed(
-                Spec::Sdk,
-                "MENROLL_E_PROV_CSP_W7",
-                "0x8018001F: the management account's settings failed.",
+                Spec::Field,
+                "",
+                "The device's event 56 names the configuration service provider that failed.",
             ),
         ],
-        consequence: "The device has no management account, and enrollment fails.",
-        remedy: "Add characteristic type=\"APPLICATION\" with APPID w7, in capitals.",
-        hresult: Some(0x8018_001F),
+        consequence: "The settings may fail and the enrollment with them; event 56 of the device names the part.",
+        remedy: "Send the other settings in the first management session.",
+        hresult: Some(0x8018_0022),
         check: Check::Provisioning(|doc, cx| {
-            let Some(root) = whole(doc) else { return Verdict::Skip };
-            let Some(application) = doc.application() else {
-                return cx.fail_provisioned(&root.missing("characteristic"), "APPLICATION", "absent");
-            };
-            match application.parm("APPID") {
-                Some(id) if id.value == "w7" => Verdict::Pass,
-                Some(id) => cx.fail_provisioned(&id.spot, "w7", id.value.clone()),
-                None => cx.fail_provisioned(&application.spot().missing("parm"), "APPID w7", "absent"),
+            let Some(root) = doc.root().filter(|_| whole(doc).is_some()) else { return Verdict::Skip };
+            let other = Characteristic(root)
+                .children()
+                .filter(|c| !AT_ENROLLMENT.iter().any(|known| known.eq_ignore_ascii_case(&c.kind())));
+            Verdict::from_evidence(
+                other
+                    .take(MANY)
+                    .map(|c| cx.provisioned(&c.spot(), "CertificateStore, APPLICATION, DMClient", c.kind()))
+                    .collect(),
+            )
+        }),
+        needs: &["PROV-003"],
+        examples: &[Example::provisioning(
+            "wap-provisioningdoc",
+            Change::Insert(
+                "<characteristic type=\"WiFi\"><parm name=\"SSID\" value=\"contoso\"/></characteristic>",
+            ),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "PROV-007",
+        name: "root-certificate-by-other-provider",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "Certificates come in CertificateStore, not in RootCATrustedCertificates.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "Windows 11 25H2 refused RootCATrustedCertificates at enrollment with event 56 and 0x83750005.",
+        )],
+        consequence: "Enrollment may end with event 56 and 0x83750005.",
+        remedy: "Put the root into CertificateStore/Root/System, and others in by the management session.",
+        hresult: Some(0x8018_0022),
+        check: Check::Provisioning(|doc, cx| {
+            if whole(doc).is_none() {
+                return Verdict::Skip;
             }
+            let found = doc.top("RootCATrustedCertificates").next();
+            found.map_or(Verdict::Pass, |c| {
+                cx.fail_provisioned(&c.spot(), "CertificateStore/Root/System", c.kind())
+            })
+        }),
+        needs: &["PROV-003"],
+        examples: &[Example::provisioning(
+            "wap-provisioningdoc",
+            Change::Insert("<characteristic type=\"RootCATrustedCertificates\"/>"),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "PROV-CS-010",
+        name: "setting-given-twice",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "A setting has one value, also where its characteristic is repeated.",
+        cites: &[Cite::should(Spec::MsMde2, "2.2.9.1", "<characteristic type=\"CertificateStore\">")],
+        consequence: "The device takes one of the two values, and nobody can tell which.",
+        remedy: "Leave out the value that is not meant.",
+        hresult: None,
+        check: Check::Provisioning(|doc, cx| {
+            let Some(root) = doc.root() else { return Verdict::Skip };
+            Verdict::from_evidence(
+                contradictions(root)
+                    .into_iter()
+                    .take(MANY)
+                    .map(|(first, second)| cx.provisioned(&second.spot, first.value, second.value))
+                    .collect(),
+            )
+        }),
+        needs: &["PROV-003"],
+        examples: &[Example::provisioning(
+            "wap-provisioningdoc/characteristic[DMClient]/characteristic[Provider]",
+            Change::Insert(
+                "<characteristic type=\"ContosoMDM\"><parm name=\"EntDMID\" value=\"another\"/></characteristic>",
+            ),
+        )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "PROV-CS-012",
+        name: "read-only-setting-written",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "The document leaves out what a device can only be asked for.",
+        cites: &[
+            Cite::should(Spec::MsMde2, "2.2.9.2", "Returns the name of the certificate issuer."),
+            Cite::should(
+                Spec::MsMde2,
+                "2.2.9.3",
+                "Returns the hardware device ID. Supported operation is Get.",
+            ),
+        ],
+        consequence: "The setting fails, and possibly its whole part of the document.",
+        remedy: "Leave it out, and ask for it in a management session.",
+        hresult: None,
+        check: Check::Provisioning(|doc, cx| {
+            let Some(root) = doc.root() else { return Verdict::Skip };
+            let read_only = |top: &str, name: &str| match top {
+                "CertificateStore" | "RootCATrustedCertificates" => GET_ONLY_CERTIFICATE.contains(&name),
+                "DMClient" => GET_ONLY_CLIENT.contains(&name),
+                _ => false,
+            };
+            let mut evidence = Vec::new();
+            for top in Characteristic(root).children() {
+                let kind = top.kind();
+                for parm in top.0.descendants().filter(|e| e.local() == "parm") {
+                    let Some(name) = Field::attribute(&parm, "name") else { continue };
+                    if read_only(&kind, &name.value) && evidence.len() < MANY {
+                        evidence.push(cx.provisioned(&name.spot, "no such setting", name.value));
+                    }
+                }
+            }
+            Verdict::from_evidence(evidence)
         }),
         needs: &["PROV-003"],
         examples: &[
             Example::provisioning(
-                "wap-provisioningdoc/characteristic[APPLICATION]/@type",
-                Change::Set("Application"),
-            )
-            .also(&["PROV-DM-001"]),
-            Example::provisioning(app!("parm[APPID]/@value"), Change::Set("w8")),
-        ],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-DM-001",
-        name: "provider-id-differs",
-        severity: Severity::ERROR,
-        subject: Subject::Server,
-        requirement: "PROVIDER-ID in APPLICATION equals the provider's node under DMClient.",
-        cites: &[
-            Cite::must(
-                Spec::MsMde2,
-                "2.2.9.1",
-                "ProviderID in DMClient CSP must match to PROVIDER-ID in w7 APPLICATION characteristics",
+                "…/characteristic[My]/characteristic[User]/characteristic[1]",
+                Change::Insert("<parm name=\"IssuedTo\" value=\"somebody\"/>"),
             ),
-            Cite::observed(
-                Spec::Sdk,
-                "MENROLL_E_PROV_CSP_DMCLIENT",
-                "0x80180020: the management client's settings failed.",
+            Example::provisioning(
+                "…/characteristic[Renew]",
+                Change::Insert("<parm name=\"Status\" value=\"0\" datatype=\"integer\"/>"),
+            ),
+            Example::provisioning(
+                "…/characteristic[DMClient]/characteristic[Provider]/characteristic[1]",
+                Change::Insert("<parm name=\"HWDevID\" value=\"42\" datatype=\"string\"/>"),
             ),
         ],
-        consequence: "The settings belong to no account, and enrollment fails.",
-        remedy: "Write the same name in both places; letters' case counts.",
-        hresult: Some(0x8018_0020),
-        check: Check::Provisioning(|doc, cx| {
-            let Some(root) = whole(doc) else { return Verdict::Skip };
-            let providers = doc.providers();
-            let names: Vec<String> = providers.iter().map(Characteristic::kind).collect();
-            let own = doc.application().and_then(|a| a.parm("PROVIDER-ID"));
-            match (own, providers.first().and_then(Characteristic::type_field)) {
-                (Some(own), _) if names.contains(&own.value) && !own.is_empty() => Verdict::Pass,
-                (Some(own), Some(_)) => cx.fail_provisioned(&own.spot, names.join(" or "), own.value.clone()),
-                (Some(own), None) => {
-                    let expected = format!("DMClient/Provider/{}", own.value);
-                    cx.fail_provisioned(&root.missing("characteristic"), expected, "absent")
-                }
-                (None, node) => {
-                    let spot = doc.application().map_or(root, |a| a.spot());
-                    let expected = node.map_or("a PROVIDER-ID".to_owned(), |n| n.value);
-                    cx.fail_provisioned(&spot.missing("parm"), expected, "absent")
-                }
-            }
-        }),
-        needs: &["PROV-003"],
-        examples: &[
-            Example::provisioning(app!("parm[PROVIDER-ID]/@value"), Change::Set("AnotherServer")),
-            Example::provisioning("wap-provisioningdoc/characteristic[DMClient]", Change::Delete)
-                .also(&["PROV-DM-003"]),
-        ],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-W7-004",
-        name: "management-address-unusable",
-        severity: Severity::LETTER,
-        subject: Subject::Server,
-        requirement: "ADDR is the management server's absolute https URL.",
-        cites: &[Cite::must(Spec::MsMde2, "2.2.9.5", "ADDR")],
-        consequence: "The device cannot reach its management server: enrollment ends, and nothing follows.",
-        remedy: "Set ADDR to the server's public address, with https://.",
-        hresult: Some(0x8018_001F),
-        check: Check::Provisioning(|doc, cx| {
-            let Some(application) = doc.application().filter(|_| whole(doc).is_some()) else {
-                return Verdict::Skip;
-            };
-            let address = application
-                .parm("ADDR")
-                .or_else(|| application.child("APPADDR").and_then(|a| a.parm("ADDR")));
-            match address {
-                Some(address) if is_https_url(&address.value) => Verdict::Pass,
-                Some(address) => {
-                    cx.fail_provisioned(&address.spot, "https://HOST/PATH", address.value.clone())
-                }
-                None => cx.fail_provisioned(&application.spot().missing("parm"), "ADDR", "absent"),
-            }
-        }),
-        needs: &["PROV-W7-001"],
-        examples: &[Example::provisioning(
-            app!("parm[ADDR]/@value"),
-            Change::Set("http://mdm.example/omadm"),
-        )],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-W7-006",
-        name: "application-authentication-incomplete",
-        severity: Severity::LETTER,
-        subject: Subject::Server,
-        requirement: "APPLICATION has one APPAUTH for CLIENT and one for APPSRV.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "2.2.9.5",
-            "Both APPSRV and CLIENT credentials MUST be provided in the provisioning XML.",
-        )],
-        consequence: "The management account's settings fail.",
-        remedy: "Add the missing APPAUTH with AAUTHLEVEL, AAUTHTYPE and AAUTHSECRET.",
-        hresult: Some(0x8018_001F),
-        check: Check::Provisioning(|doc, cx| {
-            let Some(application) = doc.application() else { return Verdict::Skip };
-            let levels: Vec<_> =
-                auths(&application).filter_map(|a| a.parm("AAUTHLEVEL")).map(|f| f.value).collect();
-            if levels.is_empty() && doc.certificates.is_empty() {
-                return Verdict::Skip; // Application management may leave it out.
-            }
-            let fits = ["CLIENT", "APPSRV"].iter().all(|wanted| levels.iter().any(|l| l == wanted));
-            Verdict::check(fits, || {
-                cx.fail_provisioned(
-                    &application.spot().missing("characteristic"),
-                    "CLIENT and APPSRV",
-                    levels.join(", "),
-                )
-            })
-        }),
-        needs: &["PROV-W7-001"],
-        examples: &[Example::provisioning(app!("characteristic[APPAUTH]"), Change::Delete)],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-W7-007",
-        name: "authentication-type-of-other-kind",
-        severity: Severity::LETTER,
-        subject: Subject::Server,
-        requirement: "AAUTHTYPE is DIGEST for CLIENT, and BASIC or DIGEST for APPSRV.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "2.2.9.5",
-            "When AAUTHLEVEL is CLIENT, AAUTHTYPE MUST contain DIGEST.",
-        )],
-        consequence: "The management account's settings fail.",
-        remedy: "Set AAUTHTYPE to DIGEST.",
-        hresult: Some(0x8018_001F),
-        check: Check::Provisioning(|doc, cx| {
-            each_auth(doc, |auth| {
-                let (level, kind) = (auth.parm("AAUTHLEVEL")?, auth.parm("AAUTHTYPE")?);
-                let allowed: &[&str] =
-                    if level.value == "CLIENT" { &["DIGEST"] } else { &["BASIC", "DIGEST"] };
-                let fits = allowed.contains(&kind.value.as_str());
-                (!fits).then(|| cx.provisioned(&kind.spot, allowed.join(" or "), kind.value.clone()))
-            })
-        }),
-        needs: &["PROV-W7-006"],
-        examples: &[Example::provisioning(
-            app!("characteristic[1]/parm[AAUTHTYPE]/@value"),
-            Change::Set("BASIC"),
-        )],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-W7-009",
-        name: "authentication-secret-missing",
-        severity: Severity::LETTER,
-        subject: Subject::Server,
-        requirement: "Every APPAUTH has an AAUTHLEVEL and an AAUTHSECRET.",
-        cites: &[Cite::must(Spec::MsMde2, "2.2.9.5", "APPAUTH/AAUTHSECRET: Required.")],
-        consequence: "The management account's settings fail.",
-        remedy: "Add AAUTHSECRET to the APPAUTH.",
-        hresult: Some(0x8018_001F),
-        check: Check::Provisioning(|doc, cx| {
-            each_auth(doc, |auth| {
-                let missing = ["AAUTHLEVEL", "AAUTHSECRET"].iter().find(|name| auth.parm(name).is_none())?;
-                Some(cx.provisioned(&auth.spot().missing("parm"), (*missing).to_owned(), "absent"))
-            })
-        }),
-        needs: &["PROV-W7-001"],
-        examples: &[Example::provisioning(app!("characteristic[1]/parm[AAUTHSECRET]"), Change::Delete)],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-W7-010",
-        name: "nonce-missing",
-        severity: Severity::WARNING,
-        subject: Subject::Server,
-        requirement: "A DIGEST APPAUTH has an AAUTHDATA, the nonce.",
-        cites: &[
-            Cite::should(
-                Spec::MsMde2,
-                "2.2.9.5",
-                "This parameter is used to convey the nonce for digest authentication type.",
-            ),
-            Cite::observed(Spec::Field, "", "Windows 11 25H2 ends with 0x80180023 without it."),
-        ],
-        consequence: "Newer Windows stops with event 17 and 0x80070057.",
-        remedy: "Add AAUTHDATA with a base64-encoded random nonce.",
-        hresult: Some(0x8018_0023),
-        check: Check::Provisioning(|doc, cx| {
-            each_auth(doc, |auth| {
-                let digest = auth.parm("AAUTHTYPE").is_some_and(|k| k.value == "DIGEST");
-                let nonce = auth.parm("AAUTHDATA").is_some_and(|n| !n.is_empty());
-                (digest && !nonce)
-                    .then(|| cx.provisioned(&auth.spot().missing("parm"), "AAUTHDATA", "absent"))
-            })
-        }),
-        needs: &["PROV-W7-007"],
-        examples: &[Example::provisioning(app!("characteristic[1]/parm[AAUTHDATA]"), Change::Delete)],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-W7-017",
-        name: "session-before-enrollment-ends",
-        severity: Severity::LETTER,
-        subject: Subject::Server,
-        requirement: "APPLICATION has no INIT.",
-        cites: &[Cite::must(Spec::MsMde2, "2.2.9.5", "the INIT parameter MUST not be present")],
-        consequence: "Enrollment by a management server that uses it fails.",
-        remedy: "Remove INIT.",
-        hresult: Some(0x8018_001F),
-        check: Check::Provisioning(|doc, cx| {
-            let Some(application) = doc.application() else { return Verdict::Skip };
-            match application.parm("INIT") {
-                Some(init) => cx.fail_provisioned(&init.spot, "no INIT", "INIT"),
-                None => Verdict::Pass,
-            }
-        }),
-        needs: &["PROV-W7-001"],
-        examples: &[Example::provisioning(app!("parm[NAME]/@name"), Change::Set("INIT"))],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-W7-019",
-        name: "search-finds-no-certificate",
-        severity: Severity::WARNING,
-        subject: Subject::Server,
-        requirement: "SSLCLIENTCERTSEARCHCRITERIA names the issued certificate's subject and its store.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "2.2.9.5",
-            "The supported names are Subject and Stores; wildcard certificate search is not supported.",
-        )],
-        consequence: "The management sessions take place without the client certificate.",
-        remedy: "Write Subject= and the subject of the certificate, URI-escaped, &amp;Stores=My%5CUser.",
-        hresult: None,
-        check: Check::Provisioning(|doc, cx| {
-            let criteria = doc.application().and_then(|a| a.parm("SSLCLIENTCERTSEARCHCRITERIA"));
-            let certificate = doc.client_certificate().and_then(|c| c.certificate.as_ref());
-            let (Some(criteria), Some(certificate)) = (criteria, certificate) else { return Verdict::Skip };
-            let wanted =
-                criteria.value.split('&').filter_map(|pair| pair.split_once('=')).collect::<Vec<_>>();
-            let subject =
-                wanted.iter().find(|(name, _)| *name == "Subject").map(|(_, value)| normal_name(value));
-            let own = normal_name(&certificate.subject.to_string());
-            let stores = wanted.iter().any(|(name, _)| *name == "Stores");
-            Verdict::check(subject.is_some_and(|s| s == own) && stores, || {
-                cx.fail_provisioned(
-                    &criteria.spot,
-                    format!("Subject={} and Stores", certificate.subject),
-                    criteria.value.clone(),
-                )
-            })
-        }),
-        needs: &["PROV-CS-015"],
-        examples: &[Example::provisioning(
-            app!("parm[SSLCLIENTCERTSEARCHCRITERIA]/@value"),
-            Change::Set("Subject=CN%3Dsomebody&amp;Stores=My%5CUser"),
-        )],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-W7-020",
-        name: "ampersand-escaped-twice",
-        severity: Severity::WARNING,
-        subject: Subject::Server,
-        requirement: "The & between Subject and Stores is escaped once in the XML.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "2.2.9.5",
-            "The supported names are Subject and Stores; wildcard certificate search is not supported.",
-        )],
-        consequence: "The search sees a name amp;Stores, which it does not know.",
-        remedy: "Write &amp; once: some published samples escape it twice.",
-        hresult: None,
-        check: Check::Provisioning(|doc, cx| {
-            match doc.application().and_then(|a| a.parm("SSLCLIENTCERTSEARCHCRITERIA")) {
-                None => Verdict::Skip,
-                Some(criteria) => Verdict::check(!criteria.value.contains("&amp;"), || {
-                    cx.fail_provisioned(&criteria.spot, "&amp; in the XML", "&amp;amp;")
-                }),
-            }
-        }),
-        needs: &[],
-        examples: &[Example::provisioning(
-            app!("parm[SSLCLIENTCERTSEARCHCRITERIA]/@value"),
-            Change::Set("Subject=CN%3Dsomebody&amp;amp;Stores=My%5CUser"),
-        )
-        .also(&["PROV-W7-019"])],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-DM-003",
-        name: "no-device-id-for-renewal",
-        severity: Severity::INFO,
-        subject: Subject::Server,
-        requirement: "The provider's node has an EntDMID.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "2.2.9.3",
-            "This node is required and MUST be set by the server before the client certificate renewal is triggered.",
-        )],
-        consequence: "None at enrollment; the server must set it before the first renewal.",
-        remedy: "Add EntDMID with your own id of the device.",
-        hresult: None,
-        check: Check::Provisioning(|doc, cx| {
-            let Some(root) = whole(doc) else { return Verdict::Skip };
-            let providers = doc.providers();
-            let spot = providers.first().map_or(root, Characteristic::spot);
-            Verdict::check(providers.iter().any(|p| p.parm("EntDMID").is_some()), || {
-                cx.fail_provisioned(&spot.missing("parm"), "EntDMID", "absent")
-            })
-        }),
-        needs: &["PROV-003"],
-        examples: &[Example::provisioning("…/parm[EntDMID]", Change::Delete)],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-DM-013",
-        name: "no-first-retries",
-        severity: Severity::LETTER,
-        subject: Subject::Server,
-        requirement: "NumberOfFirstRetries is above 0.",
-        cites: &[Cite::must(Spec::MsMde2, "2.2.9.3", "The server MUST NOT set NumberOfFirstRetries to 0.")],
-        consequence: "The device may not come back for its settings.",
-        remedy: "Set 8 to 10 retries.",
-        hresult: Some(0x8018_0020),
-        check: Check::Provisioning(|doc, cx| match poll(doc, "NumberOfFirstRetries") {
-            None => Verdict::Skip,
-            Some(n) => Verdict::check(n.value != "0", || cx.fail_provisioned(&n.spot, "1 or more", "0")),
-        }),
-        needs: &["PROV-003"],
-        examples: &[Example::provisioning(poll!("NumberOfFirstRetries"), Change::Set("0"))],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-DM-006",
-        name: "long-run-poll-too-often",
-        severity: Severity::LETTER,
-        subject: Subject::Server,
-        requirement: "IntervalForRemainingScheduledRetries is 0, or 1440 minutes and more.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "2.2.9.3",
-            "IntervalForRemainingScheduledRetries MUST NOT be smaller than 1440 minutes (24 hours).",
-        )],
-        consequence: "The schedule may fail, and devices wake up more often than they should.",
-        remedy: "Set 1440 or more.",
-        hresult: None,
-        check: Check::Provisioning(|doc, cx| {
-            number(doc, cx, "IntervalForRemainingScheduledRetries", "0, or 1440 and more", |n| {
-                n == 0 || n >= 1440
-            })
-        }),
-        needs: &["PROV-003"],
-        examples: &[Example::provisioning(poll!("IntervalForRemainingScheduledRetries"), Change::Set("480"))],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-DM-007",
-        name: "second-polls-more-often-than-first",
-        severity: Severity::WARNING,
-        subject: Subject::Server,
-        requirement: "IntervalForSecondSetOfRetries is longer than IntervalForFirstSetOfRetries.",
-        cites: &[Cite::should(
-            Spec::MsMde2,
-            "2.2.9.3",
-            "IntervalForSecondSetOfRetries SHOULD be longer than IntervalForFirstSetOfRetries.",
-        )],
-        consequence: "Devices ask more often as time goes by; Microsoft's own sample does it.",
-        remedy: "Use 15 minutes, then 60.",
-        hresult: None,
-        check: Check::Provisioning(|doc, cx| {
-            let minutes = |name| poll(doc, name).and_then(|f| f.value.parse::<u64>().ok());
-            let field = poll(doc, "IntervalForSecondSetOfRetries");
-            let (Some(field), Some(first), Some(second)) =
-                (field, minutes("IntervalForFirstSetOfRetries"), minutes("IntervalForSecondSetOfRetries"))
-            else {
-                return Verdict::Skip;
-            };
-            Verdict::check(second == 0 || second > first, || {
-                cx.fail_provisioned(&field.spot, format!("more than {first}"), second.to_string())
-            })
-        }),
-        needs: &["PROV-003"],
-        examples: &[Example::provisioning(poll!("IntervalForSecondSetOfRetries"), Change::Set("3"))],
         since: "0.1.0",
     },
 ];
 
+/// At most so many places of one rule are shown.
+const MANY: usize = 8;
+
+/// What enrollment documents of Microsoft's specifications and pages hold at the top; `Registry` and
+/// `EnterpriseAppManagement` are those of older ones.
+const AT_ENROLLMENT: &[&str] = &[
+    "CertificateStore",
+    "APPLICATION",
+    "DMClient",
+    "RootCATrustedCertificates",
+    "Registry",
+    "EnterpriseAppManagement",
+    "EnterpriseModernAppManagement",
+    "ClientCertificateInstall",
+    "PassportForWork",
+    "Policy",
+];
+
+/// Settings of certificates and their renewal with the operation Get only (MS-MDE2 2.2.9.2, 2.2.9.4).
+const GET_ONLY_CERTIFICATE: &[&str] = &[
+    "IssuedBy",
+    "IssuedTo",
+    "ValidFrom",
+    "ValidTo",
+    "TemplateName",
+    "Status",
+    "ErrorCode",
+    "CertThumbprint",
+    "RespondentServerUrl",
+];
+
+/// The same of the management client (MS-MDE2 2.2.9.3).
+const GET_ONLY_CLIENT: &[&str] = &[
+    "ExchangeID",
+    "PublisherDeviceID",
+    "SignedEntDMID",
+    "CertRenewTimeStamp",
+    "MaxSyncApplicationVersion",
+    "AADDeviceID",
+    "EnrollmentType",
+    "HWDevID",
+];
+
 /// The root's place, when the document is a whole one and not a renewal's fragment.
-fn whole(doc: &Provisioning) -> Option<Spot> {
+pub(super) fn whole(doc: &Provisioning) -> Option<Spot> {
     doc.root().filter(|r| r.local() != "characteristic").map(|r| Spot::tag(&r))
 }
 
-fn auths<'d>(application: &Characteristic<'d>) -> impl Iterator<Item = Characteristic<'d>> + use<'d> {
-    application.children_of("APPAUTH").into_iter()
-}
-
-fn each_auth(doc: &Provisioning, judge: impl Fn(&Characteristic<'_>) -> Option<super::Evidence>) -> Verdict {
-    let Some(application) = doc.application() else { return Verdict::Skip };
-    let found: Vec<_> = auths(&application).collect();
-    if found.is_empty() {
-        return Verdict::Skip;
+/// Pairs of different values for one setting. Characteristics of one path are one, however often they are opened;
+/// the accounts and their credentials are told apart by what they are for.
+fn contradictions(root: Element<'_>) -> Vec<(Field, Field)> {
+    let mut nodes: BTreeMap<(usize, String), usize> = BTreeMap::new();
+    let mut values: BTreeMap<(usize, String), Field> = BTreeMap::new();
+    let mut found = Vec::new();
+    let mut open = VecDeque::from([(0, Characteristic(root))]);
+    while let Some((node, characteristic)) = open.pop_front() {
+        for (name, value) in characteristic.parms() {
+            // Only the first of these counts, which is another rule's affair.
+            if ["TO-NAPID", "ADDRTYPE"].contains(&name.as_str()) {
+                continue;
+            }
+            match values.entry((node, name)) {
+                Entry::Vacant(entry) => drop(entry.insert(value)),
+                Entry::Occupied(first) if first.get().value == value.value => {}
+                Entry::Occupied(first) => found.push((first.get().clone(), value)),
+            }
+        }
+        for child in characteristic.children() {
+            let told_by = match child.kind().as_str() {
+                "APPAUTH" => child.parm("AAUTHLEVEL"),
+                "APPLICATION" => child.parm("PROVIDER-ID"),
+                _ => None,
+            };
+            let key = format!("{} {}", child.kind(), told_by.map(|f| f.value).unwrap_or_default());
+            let next = nodes.len() + 1;
+            open.push_back((*nodes.entry((node, key)).or_insert(next), child));
+        }
     }
-    Verdict::from_evidence(found.iter().filter_map(judge).collect())
-}
-
-fn poll(doc: &Provisioning, name: &str) -> Option<Field> {
-    doc.providers().iter().find_map(|p| p.child("Poll")).and_then(|p| p.parm(name))
-}
-
-fn number(
-    doc: &Provisioning,
-    cx: &Context<'_>,
-    name: &str,
-    allowed: &str,
-    holds: impl Fn(u64) -> bool,
-) -> Verdict {
-    let Some(field) = poll(doc, name) else { return Verdict::Skip };
-    Verdict::check(field.value.parse().is_ok_and(holds), || {
-        cx.fail_provisioned(&field.spot, allowed, field.value.clone())
-    })
-}
-
-/// A name's parts, URI-unescaped, without blanks and letters' case, for comparing.
-fn normal_name(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let escaped = (*first == b'%').then(|| after.get(..2)).flatten();
-        let value = escaped.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        bytes.push(value.unwrap_or(*first));
-        rest = if value.is_some() { after.get(2..).unwrap_or_default() } else { after };
-    }
-    let text = String::from_utf8_lossy(&bytes).replace("\\0", "").replace('\0', "");
-    text.split(',').map(|part| part.trim().to_lowercase()).collect::<Vec<_>>().join(",")
+    found
 }

@@ -2,8 +2,8 @@
 
 use super::check::{Check, Context, Evidence, Verdict};
 use super::spec::Cite;
-use crate::event::Side;
-use crate::message::{Message, Within};
+use crate::event::{Request, Side};
+use crate::message::{Kind, Message, Within};
 use crate::xml::Place;
 
 /// One requirement of the protocols, checkable on the wire.
@@ -130,12 +130,37 @@ pub enum Golden {
     OnPremise,
     /// The server declines the token request with a well-made fault.
     Refused,
+    /// The authority behind the server denies the request, and the fault says so as a certificate service's does.
+    Denied,
     /// The server's policy says all that a policy can, attestation included.
     FullPolicy,
+    /// The device enrolls for itself, not for its user, and the server says all that a document can say.
+    DeviceContext,
+    /// The user signs in on a page of the server's.
+    Federated,
+    /// A federated enrollment of a version in which the device attests its key.
+    Attestation,
+    /// A device of a company's cloud directory, set up for its first user, with an Entra token.
+    Entra,
+    /// A device enrolls by a certificate that it was given, and signs its messages.
+    Certificate,
+    /// A device enrolls, and renews its certificate some months later.
+    Renewal,
 }
 
 impl Golden {
-    pub const ALL: &[Self] = &[Self::OnPremise, Self::Refused, Self::FullPolicy];
+    pub const ALL: &[Self] = &[
+        Self::OnPremise,
+        Self::Refused,
+        Self::Denied,
+        Self::FullPolicy,
+        Self::DeviceContext,
+        Self::Federated,
+        Self::Attestation,
+        Self::Entra,
+        Self::Certificate,
+        Self::Renewal,
+    ];
 
     /// Its file's name in captures/golden, without the extension.
     pub fn word(self) -> &'static str {
@@ -143,6 +168,13 @@ impl Golden {
             Self::OnPremise => "on-premise",
             Self::Refused => "refused",
             Self::FullPolicy => "full-policy",
+            Self::Federated => "federated",
+            Self::Entra => "entra",
+            Self::Certificate => "certificate",
+            Self::Renewal => "renewal",
+            Self::Denied => "denied",
+            Self::Attestation => "attestation",
+            Self::DeviceContext => "device-context",
         }
     }
 }
@@ -169,14 +201,45 @@ pub enum Edit {
     Own(&'static str),
 }
 
-/// The exchanges of an on-premise enrollment, in their order.
+/// The exchanges of an enrollment, in their order; no way takes all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Step {
+    /// Entra's terms of use.
+    Terms,
     Probe,
     Discover,
+    /// The sign-in page is fetched.
+    SignIn,
+    /// The user's answer to it; the token page comes back.
+    Password,
     Policies,
     Token,
     Sync,
+}
+
+impl Step {
+    /// The step that a request takes.
+    pub fn of(request: &Request, kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::TermsOfUse => Some(Self::Terms),
+            Kind::DiscoveryProbe => Some(Self::Probe),
+            Kind::DiscoverRequest => Some(Self::Discover),
+            Kind::AuthPage if request.method == "POST" => Some(Self::Password),
+            Kind::AuthPage => Some(Self::SignIn),
+            Kind::GetPoliciesRequest => Some(Self::Policies),
+            Kind::SecurityTokenRequest => Some(Self::Token),
+            Kind::ManagementSync => Some(Self::Sync),
+            Kind::TokenPage
+            | Kind::LinkedDiscovery
+            | Kind::DiscoverResponse
+            | Kind::GetPoliciesResponse
+            | Kind::SecurityTokenResponse
+            | Kind::Fault
+            | Kind::Other
+            | Kind::None
+            | Kind::NotHttp => None,
+        }
+    }
 }
 
 /// What of a message is changed.
@@ -239,14 +302,19 @@ impl Example {
         Self::message(Step::Token, Side::Response, Part::Provisioning, at, change)
     }
 
+    /// The same edit of another recording.
+    pub(super) const fn on(self, golden: Golden) -> Self {
+        Self { golden, ..self }
+    }
+
     /// The same edit of the recording in which the server declines.
     pub(super) const fn refused(self) -> Self {
-        Self { golden: Golden::Refused, ..self }
+        self.on(Golden::Refused)
     }
 
     /// The same edit of the recording with the full policy.
     pub(super) const fn full(self) -> Self {
-        Self { golden: Golden::FullPolicy, ..self }
+        self.on(Golden::FullPolicy)
     }
 
     pub(super) const fn also(self, also: &'static [&'static str]) -> Self {

@@ -1,7 +1,7 @@
 //! Rules that compare a message with what was said earlier in the same enrollment.
 
 use super::check::{Check, Context, Verdict};
-use super::rule::{Change, Edit, Example, Rule, Severity, Step, Subject};
+use super::rule::{Change, Edit, Example, Golden, Rule, Severity, Step, Subject};
 use super::soap::host_of;
 use super::spec::{Cite, Spec};
 use crate::message::Kind;
@@ -90,6 +90,36 @@ pub(super) static RULES: &[Rule] = &[
             "…/ContextItem[ApplicationVersion]/Value",
             Change::Set("10.0.19045.1"),
         )],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "SEQ-012",
+        name: "other-version-than-agreed",
+        severity: Severity::INFO,
+        subject: Subject::Device,
+        requirement: "The context item RequestVersion is the version that Discover named, or that the server answered.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "A device that knows 9.0 says 5.0 where the server answered that, and 9.0 where it answered 3.0.",
+        )],
+        consequence: "The device goes by another version than the two agreed on.",
+        remedy: "Look whether two devices were taken for one, or a program made the request.",
+        hresult: None,
+        check: Check::TokenRequest(|m, cx: &Context<'_>| {
+            let (Some(offer), Some(answer)) = (&cx.earlier.offer, &cx.earlier.answer) else {
+                return Verdict::Skip;
+            };
+            let Some(item) = m.item("RequestVersion").filter(|v| !v.is_empty()) else { return Verdict::Skip };
+            let fits = item.value == offer.request_version || item.value == answer.version;
+            Verdict::check(fits, || {
+                let expected = format!("{} or {}", offer.request_version, answer.version);
+                cx.fail(&item.spot, expected, item.value.clone())
+            })
+        }),
+        needs: &["CTX-002"],
+        examples: &[Example::request(Step::Token, "…/ContextItem[RequestVersion]/Value", Change::Set("6.0"))
+            .on(Golden::Attestation)],
         since: "0.1.0",
     },
 ];

@@ -483,6 +483,10 @@ pub(super) fn expected_action(kind: Kind) -> Option<&'static str> {
         Kind::SecurityTokenRequest => names::ACTION_RST,
         Kind::SecurityTokenResponse => names::ACTION_RSTRC,
         Kind::DiscoveryProbe
+        | Kind::TermsOfUse
+        | Kind::AuthPage
+        | Kind::TokenPage
+        | Kind::LinkedDiscovery
         | Kind::Fault
         | Kind::ManagementSync
         | Kind::Other

@@ -23,10 +23,19 @@ pub enum Spec {
     Soap12,
     WsAddressing,
     WsSecurity,
+    /// WS-Trust 1.3.
+    WsTrust,
     Xml,
+    /// Windows Client Certificate Enrollment Protocol.
+    MsWcce,
+    XmlSignature,
     XmlSchema,
     Rfc2986,
     Rfc5280,
+    /// Cryptographic Message Syntax.
+    Rfc5652,
+    /// JSON Web Token.
+    Rfc7519,
     Rfc9112,
     /// Recordings of real devices and servers.
     Field,
@@ -44,10 +53,15 @@ impl Spec {
             Self::Soap12 => "SOAP 1.2",
             Self::WsAddressing => "WS-Addressing 1.0",
             Self::WsSecurity => "WS-Security 1.0",
+            Self::WsTrust => "WS-Trust 1.3",
             Self::Xml => "XML 1.0",
+            Self::MsWcce => "MS-WCCE",
+            Self::XmlSignature => "XML Signature",
             Self::XmlSchema => "XML Schema",
             Self::Rfc2986 => "RFC 2986",
             Self::Rfc5280 => "RFC 5280",
+            Self::Rfc5652 => "RFC 5652",
+            Self::Rfc7519 => "RFC 7519",
             Self::Rfc9112 => "RFC 9112",
             Self::Field => "observed",
         }

@@ -1,7 +1,7 @@
 //! Rules on the certificates in the provisioning document (MS-MDE2 2.2.9.1, 2.2.9.2), against the request.
 
 use super::check::{Check, Context, Verdict};
-use super::rule::{Change, Example, Part, Rule, Severity, Step, Subject};
+use super::rule::{Change, Example, Golden, Part, Rule, Severity, Step, Subject};
 use super::spec::{Cite, Spec};
 use crate::event::Side;
 use crate::message::{Characteristic, Content, Provisioning, Spot, StoreCertificate, TokenRequest};
@@ -318,174 +318,151 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
     Rule {
-        id: "PROV-CS-007",
-        name: "root-not-self-signed",
+        id: "PROV-CS-013",
+        name: "unknown-certificate-store",
         severity: Severity::WARNING,
         subject: Subject::Server,
-        requirement: "A certificate in Root/System is self-signed.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "2.2.9.2",
-            "Root/System: Defines the certificate store that contains root, or self-signed, certificates.",
-        )],
-        consequence: "The chain may not be trusted.",
-        remedy: "Put intermediate certificates into CA/System.",
-        hresult: None,
+        requirement: "CertificateStore has Root/System, CA/System, My/User and My/System, with letters' case as here.",
+        cites: &[
+            Cite::should(Spec::MsMde2, "2.2.9.2", "Note that CA/System is case sensitive."),
+            Cite::should(
+                Spec::MsMde2,
+                "2.2.9.4",
+                "RootCATrustedCertificates/TrustedPublisher: The node for trusted publisher certificates.",
+            ),
+        ],
+        consequence: "The device does not know the store: the certificate is not installed, or the settings fail.",
+        remedy: "Use one of these; RootCATrustedCertificates has Root, CA, TrustedPublisher and TrustedPeople.",
+        hresult: Some(0x8018_001E),
         check: Check::Provisioning(|doc, cx| {
-            let roots: Vec<_> =
-                doc.certificates.iter().filter(|c| c.store == "Root" && c.certificate.is_some()).collect();
-            if roots.is_empty() {
-                return Verdict::Skip;
-            }
-            let bad = roots.into_iter().filter_map(|root| {
-                let certificate = root.certificate.as_ref()?;
-                let own = certificate.subject == certificate.issuer
-                    && certificate.is_signed_by(certificate) != Some(false);
-                (!own).then(|| {
-                    let found = format!("issued by {}", certificate.issuer);
-                    cx.provisioned(&root.thumbprint.spot, "a self-signed certificate", found)
-                })
-            });
-            Verdict::from_evidence(bad.collect())
-        }),
-        needs: &["PROV-CS-015"],
-        examples: &[Example::part(
-            Step::Token,
-            Side::Response,
-            Part::Certificate,
-            Change::Variant("leaf-in-root"),
-        )
-        .also(&["PROV-CS-016"])],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-CS-016",
-        name: "certificate-not-signed-by-sent-authority",
-        severity: Severity::WARNING,
-        subject: Subject::Server,
-        requirement: "One of the sent authorities issued the client certificate.",
-        cites: &[Cite::observed(
-            Spec::Field,
-            "",
-            "Servers send the chain of the certificate that they issue.",
-        )],
-        consequence: "The device may not be able to build the chain.",
-        remedy: "Send the root, and the intermediate if there is one, that issued the certificate.",
-        hresult: None,
-        check: Check::Provisioning(|doc, cx| {
-            let Some(client) = doc.client_certificate() else { return Verdict::Skip };
-            let Some(certificate) = &client.certificate else { return Verdict::Skip };
-            let others: Vec<_> = doc
-                .certificates
-                .iter()
-                .filter(|c| c.store != "My")
-                .filter_map(|c| c.certificate.as_ref())
-                .collect();
+            // Where the client's own certificate goes, another rule says.
+            let others: Vec<_> =
+                doc.certificates.iter().filter(|c| !c.store.eq_ignore_ascii_case("My")).collect();
             if others.is_empty() {
                 return Verdict::Skip;
             }
-            let signed = others
-                .iter()
-                .any(|o| o.subject == certificate.issuer && certificate.is_signed_by(o) != Some(false));
-            Verdict::check(signed, || {
-                let expected = format!("the authority {}", certificate.issuer);
-                let found: Vec<_> = others.iter().map(|o| o.subject.to_string()).collect();
-                cx.fail_provisioned(&client.thumbprint.spot, expected, found.join("; "))
-            })
+            let unknown = others.into_iter().filter(|c| match c.location.as_str() {
+                "System" => !["Root", "CA"].contains(&c.store.as_str()),
+                "RootCATrustedCertificates" => {
+                    !["Root", "CA", "TrustedPublisher", "TrustedPeople"].contains(&c.store.as_str())
+                }
+                _ => true,
+            });
+            Verdict::from_evidence(
+                unknown
+                    .take(8)
+                    .map(|c| {
+                        let found = format!("{}/{}", c.store, c.location);
+                        cx.provisioned(&c.thumbprint.spot, "Root/System or CA/System", found)
+                    })
+                    .collect(),
+            )
         }),
-        needs: &["PROV-CS-015"],
-        examples: &[Example::part(
-            Step::Token,
-            Side::Response,
-            Part::Certificate,
-            Change::Variant("other-authority"),
+        needs: &["PROV-003"],
+        examples: &[Example::provisioning(
+            "wap-provisioningdoc/characteristic[CertificateStore]/characteristic[CA]/@type",
+            Change::Set("Ca"),
+        )
+        .on(Golden::DeviceContext)],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "PROV-CS-006",
+        name: "more-certificates-than-needed",
+        severity: Severity::WARNING,
+        subject: Subject::Server,
+        requirement: "The document has one root, at most one intermediate, and in My only the client's certificate.",
+        cites: &[Cite::observed(
+            Spec::MsDocs,
+            "Federated authentication device enrollment",
+            "Other certificates than the client's, one root and one intermediate are not supported at enrollment.",
+        )],
+        consequence: "The device may install one of them only, or look for its key with the wrong certificate.",
+        remedy: "Put an intermediate into CA/System, and send further ones in a management session.",
+        hresult: Some(0x8018_001E),
+        check: Check::Provisioning(|doc, cx| {
+            let kinds: &[(&str, &str)] =
+                &[("My", "one client certificate"), ("Root", "one root"), ("CA", "one intermediate")];
+            if doc.certificates.is_empty() {
+                return Verdict::Skip;
+            }
+            let mut evidence = Vec::new();
+            for (store, expected) in kinds {
+                let in_store = doc.certificates.iter().filter(|c| {
+                    c.store.eq_ignore_ascii_case(store) && c.location != "RootCATrustedCertificates"
+                });
+                let more = in_store.skip(1).take(8);
+                evidence.extend(
+                    more.map(|c| {
+                        cx.provisioned(&c.thumbprint.spot, *expected, format!("one more in {store}"))
+                    }),
+                );
+            }
+            Verdict::from_evidence(evidence)
+        }),
+        needs: &["PROV-003", "PROV-CS-015"],
+        examples: &[Example::provisioning(
+            "wap-provisioningdoc/characteristic[CertificateStore]/characteristic[Root]/characteristic[System]/characteristic[1]",
+            Change::Duplicate,
         )],
         since: "0.1.0",
     },
     Rule {
-        id: "PROV-CS-008",
-        name: "issued-certificate-not-valid-now",
-        severity: Severity::ERROR,
+        id: "PROV-CS-014",
+        name: "scep-at-enrollment",
+        severity: Severity::INFO,
         subject: Subject::Server,
-        requirement: "The issued certificate is valid when it arrives.",
-        cites: &[
-            Cite::must(
-                Spec::Rfc5280,
-                "4.1.2.5",
-                "The certificate validity period is the time interval during which the CA warrants",
-            ),
-            Cite::observed(
-                Spec::Field,
-                "",
-                "A certificate outside its validity cannot authenticate the first session.",
-            ),
-        ],
-        consequence: "The device cannot use the certificate.",
-        remedy: "Check the authority's clock, and back-date notBefore by some minutes.",
-        hresult: Some(0x8018_0024),
-        check: Check::Provisioning(|doc, cx| {
-            let client = doc.client_certificate().and_then(|c| Some((c, c.certificate.as_ref()?)));
-            let Some((node, certificate)) = client else { return Verdict::Skip };
-            let at = cx.exchange.response.as_ref().map(|r| r.at).unwrap_or_default();
-            let (Some(from), Some(to)) = (certificate.not_before, certificate.not_after) else {
-                return Verdict::Skip;
-            };
-            if at.0 == 0 {
-                return Verdict::Skip; // A message from a file: nobody knows when it was sent.
-            }
-            // Five minutes of skew between the authority and us are nobody's fault.
-            Verdict::check(from <= at.plus_millis(300_000) && at <= to, || {
-                cx.fail_provisioned(
-                    &node.thumbprint.spot,
-                    format!("valid at {at}"),
-                    format!("{from} to {to}"),
-                )
-            })
-        }),
-        needs: &["PROV-CS-015"],
-        examples: &[
-            Example::part(Step::Token, Side::Response, Part::Certificate, Change::Variant("expired")),
-            Example::part(Step::Token, Side::Response, Part::Certificate, Change::Variant("not-yet-valid")),
-        ],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "PROV-CS-009",
-        name: "certificate-not-for-client-authentication",
-        severity: Severity::WARNING,
-        subject: Subject::Server,
-        requirement: "The issued certificate may be used for TLS client authentication.",
-        cites: &[Cite::must(Spec::Rfc5280, "4.2.1.12", "id-kp-clientAuth")],
-        consequence: "Servers may refuse it in the management sessions.",
-        remedy: "Issue it with the extended key usage 1.3.6.1.5.5.7.3.2 and the key usage digitalSignature.",
+        requirement: "CertificateStore/My/SCEP is left to the management sessions, and its values are in their ranges.",
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "2.2.9.2",
+            "If the value does not have those bits set, configuration will fail.",
+        )],
+        consequence: "Nothing happens until a session executes the request's Enroll node; wrong values fail then.",
+        remedy: "Send the request with its Enroll in the first management session.",
         hresult: None,
         check: Check::Provisioning(|doc, cx| {
-            let client = doc.client_certificate().and_then(|c| Some((c, c.certificate.as_ref()?)));
-            let Some((node, certificate)) = client else { return Verdict::Skip };
-            let purposes = certificate.key_purposes();
-            let fits = purposes.is_empty()
-                || purposes.iter().any(|p| p == "1.3.6.1.5.5.7.3.2" || p == "2.5.29.37.0");
-            Verdict::check(fits && certificate.may_sign(), || {
-                cx.fail_provisioned(&node.thumbprint.spot, "1.3.6.1.5.5.7.3.2", purposes.join(", "))
-            })
+            if doc.certificates.is_empty() {
+                return Verdict::Skip;
+            }
+            let my = doc.top("CertificateStore").flat_map(|c| c.children_of("My"));
+            let scep: Vec<_> = my.flat_map(|c| c.children_of("SCEP")).collect();
+            let present = scep.iter().map(|s| (s.spot(), "no SCEP yet", "SCEP".to_owned()));
+            let requests = scep.iter().flat_map(Characteristic::children);
+            let installs = requests.flat_map(|request| request.children_of("Install"));
+            let wrong = installs.flat_map(|install| {
+                SCEP_VALUES.iter().filter_map(move |(name, allowed, holds)| {
+                    let field = install.parm(name).filter(|f| !holds(&f.value))?;
+                    Some((field.spot, *allowed, field.value))
+                })
+            });
+            Verdict::from_evidence(
+                present
+                    .chain(wrong)
+                    .take(8)
+                    .map(|(spot, expected, found)| cx.provisioned(&spot, expected, found))
+                    .collect(),
+            )
         }),
-        needs: &["PROV-CS-015"],
-        examples: &[Example::part(
-            Step::Token,
-            Side::Response,
-            Part::Certificate,
-            Change::Variant("no-client-auth"),
+        needs: &["PROV-003"],
+        examples: &[Example::provisioning(
+            "wap-provisioningdoc/characteristic[CertificateStore]/characteristic[My]",
+            Change::Insert(concat!(
+                "<characteristic type=\"SCEP\"><characteristic type=\"wifi\"><characteristic type=\"Install\">",
+                "<parm name=\"KeyUsage\" value=\"1\" datatype=\"integer\"/></characteristic></characteristic>",
+                "</characteristic>"
+            )),
         )],
         since: "0.1.0",
     },
 ];
 
-/// Judges every certificate; skips when there is none.
+/// Judges every certificate; skips when there is none. A few findings of a kind say it.
 fn each(doc: &Provisioning, judge: impl Fn(&StoreCertificate) -> Option<super::Evidence>) -> Verdict {
     if doc.certificates.is_empty() {
         return Verdict::Skip;
     }
-    Verdict::from_evidence(doc.certificates.iter().filter_map(judge).collect())
+    Verdict::from_evidence(doc.certificates.iter().filter_map(judge).take(8).collect())
 }
 
 /// A document for application management (MS-MDE2 2.2.9.1) has no certificate, and its application no APPAUTH.
@@ -501,3 +478,18 @@ fn token_request<'a>(cx: &Context<'a>) -> Option<&'a TokenRequest> {
         _ => None,
     }
 }
+
+/// A setting of a SCEP request, what its values may be in words, and whether one is (MS-MDE2 2.2.9.2).
+type ScepValue = (&'static str, &'static str, fn(&str) -> bool);
+
+const SCEP_VALUES: &[ScepValue] = &[
+    ("KeyUsage", "a number with bit 0x20 or 0x80", |v| v.parse::<u32>().is_ok_and(|n| n & 0xA0 != 0)),
+    ("KeyLength", "1024, 2048 or 4096", |v| ["1024", "2048", "4096"].contains(&v)),
+    ("RetryDelay", "1 or more", |v| v.parse::<u32>().is_ok_and(|n| n >= 1)),
+    ("RetryCount", "0 to 30", |v| v.parse::<u32>().is_ok_and(|n| n <= 30)),
+    ("KeyProtection", "1 to 4", |v| v.parse::<u32>().is_ok_and(|n| (1..=4).contains(&n))),
+    ("HashAlgorithm", "SHA-1, SHA-2 or SHA-3 with + between", |v| {
+        v.split('+').all(|family| ["SHA-1", "SHA-2", "SHA-3"].contains(&family))
+    }),
+    ("CAThumbprint", "40 hexadecimal digits", |v| v.len() == 40 && v.bytes().all(|b| b.is_ascii_hexdigit())),
+];

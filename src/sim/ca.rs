@@ -29,6 +29,8 @@ pub struct Authority {
     key: Key,
     from: Time,
     root: Bytes,
+    /// Devices' certificates are issued by an authority below the root.
+    intermediate: bool,
 }
 
 #[derive(Debug, Error)]
@@ -54,6 +56,10 @@ pub enum Flaw {
     LeafInRoot,
     /// The root that is sent is another authority's.
     OtherAuthority,
+    /// It ends in a month.
+    ShortLived,
+    /// It names MD5 as its hash, and its signature does not hold.
+    WeakHash,
 }
 
 impl Flaw {
@@ -66,16 +72,19 @@ impl Flaw {
             "no-client-auth" => Self::NoClientAuth,
             "leaf-in-root" => Self::LeafInRoot,
             "other-authority" => Self::OtherAuthority,
+            "short-lived" => Self::ShortLived,
+            "weak-hash" => Self::WeakHash,
             _ => return None,
         })
     }
 }
 
-/// A device's certificate, and the root that it is told to trust. DER.
+/// A device's certificate, the root that it is told to trust, and who issued it when that is not the root. DER.
 #[derive(Clone, Debug)]
 pub struct Issued {
     pub client: Bytes,
     pub root: Bytes,
+    pub intermediate: Option<Bytes>,
 }
 
 impl Authority {
@@ -85,7 +94,13 @@ impl Authority {
             .self_signed(key.pair())
             .map_err(|source| CaError::NotIssued { subject: name.to_owned(), source })?;
         let root = Bytes::copy_from_slice(root.der());
-        Ok(Self { name: name.to_owned(), key, from, root })
+        Ok(Self { name: name.to_owned(), key, from, root, intermediate: false })
+    }
+
+    /// The same, but issuing through an authority between the root and the devices. Its key is the root's own.
+    #[must_use]
+    pub(super) fn through_intermediate(self) -> Self {
+        Self { intermediate: true, ..self }
     }
 
     /// The root's certificate, DER.
@@ -112,17 +127,25 @@ impl Authority {
             Some(Flaw::NotYetValid) => 2 * DAY,
             _ => -BACKDATED,
         });
-        let mut params = params(subject, from, 365);
+        let days = if flaw == Some(Flaw::ShortLived) { 30 } else { 365 };
+        let mut params = params(subject, from, days);
         params.serial_number = Some(serial(&[public, &now.0.to_be_bytes()]));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![match flaw {
             Some(Flaw::NoClientAuth) => ExtendedKeyUsagePurpose::ServerAuth,
             _ => ExtendedKeyUsagePurpose::ClientAuth,
         }];
+        let below = self.intermediate.then(|| format!("{} Intermediate", self.name));
+        let intermediate = match &below {
+            Some(name) => Some(self.sign(&root_params(name, self.from), self.key.pair())?),
+            None => None,
+        };
+        let issuer = below.as_ref().unwrap_or(&self.name);
         let client = match flaw {
             // Any other key will do: the authority's own is at hand.
-            Some(Flaw::OtherKey) => self.sign(&params, self.key.pair())?,
-            _ => self.sign(&params, &asked)?,
+            Some(Flaw::OtherKey) => self.sign_as(issuer, &params, self.key.pair())?,
+            Some(Flaw::WeakHash) => weaken(&self.sign_as(issuer, &params, &asked)?),
+            _ => self.sign_as(issuer, &params, &asked)?,
         };
         let root = match flaw {
             Some(Flaw::LeafInRoot) => {
@@ -137,7 +160,7 @@ impl Authority {
             }
             _ => self.root.clone(),
         };
-        Ok(Issued { client, root })
+        Ok(Issued { client, root, intermediate })
     }
 
     /// A TLS server's certificate for these names (IP addresses, too), valid for a year. DER.
@@ -160,12 +183,35 @@ impl Authority {
     }
 
     fn sign(&self, params: &CertificateParams, key: &impl PublicKeyData) -> Result<Bytes, CaError> {
-        let issuer = Issuer::new(root_params(&self.name, self.from), self.key.pair());
+        self.sign_as(&self.name, params, key)
+    }
+
+    fn sign_as(
+        &self,
+        name: &str,
+        params: &CertificateParams,
+        key: &impl PublicKeyData,
+    ) -> Result<Bytes, CaError> {
+        let issuer = Issuer::new(root_params(name, self.from), self.key.pair());
         params.signed_by(key, &issuer).map(|c| Bytes::copy_from_slice(c.der())).map_err(|source| {
             let subject = params.distinguished_name.iter().map(|(_, value)| format!("{value:?}")).collect();
             CaError::NotIssued { subject, source }
         })
     }
+}
+
+/// sha256WithRSAEncryption becomes md5WithRSAEncryption, which is as long, wherever it is named.
+fn weaken(certificate: &[u8]) -> Bytes {
+    const SHA256: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0B];
+    let mut weak = certificate.to_vec();
+    for at in 0..weak.len() {
+        if weak.get(at..).is_some_and(|rest| rest.starts_with(SHA256))
+            && let Some(last) = weak.get_mut(at + SHA256.len() - 1)
+        {
+            *last = 0x04;
+        }
+    }
+    weak.into()
 }
 
 /// A certificate as PEM.

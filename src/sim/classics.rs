@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::golden::{SEED, on_premise, refused, with_edit, wrong_password};
-use super::misbehave;
+use super::golden::{SEED, of, on_premise, with_edit, wrong_password};
 use crate::event::{Connection, ConnectionEvent, ConnectionId, Event, Reason, Time};
 use crate::message::read_request;
 use crate::rules::{Edit, Golden, Step, by_id};
@@ -17,7 +16,7 @@ pub fn all() -> Vec<(&'static str, Vec<Event>)> {
         ("certificate-for-another-key", stopped(broken("PROV-CS-004"), Step::Sync)),
         ("certificate-distrusted", broken("TLS-001")),
         ("wrong-password", wrong_password()),
-        ("device-cap-reached", refused()),
+        ("device-cap-reached", of(Golden::Refused)),
         ("stops-after-discovery", stopped(on_premise(SEED), Step::Policies)),
     ]
 }
@@ -32,7 +31,7 @@ fn broken(rule: &str) -> Vec<Event> {
 /// The device goes away before that step: its open connections close, and nothing else follows.
 fn stopped(mut events: Vec<Event>, before: Step) -> Vec<Event> {
     let at = events.iter().position(|event| {
-        matches!(event, Event::Exchange(e) if misbehave::step_of(read_request(&e.request).kind) == Some(before))
+        matches!(event, Event::Exchange(e) if Step::of(&e.request, read_request(&e.request).kind) == Some(before))
     });
     events.truncate(at.unwrap_or(events.len()));
     // A connection that would have been for that step only.

@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
+use super::signing::Holder;
 use crate::event::{Body, Framing, Header, Request, Response, Time};
 
 /// More than any enrollment answer has.
@@ -49,7 +50,7 @@ impl Trust {
 pub enum ClientError {
     #[error("no certificate in this PEM text: it needs a -----BEGIN CERTIFICATE----- block")]
     NoAuthority,
-    #[error("this trust cannot be used: {0}")]
+    #[error("this trust or client certificate cannot be used: {0}")]
     Trust(rustls::Error),
     #[error("cannot resolve {host}: {source}")]
     Resolve { host: String, source: std::io::Error },
@@ -105,6 +106,7 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(
         trust: &Trust,
+        holder: Option<&Holder>,
         connect: Option<SocketAddr>,
         patience: Duration,
         clock: fn() -> Time,
@@ -112,7 +114,7 @@ impl Client {
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(ClientError::Trust)?;
-        let mut config = match trust {
+        let verified = match trust {
             Trust::System => builder.with_platform_verifier().map_err(ClientError::Trust)?,
             Trust::Authorities(authorities) => {
                 let mut roots = RootCertStore::empty();
@@ -122,8 +124,14 @@ impl Client {
                 builder.with_root_certificates(roots)
             }
             Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
-        }
-        .with_no_client_auth();
+        };
+        let mut config = match holder {
+            Some(holder) => {
+                let chain = vec![CertificateDer::from(holder.certificate.to_vec())];
+                verified.with_client_auth_cert(chain, holder.key.private()).map_err(ClientError::Trust)?
+            }
+            None => verified.with_no_client_auth(),
+        };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), connect, patience, clock, open: None })
     }

@@ -2,42 +2,103 @@
 
 use super::key::{Key, KeyError};
 
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const SET: u8 = 0x31;
 
 const COMMON_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x04, 0x03];
 const EXTENSION_REQUEST: &[u8] = &[0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x0E];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x06, 0x03, 0x55, 0x1D, 0x25];
 const CLIENT_AUTH: &[u8] = &[0x06, 0x08, 0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
+const SERVER_AUTH: &[u8] = &[0x06, 0x08, 0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
 /// 1.3.6.1.4.1.311.66.1.0: Windows' own, its value is the DeviceID and no DER.
 const DEVICE_ID: &[u8] = &[0x06, 0x0A, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x42, 0x01, 0x00];
 /// sha256WithRSAEncryption with its NULL.
 const SHA256_WITH_RSA: &[u8] =
     &[0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0B, 0x05, 0x00];
 
-/// A PKCS#10 for `key`, its subject `CN=CONTAINER!DEVICEID` with the NUL at its end that Windows leaves there.
-pub(super) fn request(container: &str, device_id: &str, key: &Key) -> Result<Vec<u8>, KeyError> {
+const ECDSA_WITH_SHA256: &[u8] = &[0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x02];
+
+/// What is odd about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestFlaw {
+    /// Its attribute has two values.
+    TwoValues,
+    /// It asks for a server's certificate.
+    ServerAuth,
+    /// Its common name is longer than a common name may be.
+    LongName,
+    /// Its own extension names another device.
+    OtherDevice,
+    /// Its key is on an elliptic curve.
+    EllipticKey,
+    /// Its RSA key has the public exponent 3.
+    SmallExponent,
+}
+
+impl RequestFlaw {
+    /// By the name that the rules' examples use.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "two-values" => Self::TwoValues,
+            "server-auth" => Self::ServerAuth,
+            "long-name" => Self::LongName,
+            "other-device" => Self::OtherDevice,
+            "elliptic-key" => Self::EllipticKey,
+            "small-exponent" => Self::SmallExponent,
+            _ => return None,
+        })
+    }
+}
+
+/// 1.3.6.1.4.1.311.13.1 (MS-WCCE 2.2.2.7.3).
+const RENEWAL_CERTIFICATE: &[u8] = &[0x06, 0x09, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x0D, 0x01];
+
+/// A PKCS#10 for `key`, its subject `CN=CONTAINER!DEVICEID` with the NUL at its end that Windows leaves there; `renews`
+/// is the certificate (DER) that it is to replace.
+pub(super) fn request(
+    container: &str,
+    device_id: &str,
+    key: &Key,
+    renews: Option<&[u8]>,
+    flaw: Option<RequestFlaw>,
+) -> Result<Vec<u8>, KeyError> {
+    let container = if flaw == Some(RequestFlaw::LongName) { &container.repeat(2) } else { container };
     let common_name = format!("{container}!{device_id}\0");
+    let extension_id = match flaw {
+        Some(RequestFlaw::OtherDevice) => "00000000000000000000000000000000",
+        _ => device_id,
+    };
     let subject =
         tlv(SEQUENCE, &[&tlv(SET, &[&tlv(SEQUENCE, &[COMMON_NAME, &tlv(0x0C, &[common_name.as_bytes()])])])]);
-    let usages = tlv(SEQUENCE, &[CLIENT_AUTH]);
+    let usages = match flaw {
+        Some(RequestFlaw::ServerAuth) => tlv(SEQUENCE, &[SERVER_AUTH]),
+        _ => tlv(SEQUENCE, &[CLIENT_AUTH]),
+    };
     let extensions = tlv(
         SEQUENCE,
         &[
             &tlv(SEQUENCE, &[EXTENDED_KEY_USAGE, &tlv(0x04, &[&usages])]),
-            &tlv(SEQUENCE, &[DEVICE_ID, &tlv(0x04, &[device_id.as_bytes(), b"\0"])]),
+            &tlv(SEQUENCE, &[DEVICE_ID, &tlv(0x04, &[extension_id.as_bytes(), b"\0"])]),
         ],
     );
-    let attribute = tlv(SEQUENCE, &[EXTENSION_REQUEST, &tlv(SET, &[&extensions])]);
+    let no_more = tlv(SEQUENCE, &[]);
+    let values: &[&[u8]] = match flaw {
+        Some(RequestFlaw::TwoValues) => &[&extensions, &no_more],
+        _ => &[&extensions],
+    };
+    let mut attributes = tlv(SEQUENCE, &[EXTENSION_REQUEST, &tlv(SET, values)]);
+    if let Some(certificate) = renews {
+        attributes.extend(tlv(SEQUENCE, &[RENEWAL_CERTIFICATE, &tlv(SET, &[certificate])]));
+    }
     let version = [0x02, 0x01, 0x00];
-    let info = tlv(SEQUENCE, &[&version, &subject, &key.public(), &tlv(0xA0, &[&attribute])]);
+    let info = tlv(SEQUENCE, &[&version, &subject, &key.public(), &tlv(0xA0, &[&attributes])]);
     let signature = key.sign(&info)?;
-    let algorithm = tlv(SEQUENCE, &[SHA256_WITH_RSA]);
+    let algorithm = tlv(SEQUENCE, &[if key.is_elliptic() { ECDSA_WITH_SHA256 } else { SHA256_WITH_RSA }]);
     Ok(tlv(SEQUENCE, &[&info, &algorithm, &tlv(0x03, &[&[0], &signature])]))
 }
 
 /// One DER element with these parts as its content.
-fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let mut out = vec![tag];
     let length = content.len().to_be_bytes();
@@ -64,11 +125,12 @@ mod tests {
     fn the_request_reads_like_one_of_windows() {
         let key = Key::from_pem(include_str!("../../captures/golden/keys/device.pem")).unwrap();
         let der =
-            request("562A7F9A-6CD8-40B0-9E7E-0DBDD8", "B5B954E81FBCB94EB79BD08BE625F4EE", &key).unwrap();
+            request("562A7F9A-6CD8-40B0-9E7E-0DBDD8", "B5B954E81FBCB94EB79BD08BE625F4EE", &key, None, None)
+                .unwrap();
         let csr = Csr::read(&der).unwrap();
         let subject = "CN=562A7F9A-6CD8-40B0-9E7E-0DBDD8!B5B954E81FBCB94EB79BD08BE625F4EE\\0";
         assert_eq!(csr.subject.to_string(), subject);
-        assert_eq!(csr.key, PublicKey::Rsa { bits: 2048 });
+        assert_eq!(csr.key, PublicKey::Rsa { bits: 2048, exponent: Some(65_537) });
         assert_eq!((csr.signature_valid, csr.trailing), (Some(true), 0));
         assert_eq!(csr.key_purposes(), ["1.3.6.1.5.5.7.3.2"]);
         assert_eq!(csr.device_id().as_deref(), Some("B5B954E81FBCB94EB79BD08BE625F4EE"));

@@ -7,11 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::address::Address;
-use super::csr;
+use super::csr::{self, RequestFlaw};
 use super::key::{Key, KeyError};
-use super::text::{SOAP_TYPE, SYNC_TYPE, escape, headers, hex};
+use super::shape::Shape;
+use super::signing::{Holder, RenewalFlaw, sign_data, sign_message};
+use super::text::{SOAP_TYPE, SYNC_TYPE, escape, hash, headers, hex, uuid};
 use crate::event::{Body, Request, Time};
 use crate::message::{DiscoverRequest, TokenRequest, names};
+use crate::rules::Golden;
 
 /// What tells one device from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,25 +39,23 @@ pub struct Profile {
     pub user_logged_in: bool,
     pub ux_initiated: bool,
     pub not_in_oobe: bool,
+    /// What Discover says for ApplicationVersion, where it is not the truth: programs without a compatibility manifest
+    /// see an older Windows.
+    pub discovers_as: Option<String>,
+    /// Discover has the user's address; a program's has none.
+    pub names_user: bool,
+    /// Further context items.
+    pub extras: Vec<(&'static str, String)>,
+    /// Attests its key, as devices do from EnrollmentVersion 5.0 on.
+    pub attests: bool,
 }
-
-/// Windows builds in the field, with the RequestVersion that they send.
-const BUILDS: &[(&str, &str, u32)] = &[
-    ("10.0.26100.4061", "5.0", 48),
-    ("10.0.22631.5335", "5.0", 4),
-    ("10.0.19045.5854", "4.0", 48),
-    ("10.0.26200.6584", "9.0", 4),
-    ("10.0.22000.3260", "4.0", 125),
-];
 
 impl Profile {
     /// The device of that number in a fleet: the same arguments give the same device.
     pub fn numbered(seed: u64, number: u32, user: &str, password: &str) -> Self {
         let of = |what: &str| hex(&[&seed.to_be_bytes(), &number.to_be_bytes(), what.as_bytes()]);
         let digits = |text: &str, from: usize, to: usize| text.get(from..to).unwrap_or_default().to_owned();
-        let index = usize::try_from(number).unwrap_or_default() % BUILDS.len();
-        let (version, request_version, edition) =
-            BUILDS.get(index).copied().unwrap_or(("10.0.26100.4061", "5.0", 48));
+        let form = Shape::numbered(number).form();
         let (container, mac) = (of("container"), of("mac"));
         Self {
             user: user.to_owned(),
@@ -70,9 +71,9 @@ impl Profile {
                 digits(&container, 20, 26)
             ),
             name: format!("DESKTOP-{}", digits(&of("name"), 0, 7)),
-            os_version: version.to_owned(),
-            os_edition: edition,
-            request_version: request_version.to_owned(),
+            os_version: form.os_version.to_owned(),
+            os_edition: form.os_edition,
+            request_version: form.request_version.to_owned(),
             enrollment_type: "Full".to_owned(),
             macs: (0..2u8)
                 .map(|n| format!("00-15-5D-{}-{}-0{n}", digits(&mac, 0, 2), digits(&mac, 2, 4)))
@@ -81,6 +82,60 @@ impl Profile {
             user_logged_in: true,
             ux_initiated: true,
             not_in_oobe: true,
+            discovers_as: None,
+            names_user: true,
+            extras: Vec::new(),
+            attests: false,
+        }
+    }
+
+    /// The same device in another shape.
+    #[must_use]
+    pub fn shaped(self, shape: Shape) -> Self {
+        let form = shape.form();
+        let mut profile = Self {
+            os_version: form.os_version.to_owned(),
+            request_version: form.request_version.to_owned(),
+            os_edition: form.os_edition,
+            ..self
+        };
+        match shape {
+            Shape::Programmatic => {
+                profile.names_user = false;
+                profile.ux_initiated = false;
+                profile.discovers_as = Some("6.2.9200.0".to_owned());
+            }
+            Shape::Autopilot => {
+                profile.enrollment_type = "Device".to_owned();
+                profile.user_logged_in = false;
+                profile.ux_initiated = false;
+                profile.not_in_oobe = false;
+                let correlator = uuid(&[profile.device_id.as_bytes(), b"autopilot"]).to_string();
+                profile.extras = vec![
+                    ("ZeroTouchProvisioning", correlator.clone()),
+                    ("OfflineAutoPilotEnrollmentCorrelator", correlator),
+                ];
+            }
+            Shape::Windows10 | Shape::Windows11H23 | Shape::Windows11H24 | Shape::Windows11H25 => {}
+        }
+        profile
+    }
+
+    /// As the golden's device is.
+    #[must_use]
+    pub fn suiting(self, golden: Golden) -> Self {
+        match golden {
+            Golden::Entra => self.shaped(Shape::Autopilot),
+            Golden::Certificate | Golden::DeviceContext => {
+                Self { enrollment_type: "Device".to_owned(), ..self }
+            }
+            Golden::Attestation => Self { request_version: "7.0".to_owned(), attests: true, ..self },
+            Golden::OnPremise
+            | Golden::Refused
+            | Golden::Denied
+            | Golden::FullPolicy
+            | Golden::Federated
+            | Golden::Renewal => self,
         }
     }
 
@@ -116,16 +171,42 @@ impl Profile {
             not_in_oobe: is("NotInOobe", blank.not_in_oobe),
             user: blank.user,
             password: blank.password,
+            discovers_as: None,
+            names_user: true,
+            extras: Vec::new(),
+            attests: blank.attests,
         }
     }
 }
 
-/// A device: who it is, and its key.
+/// A device: who it is, its key, and what it proves its right to enroll with.
 #[derive(Clone, Debug)]
 pub struct Device {
     pub profile: Profile,
     pub key: Arc<Key>,
+    pub proof: Proof,
+    /// What is odd about its certificate request.
+    pub flaw: Option<RequestFlaw>,
+    /// What is wrong with its renewal.
+    pub renewal_flaw: Option<RenewalFlaw>,
 }
+
+/// What a device has to show.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// The profile's user and password, in the message or on the server's sign-in page.
+    Password,
+    /// A token of Entra's, a JWT.
+    Entra(String),
+    /// A certificate that it was given, which signs its messages.
+    Certificate(Holder),
+    /// The certificate that it got when it enrolled, and which is to be renewed.
+    Renewal(Holder),
+}
+
+/// The id of the token that a signature refers to.
+const TOKEN_ID: &str = "uuid-29801C2F-F26B-46AD-984B-AFAEFB545FF8";
+const X509_LIFE: i64 = 300_000;
 
 const SOAP_NAMESPACES: &str = concat!(
     "xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" xmlns:a=\"http://www.w3.org/2005/08/addressing\" ",
@@ -136,6 +217,24 @@ const SOAP_NAMESPACES: &str = concat!(
 );
 
 impl Device {
+    /// One with a user name and a password.
+    pub fn new(profile: Profile, key: Arc<Key>) -> Self {
+        Self { profile, key, proof: Proof::Password, flaw: None, renewal_flaw: None }
+    }
+
+    /// The same, but its request is odd, and its key where that is what is odd.
+    pub fn flawed(self, flaw: RequestFlaw) -> Result<Self, KeyError> {
+        let key = match flaw {
+            RequestFlaw::EllipticKey => Arc::new(Key::elliptic()?),
+            RequestFlaw::SmallExponent => Arc::new(Key::with_exponent_3()?),
+            RequestFlaw::TwoValues
+            | RequestFlaw::ServerAuth
+            | RequestFlaw::LongName
+            | RequestFlaw::OtherDevice => self.key,
+        };
+        Ok(Self { key, flaw: Some(flaw), ..self })
+    }
+
     pub fn probe(&self, to: &Address, at: Time) -> Request {
         Request {
             at,
@@ -153,14 +252,20 @@ impl Device {
     }
 
     pub fn discover(&self, to: &Address, at: Time) -> Request {
-        let Profile { user, os_version, os_edition, request_version, .. } = &self.profile;
+        let Profile { os_version, os_edition, request_version, .. } = &self.profile;
+        let version = self.profile.discovers_as.as_ref().unwrap_or(os_version);
+        let user = if self.profile.names_user { self.profile.user.as_str() } else { "" };
+        let offered: &[&str] = match self.proof {
+            Proof::Certificate(_) => &["Certificate"],
+            Proof::Password | Proof::Entra(_) | Proof::Renewal(_) => &["OnPremise", "Federated"],
+        };
+        let offered: String = offered.iter().map(|o| format!("<AuthPolicy>{o}</AuthPolicy>")).collect();
         let text = format!(
             "<s:Envelope xmlns:a=\"{wsa}\" xmlns:s=\"{soap}\"><s:Header>{header}</s:Header><s:Body>\
              <Discover xmlns=\"{discovery}\"><request xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\">\
              <EmailAddress>{email}</EmailAddress><RequestVersion>{request_version}</RequestVersion>\
-             <DeviceType>CIMClient_Windows</DeviceType><ApplicationVersion>{os_version}</ApplicationVersion>\
-             <OSEdition>{os_edition}</OSEdition><AuthPolicies><AuthPolicy>OnPremise</AuthPolicy>\
-             <AuthPolicy>Federated</AuthPolicy></AuthPolicies></request></Discover></s:Body></s:Envelope>",
+             <DeviceType>CIMClient_Windows</DeviceType><ApplicationVersion>{version}</ApplicationVersion>\
+             <OSEdition>{os_edition}</OSEdition><AuthPolicies>{offered}</AuthPolicies></request></Discover></s:Body></s:Envelope>",
             wsa = names::WSA,
             soap = names::SOAP12,
             discovery = names::DISCOVERY,
@@ -174,7 +279,8 @@ impl Device {
         soap_request(to, at, text)
     }
 
-    pub fn get_policies(&self, to: &Address, at: Time) -> Request {
+    /// `token` is what the sign-in page gave, in base64.
+    pub fn get_policies(&self, to: &Address, token: Option<&str>, at: Time) -> Result<Request, KeyError> {
         let text = format!(
             "<s:Envelope {SOAP_NAMESPACES}><s:Header>{header}{security}</s:Header>\
              <s:Body xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
@@ -186,19 +292,37 @@ impl Device {
                 "urn:uuid:72048B64-0F19-448F-8C2E-B4C661860AA0",
                 &to.to_string()
             ),
-            security = self.security(),
+            security = self.security(token, at),
             xcep = names::XCEP,
         );
-        soap_request(to, at, text)
+        Ok(soap_request(to, at, self.signed(text)?))
     }
 
-    pub fn request_token(&self, to: &Address, at: Time) -> Result<Request, KeyError> {
-        let csr = csr::request(&self.profile.container, &self.profile.device_id, &self.key)?;
+    /// `token` is what the sign-in page gave, in base64; `enrollment_data` is from the terms of use.
+    pub fn request_token(
+        &self,
+        to: &Address,
+        token: Option<&str>,
+        enrollment_data: Option<&str>,
+        at: Time,
+    ) -> Result<Request, KeyError> {
+        let Profile { container, device_id, .. } = &self.profile;
+        let (request_type, value_type, request) = match &self.proof {
+            Proof::Renewal(holder) => {
+                let named = self.renewal_flaw != Some(RenewalFlaw::NoRenewalAttribute);
+                let renews = named.then_some(&*holder.certificate);
+                let csr = csr::request(container, device_id, &self.key, renews, self.flaw)?;
+                (names::RENEW, names::PKCS7_WSSE, sign_data(&csr, holder, at, self.renewal_flaw)?)
+            }
+            Proof::Password | Proof::Entra(_) | Proof::Certificate(_) => {
+                (names::ISSUE, names::PKCS10, csr::request(container, device_id, &self.key, None, self.flaw)?)
+            }
+        };
         let text = format!(
             "<s:Envelope {SOAP_NAMESPACES}><s:Header>{header}{security}</s:Header><s:Body>\
              <wst:RequestSecurityToken><wst:TokenType>{token_type}</wst:TokenType>\
-             <wst:RequestType>{issue}</wst:RequestType>\
-             <wsse:BinarySecurityToken ValueType=\"{pkcs10}\" EncodingType=\"{base64}\">{csr}\
+             <wst:RequestType>{request_type}</wst:RequestType>\
+             <wsse:BinarySecurityToken ValueType=\"{value_type}\" EncodingType=\"{base64}\">{request}\
              </wsse:BinarySecurityToken>\
              <ac:AdditionalContext xmlns=\"http://schemas.xmlsoap.org/ws/2006/12/authorization\">{items}\
              </ac:AdditionalContext></wst:RequestSecurityToken></s:Body></s:Envelope>",
@@ -207,15 +331,13 @@ impl Device {
                 "urn:uuid:0d5a1441-5891-453b-becf-a2e5f6ea3749",
                 &to.to_string()
             ),
-            security = self.security(),
+            security = self.security(token, at),
             token_type = names::DEVICE_ENROLLMENT_TOKEN,
-            issue = names::ISSUE,
-            pkcs10 = names::PKCS10,
             base64 = names::BASE64_BINARY,
-            csr = STANDARD.encode(csr),
-            items = self.context_items(),
+            request = STANDARD.encode(request),
+            items = self.context_items(enrollment_data),
         );
-        Ok(soap_request(to, at, text))
+        Ok(soap_request(to, at, self.signed(text)?))
     }
 
     /// The first message of the first management session.
@@ -252,7 +374,38 @@ impl Device {
         }
     }
 
-    fn security(&self) -> String {
+    /// The message with its signature, where there has to be one.
+    fn signed(&self, text: String) -> Result<String, KeyError> {
+        match &self.proof {
+            Proof::Certificate(holder) => sign_message(&text, TOKEN_ID, &holder.key),
+            Proof::Password | Proof::Entra(_) | Proof::Renewal(_) => Ok(text),
+        }
+    }
+
+    fn security(&self, token: Option<&str>, at: Time) -> String {
+        let (value_type, id, before, token) = match (&self.proof, token) {
+            (Proof::Entra(token), _) => (names::JWT, "", String::new(), STANDARD.encode(token)),
+            (Proof::Certificate(holder), _) => {
+                let life = format!(
+                    "<u:Timestamp><u:Created>{at}</u:Created><u:Expires>{}</u:Expires></u:Timestamp>",
+                    at.plus_millis(X509_LIFE)
+                );
+                (names::X509_V3, TOKEN_ID, life, STANDARD.encode(&holder.certificate))
+            }
+            (Proof::Password, Some(token)) => (names::USER_TOKEN, "", String::new(), token.to_owned()),
+            (Proof::Password, None) => return self.username_token(&self.profile.password),
+            (Proof::Renewal(_), _) => return self.username_token(""),
+        };
+        let id = if id.is_empty() { String::new() } else { format!(" u:Id=\"{id}\"") };
+        format!(
+            "<wsse:Security s:mustUnderstand=\"1\">{before}<wsse:BinarySecurityToken \
+             ValueType=\"{value_type}\" EncodingType=\"{base64}\"{id}>{token}</wsse:BinarySecurityToken>\
+             </wsse:Security>",
+            base64 = names::BASE64_BINARY,
+        )
+    }
+
+    fn username_token(&self, password: &str) -> String {
         format!(
             "<wsse:Security s:mustUnderstand=\"1\"><wsse:UsernameToken u:Id=\"{id}\">\
              <wsse:Username>{user}</wsse:Username><wsse:Password wsse:Type=\"{kind}\">{password}\
@@ -260,11 +413,11 @@ impl Device {
             id = names::USERNAME_TOKEN_ID,
             kind = names::PASSWORD_TEXT,
             user = escape(&self.profile.user),
-            password = escape(&self.profile.password),
+            password = escape(password),
         )
     }
 
-    fn context_items(&self) -> String {
+    fn context_items(&self, enrollment_data: Option<&str>) -> String {
         let p = &self.profile;
         let edition = p.os_edition.to_string();
         let truth = |value: bool| if value { "true" } else { "false" };
@@ -277,6 +430,8 @@ impl Device {
             ("DeviceName", &p.name),
         ];
         items.extend(p.macs.iter().map(|mac| ("MAC", mac.as_str())));
+        items.extend(enrollment_data.map(|data| ("EnrollmentData", data)));
+        items.extend(p.extras.iter().map(|(name, value)| (*name, value.as_str())));
         items.extend([
             ("DeviceID", p.device_id.as_str()),
             ("EnrollmentType", &p.enrollment_type),
@@ -285,11 +440,33 @@ impl Device {
             ("ApplicationVersion", &p.os_version),
             ("NotInOobe", truth(p.not_in_oobe)),
         ]);
+        let attested = if p.attests { self.attestation() } else { Vec::new() };
+        items.extend(attested.iter().map(|(name, value)| (*name, value.as_str())));
         let item = |(name, value): &(&str, &str)| {
             let value = escape(value);
             format!("<ac:ContextItem Name=\"{name}\"><ac:Value>{value}</ac:Value></ac:ContextItem>")
         };
         items.iter().map(item).collect()
+    }
+}
+
+impl Device {
+    /// The items of a federated request that attests its key with the TPM: of the right shape, and proof of nothing.
+    fn attestation(&self) -> Vec<(&'static str, String)> {
+        let made = |what: &str| {
+            let block = hash(&[self.profile.device_id.as_bytes(), what.as_bytes()]);
+            STANDARD.encode(block.repeat(6))
+        };
+        let mut items: Vec<_> =
+            ["AIKAttestationClaim", "AIKPub", "AIKCert", "AadAIKAttestationClaim", "AADPub"]
+                .map(|name| (name, made(name)))
+                .into();
+        items.extend([
+            ("RequestVersion", self.profile.request_version.clone()),
+            ("AttestationStatus", "Status=AttestationResultSucceeded;AttestationErrorMsg=".to_owned()),
+            ("AttestationStatusHResult", "0x0".to_owned()),
+        ]);
+        items
     }
 }
 
@@ -351,7 +528,7 @@ mod tests {
         };
         let profile = Profile::like(Some(&discover), &token, "demo@fleetdm.ngrok.io", "demo");
         assert_eq!(profile.container, "562A7F9A-6CD8-40B0-9E7E-0DBDD8");
-        Device { profile, key: Arc::clone(&Key::pool(1).unwrap()[0]) }
+        Device::new(profile, Arc::clone(&Key::pool(1).unwrap()[0]))
     }
 
     fn text(request: &Request) -> &str {
@@ -367,10 +544,11 @@ mod tests {
 
         "demio".clone_into(&mut device.profile.user);
         let policy = at("https://windows.fleetdm.ngrok.io/EnrollmentServer/Policy.svc");
-        assert_eq!(text(&device.get_policies(&policy, Time(0))), text(&recorded("getpolicies-req")));
+        let made = device.get_policies(&policy, None, Time(0)).unwrap();
+        assert_eq!(text(&made), text(&recorded("getpolicies-req")));
 
         let enrollment = at("https://windows.fleetdm.ngrok.io/EnrollmentServer/Enrollment.svc");
-        let made = device.request_token(&enrollment, Time(0)).unwrap();
+        let made = device.request_token(&enrollment, None, None, Time(0)).unwrap();
         // Only the key is another, and with it the request for a certificate.
         let around = |text: &str| {
             let (before, token) = text.split_once("#base64binary\">").unwrap();

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use super::address::Address;
 use super::client::{Client, ClientError, Trust};
-use super::device::Device;
-use super::judge::{self, GivesUp, Provision};
+use super::course::{Course, Planned};
+use super::device::{Device, Proof};
+use super::judge::{GivesUp, Provision};
 use super::misbehave::{self, MisbehaveError};
-use crate::event::{Request, Response, Time};
-use crate::message::certificate::sha256_hex;
-use crate::message::names;
-use crate::rules::{Edit, Rule, Step};
+use crate::event::Time;
+use crate::rules::{Edit, Golden, Rule, Step};
 
 /// How a device goes about it.
 #[derive(Clone, Debug)]
@@ -28,6 +27,8 @@ pub struct Options {
     pub stop_after: Option<Step>,
     /// An edit to make on the request of its step: see [`Options::breaking`].
     pub misbehave: Option<Edit>,
+    /// The recording whose device this one is to be like, so that the edit's place is there.
+    pub like: Golden,
     /// What the device waits for before each step.
     pub pace: Option<Pace>,
     /// Whether the first management session follows.
@@ -46,6 +47,7 @@ impl Options {
             trust,
             stop_after: None,
             misbehave: None,
+            like: Golden::OnPremise,
             pace: None,
             sync: false,
             patience: Duration::from_secs(60),
@@ -56,7 +58,7 @@ impl Options {
     /// The device breaks the rule: its first example that is a device's to make.
     pub fn breaking(self, rule: &'static Rule) -> Result<Self, MisbehaveError> {
         let example = misbehave::for_device(rule)?;
-        Ok(Self { misbehave: Some(example.edit), ..self })
+        Ok(Self { misbehave: Some(example.edit), like: example.golden, ..self })
     }
 }
 
@@ -97,8 +99,11 @@ impl StepReport {
     /// What people call the step.
     pub fn name(&self) -> &'static str {
         match self.step {
+            Step::Terms => "terms of use",
             Step::Probe => "probe",
             Step::Discover => "discovery",
+            Step::SignIn => "sign-in page",
+            Step::Password => "sign-in",
             Step::Policies => "policy",
             Step::Token => "certificate",
             Step::Sync => "first sync",
@@ -165,15 +170,24 @@ pub async fn enroll(
         Some(Edit::Connection(_)) => &Trust::Nobody,
         _ => &options.trust,
     };
-    let client = Client::new(trust, options.connect, options.patience, options.clock)?;
+    // A server may ask for the certificate that it gave (Microsoft's pages on certificate renewal).
+    let holder = match &device.proof {
+        Proof::Renewal(holder) => Some(holder),
+        Proof::Password | Proof::Entra(_) | Proof::Certificate(_) => None,
+    };
+    let client = Client::new(trust, holder, options.connect, options.patience, options.clock)?;
+    let renewal_flaw = options.misbehave.as_ref().and_then(misbehave::renewal_flaw);
+    let profile = device.profile.clone().suiting(options.like);
+    let mut device = Device { profile, renewal_flaw, ..device.clone() };
+    if let Some(flaw) = options.misbehave.as_ref().and_then(misbehave::request_flaw) {
+        // A committed key that could not be read would have failed every test.
+        device = device.clone().flawed(flaw).unwrap_or(device);
+    }
+    let device = &device;
     let mut attempt = Attempt { device, options, client, seen, steps: Vec::new(), provision: None };
-    // A step that fails has been reported: there is nothing more to say about it.
-    let _ = attempt.run().await;
+    attempt.run().await;
     Ok(Enrollment { steps: attempt.steps, provision: attempt.provision })
 }
-
-/// The device does not go on.
-struct Ended;
 
 struct Attempt<'a, S> {
     device: &'a Device,
@@ -185,79 +199,35 @@ struct Attempt<'a, S> {
 }
 
 impl<S: FnMut(&StepReport)> Attempt<'_, S> {
-    async fn run(&mut self) -> Result<(), Ended> {
-        let (device, over_tls) = (self.device, self.options.server.secure);
-        let discovery = match self.options.server.target.as_str() {
-            "" | "/" => self.options.server.at(names::DISCOVERY_PATH),
-            _ => self.options.server.clone(),
-        };
-        let request = device.probe(&discovery, self.now());
-        self.step(Step::Probe, &discovery, request, |response| {
-            judge::probed(response).map(|()| ((), "the server is there".to_owned()))
-        })
-        .await?;
-
-        let request = device.discover(&discovery, self.now());
-        let services = self
-            .step(Step::Discover, &discovery, request, |response| {
-                judge::discovered(response, over_tls).map(|services| {
-                    let told = format!("on-premise, enrolls at {}", services.enrollment);
-                    (services, told)
-                })
-            })
-            .await?;
-
-        if let Some(policy) = &services.policy {
-            let request = device.get_policies(policy, self.now());
-            self.step(Step::Policies, policy, request, |response| {
-                judge::policy_given(response).map(|told| ((), told.to_owned()))
-            })
-            .await?;
+    async fn run(&mut self) {
+        let mut course = Course::new(self.device, &self.options.server, self.options.sync);
+        while let Some(planned) = course.next(self.now()) {
+            let going_on = match planned {
+                Ok(planned) => self.step(planned, &mut course).await,
+                Err(why) => {
+                    let (step, to) = (Step::Token, self.options.server.clone());
+                    self.report(step, &to, None, Outcome::GaveUp(why), self.now());
+                    false
+                }
+            };
+            // The device has its certificate even when it goes away now.
+            self.provision = course.provision().cloned();
+            if !going_on {
+                return;
+            }
         }
-
-        let key_hash = sha256_hex(&device.key.public());
-        let Ok(request) = device.request_token(&services.enrollment, self.now()) else {
-            let why = GivesUp::because(0x8018_0027, "the device's key cannot sign");
-            self.report(Step::Token, &services.enrollment, None, Outcome::GaveUp(why), self.now());
-            return Err(Ended);
-        };
-        let provision = self
-            .step(Step::Token, &services.enrollment, request, |response| {
-                judge::provisioned(response, &key_hash, over_tls).map(|provision| {
-                    let told = format!("enrolled with {}", provision.provider);
-                    (provision, told)
-                })
-            })
-            .await;
-        // The device has its certificate even when it goes away now.
-        self.provision = provision.as_ref().ok().cloned();
-        let management = provision?.management;
-
-        if self.options.sync {
-            let request = device.sync(&management, self.now());
-            self.step(Step::Sync, &management, request, |response| {
-                judge::synced(response).map(|()| ((), "the first sync is done".to_owned()))
-            })
-            .await?;
-        }
-        Ok(())
     }
 
-    /// One exchange, judged and reported.
-    async fn step<T>(
-        &mut self,
-        step: Step,
-        to: &Address,
-        request: Request,
-        judge: impl FnOnce(&Response) -> Result<(T, String), GivesUp>,
-    ) -> Result<T, Ended> {
+    /// One exchange, judged and reported; whether the device goes on.
+    async fn step(&mut self, planned: Planned, course: &mut Course<'_>) -> bool {
+        let Planned { step, to, request } = planned;
         if self.options.stop_after.is_some_and(|last| last < step) {
-            return Err(Ended);
+            return false;
         }
         if let Some(Edit::Stop(at)) = self.options.misbehave
             && at <= step
         {
-            return Err(Ended);
+            return false;
         }
         if let Some(pace) = &self.options.pace {
             (pace.0)(step).await;
@@ -267,23 +237,17 @@ impl<S: FnMut(&StepReport)> Attempt<'_, S> {
             _ => request,
         };
         let started = self.now();
-        let (status, judged) = match self.client.exchange(to, &request).await {
-            Ok(response) => (Some(response.status), judge(&response)),
+        let (status, judged) = match self.client.exchange(&to, &request).await {
+            Ok(response) => (Some(response.status), course.take(&response)),
             Err(error) => {
                 let why = GivesUp { reason: error.to_string(), hresult: error.hresult() };
                 (None, Err(why))
             }
         };
-        match judged {
-            Ok((found, told)) => {
-                self.report(step, to, status, Outcome::Done(told), started);
-                Ok(found)
-            }
-            Err(why) => {
-                self.report(step, to, status, Outcome::GaveUp(why), started);
-                Err(Ended)
-            }
-        }
+        let going_on = judged.is_ok();
+        let outcome = judged.map_or_else(Outcome::GaveUp, Outcome::Done);
+        self.report(step, &to, status, outcome, started);
+        going_on
     }
 
     fn report(&mut self, step: Step, to: &Address, status: Option<u16>, outcome: Outcome, started: Time) {

@@ -7,17 +7,21 @@ use thiserror::Error;
 
 use super::address::Address;
 use super::ca::{Authority, CaError};
-use super::device::{Device, Profile};
+use super::course::Course;
+use super::device::{Device, Profile, Proof};
+use super::entra::entra_token;
 use super::key::{Key, KeyError};
 use super::misbehave;
 use super::server::{Accounts, Server, Settings};
+use super::signing::Holder;
 use super::text::uuid;
 use crate::capture::{Header, Redaction, encode};
 use crate::event::{
-    Body, Connection, ConnectionEvent, ConnectionId, Delivery, End, Event, Exchange, ExchangeId, Offered,
-    Reason, Request, Response, Time, Timing, Tls, Upstream,
+    Connection, ConnectionEvent, ConnectionId, Delivery, End, Event, Exchange, ExchangeId, Offered, Reason,
+    Request, Response, Time, Timing, Tls, Upstream,
 };
-use crate::message::{Content, Kind, read_request, read_response};
+use crate::message::read_request;
+use crate::redact::{Level, Redactor};
 use crate::rules::{Change, Edit, Golden, Part, Step, apply};
 
 /// The seed of the committed goldens.
@@ -36,61 +40,55 @@ const PUBLIC: &str = "https://mdm.contoso.example";
 const ROOT_KEY: &str = include_str!("../../captures/golden/keys/root.pem");
 const SERVER_KEY: &str = include_str!("../../captures/golden/keys/server.pem");
 const DEVICE_KEY: &str = include_str!("../../captures/golden/keys/device.pem");
+/// Of whom else: what a device has before it enrolls, and what it renews with.
+const OTHER_KEY: &str = include_str!("../../captures/golden/keys/device-2.pem");
+
+const USER: &str = "anna@contoso.example";
+const DAY: i64 = 86_400_000;
 
 /// Only a committed key that is broken, or one of the goldens' own messages, can be the reason.
 #[derive(Debug, Error)]
-enum GoldenError {
+pub(super) enum GoldenError {
     #[error("a test key in captures/golden/keys: {0}")]
     Key(#[from] KeyError),
     #[error("a golden's certificate: {0}")]
     Certificate(#[from] CaError),
-    #[error("the golden's server did not answer {step:?} so that the device can go on")]
-    NoWayOn { step: Step },
+    #[error("the golden's address {0} is none")]
+    NoAddress(&'static str),
+    #[error("the golden's device got no certificate to renew")]
+    NotIssued,
 }
 
 /// An enrollment that breaks no rule: probe, discovery, policy, token, first sync. The seed decides ids and pace.
 pub fn on_premise(seed: u64) -> Vec<Event> {
-    play(Scene::new(seed, Golden::OnPremise, None))
-}
-
-/// The server declines the token request: the user has too many devices.
-pub fn refused() -> Vec<Event> {
-    play(Scene::new(SEED, Golden::Refused, None))
-}
-
-/// The server's policy says all that there is to say: authorities, flags, extensions, attestation.
-pub fn full_policy() -> Vec<Event> {
-    play(Scene::new(SEED, Golden::FullPolicy, None))
+    play(Golden::OnPremise, seed, None)
 }
 
 /// The user typed a wrong password: the server declines at the policy already.
 pub fn wrong_password() -> Vec<Event> {
-    play(Scene::new(SEED, Golden::OnPremise, None).map(|mut scene| {
+    let scene = Scene::new(Golden::OnPremise, SEED, None).map(|mut scene| {
         "Placeholder-2".clone_into(&mut scene.device.profile.password);
         scene
-    }))
+    });
+    finish(scene.map(Scene::enroll))
 }
 
 /// The golden of that name, as committed.
 pub fn of(golden: Golden) -> Vec<Event> {
-    match golden {
-        Golden::OnPremise => on_premise(SEED),
-        Golden::Refused => refused(),
-        Golden::FullPolicy => full_policy(),
-    }
+    play(golden, SEED, None)
 }
 
 /// The golden with a rule's example made on it. `None` when the edit's place is not there.
 pub fn with_edit(golden: Golden, edit: &Edit) -> Option<Vec<Event>> {
     match *edit {
-        Edit::Message { part: Part::Certificate, change: Change::Variant(_), .. } => {
-            // Who issues the certificate makes it so: everything that depends on it fits.
-            Some(play(Scene::new(SEED, golden, Some(*edit)))).filter(|made| *made != of(golden))
+        Edit::Message { part: Part::Certificate | Part::Csr, change: Change::Variant(_), .. } => {
+            // Who makes the certificate or the request makes it so: everything that depends on it fits.
+            Some(play(golden, SEED, Some(*edit))).filter(|made| *made != of(golden))
         }
         Edit::Message { part: Part::Provisioning, change: Change::Variant(_), step, .. } => {
             let mut events = of(golden);
             let made = events.iter_mut().any(|event| match event {
-                Event::Exchange(e) if misbehave::step_of(read_request(&e.request).kind) == Some(step) => {
+                Event::Exchange(e) if Step::of(&e.request, read_request(&e.request).kind) == Some(step) => {
                     misbehave::edit_exchange(edit, Arc::make_mut(e))
                 }
                 _ => false,
@@ -101,9 +99,16 @@ pub fn with_edit(golden: Golden, edit: &Edit) -> Option<Vec<Event>> {
     }
 }
 
+fn play(golden: Golden, seed: u64, misbehave: Option<Edit>) -> Vec<Event> {
+    finish(Scene::new(golden, seed, misbehave).and_then(|scene| match golden {
+        Golden::Renewal => scene.enroll().renew(misbehave),
+        _ => Ok(scene.enroll()),
+    }))
+}
+
 #[expect(clippy::expect_used, reason = "nothing but committed keys and our own messages goes in")]
-fn play(scene: Result<Scene, GoldenError>) -> Vec<Event> {
-    scene.and_then(Scene::play).expect("the committed keys are sound and the device gets its answers")
+fn finish(scene: Result<Scene, GoldenError>) -> Vec<Event> {
+    scene.expect("the committed keys are sound and the device gets its answers").events
 }
 
 /// The events as the bytes of a capture.
@@ -128,84 +133,134 @@ pub fn capture(events: &[Event]) -> Vec<u8> {
     out
 }
 
+/// The authority that every golden's certificates are from.
+pub(super) fn authority() -> Result<Authority, GoldenError> {
+    Ok(Authority::new("Contoso Test Root", Key::from_pem(ROOT_KEY)?, START.plus_millis(-DAY))?)
+}
+
 /// The cast of one enrollment, and the clock.
 struct Scene {
     seed: u64,
     now: Time,
     device: Device,
     server: Server,
+    discovery: Address,
     chain: Vec<Bytes>,
     events: Vec<Event>,
     exchanges: u64,
+    connections: u64,
+    /// The device's certificate.
+    issued: Option<Bytes>,
 }
 
 impl Scene {
-    fn new(seed: u64, golden: Golden, misbehave: Option<Edit>) -> Result<Self, GoldenError> {
-        let authority =
-            Authority::new("Contoso Test Root", Key::from_pem(ROOT_KEY)?, START.plus_millis(-86_400_000))?;
+    fn new(golden: Golden, seed: u64, misbehave: Option<Edit>) -> Result<Self, GoldenError> {
+        let authority = authority()?;
         let names = ["enterpriseenrollment.contoso.example", "mdm.contoso.example"].map(str::to_owned);
         let leaf = authority.server_certificate(&names, &Key::from_pem(SERVER_KEY)?, START)?;
         let chain = vec![leaf, authority.root().clone()];
+        let other = Key::from_pem(OTHER_KEY)?;
+        let proof = match golden {
+            Golden::Entra => Proof::Entra(entra_token(USER, PUBLIC, START, &other)?),
+            Golden::Certificate => Proof::Certificate(Holder {
+                certificate: authority.issue("Bulk enrollment", &other.public(), START, None)?.client,
+                key: Arc::new(other),
+            }),
+            Golden::OnPremise
+            | Golden::Refused
+            | Golden::Denied
+            | Golden::FullPolicy
+            | Golden::DeviceContext
+            | Golden::Federated
+            | Golden::Attestation
+            | Golden::Renewal => Proof::Password,
+        };
         let settings = Settings {
             accounts: Accounts::Password("Placeholder-1".to_owned()),
             provider: "ContosoMDM".to_owned(),
-            device_cap: if golden == Golden::Refused { 0 } else { CAP },
-            full_policy: golden == Golden::FullPolicy,
+            device_cap: CAP,
             seed,
-            misbehave,
+            // A device can only renew what it got in order.
+            misbehave: misbehave.filter(|_| golden != Golden::Renewal),
             ..Settings::new(PUBLIC)
-        };
+        }
+        .suiting(golden);
         // A full policy needs a device that knows its newer parts.
         let number = if golden == Golden::FullPolicy { 3 } else { 0 };
-        let mut profile = Profile::numbered(seed, number, "anna@contoso.example", "Placeholder-1");
+        let mut profile = Profile::numbered(seed, number, USER, "Placeholder-1");
         if seed == SEED {
             // The rules' examples name it.
             "7A5E0D50F0B84C0FA1B0B1F6B3E4C001".clone_into(&mut profile.device_id);
         }
+        let profile = profile.suiting(golden);
+        // Entra knows the server's address; everybody else looks where their mail domain says.
+        let url = if golden == Golden::Entra { PUBLIC } else { DISCOVERY };
+        let mut device = Device { proof, ..Device::new(profile, Arc::new(Key::from_pem(DEVICE_KEY)?)) };
+        if let Some(flaw) = misbehave.as_ref().and_then(misbehave::request_flaw) {
+            device = device.flawed(flaw)?;
+        }
         Ok(Self {
             seed,
             now: START,
-            device: Device { profile, key: Arc::new(Key::from_pem(DEVICE_KEY)?) },
+            device,
             server: Server::new(settings, authority),
+            discovery: Address::parse(url).ok_or(GoldenError::NoAddress(url))?,
             chain,
             events: Vec::new(),
             exchanges: 0,
+            connections: 0,
+            issued: None,
         })
     }
 
-    fn play(mut self) -> Result<Vec<Event>, GoldenError> {
-        let discovery = address(DISCOVERY, Step::Probe)?;
-        self.open("c1", &discovery.host);
-        let probe = self.device.probe(&discovery, self.now);
-        self.exchange("c1", probe);
-        let discover = self.device.discover(&discovery, self.now);
-        let answer = self.exchange("c1", discover);
-        let urls = match read_response(&answer).content {
-            Content::DiscoverResponse(answer) => {
-                answer.policy_url.zip(answer.enrollment_url).map(|(p, e)| (p.value, e.value))
-            }
-            _ => None,
-        };
-        let (policy, enrollment) = urls.ok_or(GoldenError::NoWayOn { step: Step::Discover })?;
-        self.close("c1");
+    /// The device's whole way, or as far as the server lets it.
+    fn enroll(mut self) -> Self {
+        self.walk();
+        self
+    }
 
-        let (policy, enrollment) = (address(&policy, Step::Discover)?, address(&enrollment, Step::Discover)?);
-        self.open("c2", &policy.host);
-        let policies = self.device.get_policies(&policy, self.now);
-        if read_response(&self.exchange("c2", policies)).kind == Kind::Fault {
-            self.close("c2");
-            return Ok(self.events);
+    /// Ten months later the certificate that the device got is renewed, with another key.
+    fn renew(mut self, misbehave: Option<Edit>) -> Result<Self, GoldenError> {
+        let issued = self.issued.clone().ok_or(GoldenError::NotIssued)?;
+        let first = Arc::clone(&self.device.key);
+        self.device.proof = Proof::Renewal(Holder { certificate: issued, key: first });
+        self.device.key = Arc::new(Key::from_pem(OTHER_KEY)?);
+        self.now = self.now.plus_millis(310 * DAY);
+        self.device.renewal_flaw = misbehave.as_ref().and_then(misbehave::renewal_flaw);
+        if let Some(edit) = misbehave {
+            self.server.misbehave(edit);
         }
-        let token = self.device.request_token(&enrollment, self.now)?;
-        let answer = self.exchange("c2", token);
-        if let Some(document) = read_response(&answer).provisioning() {
-            let management = document.application().and_then(|a| a.parm("ADDR"));
-            let management = management.ok_or(GoldenError::NoWayOn { step: Step::Token })?;
-            let sync = self.device.sync(&address(&management.value, Step::Token)?, self.now);
-            self.exchange("c2", sync);
+        self.walk();
+        Ok(self)
+    }
+
+    fn walk(&mut self) {
+        let device = self.device.clone();
+        let mut course = Course::new(&device, &self.discovery.clone(), true);
+        let mut open: Option<(String, String, bool)> = None;
+        while let Some(Ok(planned)) = course.next(self.now) {
+            // The enrollment client, the browser window and each host have connections of their own.
+            let browser = matches!(planned.step, Step::Terms | Step::SignIn | Step::Password);
+            let kept = open.take_if(|(_, host, by)| *host == planned.to.host && *by == browser);
+            let connection = match (kept, open.take()) {
+                (Some((id, ..)), _) => id,
+                (None, before) => {
+                    if let Some((id, ..)) = before {
+                        self.close(&id);
+                    }
+                    self.open(&planned.to.host)
+                }
+            };
+            let answer = self.exchange(&connection, planned.request);
+            open = Some((connection, planned.to.host, browser));
+            if course.take(&answer).is_err() {
+                break;
+            }
         }
-        self.close("c2");
-        Ok(self.events)
+        self.issued = course.provision().map(|p| p.certificate.clone());
+        if let Some((id, ..)) = open {
+            self.close(&id);
+        }
     }
 
     /// Some time passes: a little more or less with the seed.
@@ -215,13 +270,19 @@ impl Scene {
         self.now = self.now.plus_millis(i64::try_from(millis).unwrap_or_default());
     }
 
-    fn open(&mut self, id: &str, host: &str) {
+    fn open(&mut self, host: &str) -> String {
         self.wait(60);
+        self.connections += 1;
+        let id = format!("c{}", self.connections);
+        let client = match &self.device.proof {
+            Proof::Renewal(holder) => vec![holder.certificate.clone()],
+            Proof::Password | Proof::Entra(_) | Proof::Certificate(_) => Vec::new(),
+        };
         self.events.push(Event::Connection(Arc::new(Connection {
-            id: ConnectionId(id.into()),
+            id: ConnectionId(id.as_str().into()),
             at: self.now,
             event: ConnectionEvent::Opened,
-            peer: peer(id),
+            peer: peer(&id),
             listener: "https://0.0.0.0:443".to_owned(),
             sni: Some(host.to_owned()),
             alpn: Some("http/1.1".to_owned()),
@@ -232,9 +293,10 @@ impl Scene {
             }),
             tls: Some(tls()),
             chain: self.chain.clone(),
-            client_certificate: Vec::new(),
+            client_certificate: client,
             reason: None,
         })));
+        id
     }
 
     fn close(&mut self, id: &str) {
@@ -258,16 +320,8 @@ impl Scene {
         let response = self.server.answer(&request, self.now);
         let wait = self.now.since(request.at).unsigned_abs() * 1000;
         self.exchanges += 1;
-        let whole = response.clone();
-        let sync = read_request(&request).kind == Kind::ManagementSync;
-        let (request, response) = if sync {
-            let body = withheld(&request.body);
-            (Request { body, ..request }, Response { body: withheld(&response.body), ..response })
-        } else {
-            (request, response)
-        };
-        let sent = response.body.length;
-        self.events.push(Event::Exchange(Arc::new(Exchange {
+        let (whole, sent) = (response.clone(), response.body.length);
+        let mut exchange = Exchange {
             seq: self.exchanges,
             id: self.id(request.at),
             connection: Some(ConnectionId(connection.into())),
@@ -286,7 +340,10 @@ impl Scene {
             timing: Timing { wait: Some(wait), ..Timing::default() },
             delivery: Delivery::Complete,
             ..Exchange::default()
-        })));
+        };
+        // Placeholders are no secrets; bodies that are never recorded are not recorded here either.
+        Redactor::new(Level::None, false, crate::redact::Key::new(&[0; 32])).exchange(&mut exchange);
+        self.events.push(Event::Exchange(Arc::new(exchange)));
         self.now = self.now.plus_millis(2);
         let end = End { of: self.exchanges, delivery: Delivery::Complete, sent, at: self.now };
         self.events.push(Event::End(end));
@@ -303,21 +360,12 @@ impl Scene {
     }
 }
 
-fn address(url: &str, step: Step) -> Result<Address, GoldenError> {
-    Address::parse(url).ok_or(GoldenError::NoWayOn { step })
-}
-
 fn peer(connection: &str) -> String {
-    format!("192.0.2.10:{}", if connection == "c1" { 50001 } else { 50002 })
+    format!("192.0.2.10:{}", 50_000 + connection.trim_start_matches('c').parse().unwrap_or(0))
 }
 
 fn tls() -> Tls {
     Tls { version: "TLSv1.3".to_owned(), cipher: "TLS_AES_256_GCM_SHA384".to_owned() }
-}
-
-/// Management messages carry what no redactor knows: only their length is recorded.
-fn withheld(body: &Body) -> Body {
-    Body { bytes: Bytes::new(), withheld: Some("management-sync".to_owned()), ..body.clone() }
 }
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 use bytes::Bytes;
 
 use super::address::Address;
-use crate::event::{Framing, Response, Time};
-use crate::message::{AuthPolicy, Characteristic, Content, Fault, Field, Kind, Message, Provisioning};
+use super::device::Proof;
+use crate::event::{Framing, Response, Time, header};
+use crate::message::{
+    AuthPolicy, Characteristic, Content, Fault, Field, Kind, Message, Page, Provisioning, TermsAnswer,
+};
 
 /// Why the device stops, in words, and the code on the user's screen where it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,9 @@ pub(super) struct Services {
     /// Absent: the device goes on without a policy.
     pub(super) policy: Option<Address>,
     pub(super) enrollment: Address,
+    pub(super) auth: AuthPolicy,
+    /// The sign-in page; absent when the device has what it needs.
+    pub(super) authentication: Option<Address>,
 }
 
 /// What the device has once it is enrolled.
@@ -37,8 +43,8 @@ pub struct Provision {
     /// The client certificate, DER.
     pub certificate: Bytes,
     pub provider: String,
-    /// The management server's ADDR.
-    pub management: Address,
+    /// The management server's ADDR; a renewal names none.
+    pub management: Option<Address>,
 }
 
 pub(super) fn probed(response: &Response) -> Result<(), GivesUp> {
@@ -50,7 +56,7 @@ pub(super) fn probed(response: &Response) -> Result<(), GivesUp> {
     }
 }
 
-pub(super) fn discovered(response: &Response, over_tls: bool) -> Result<Services, GivesUp> {
+pub(super) fn discovered(response: &Response, over_tls: bool, proof: &Proof) -> Result<Services, GivesUp> {
     let message = answer(response)?;
     let Content::DiscoverResponse(found) = &message.content else { return Err(unusable("DiscoverResponse")) };
     let namespace = crate::message::names::DISCOVERY;
@@ -58,25 +64,85 @@ pub(super) fn discovered(response: &Response, over_tls: bool) -> Result<Services
         return Err(unusable("DiscoverResponse/DiscoverResult in its namespace"));
     }
     let policy = text(found.auth_policy.as_ref());
-    match AuthPolicy::parse_any_case(policy) {
-        Some(AuthPolicy::OnPremise) => {}
-        Some(other) => {
-            let reason = format!("the server asks for {} sign-in, which is not simulated", other.wire());
-            return Err(GivesUp::without_code(reason));
+    let Some(auth) = AuthPolicy::parse_any_case(policy) else {
+        return Err(GivesUp::because(0x8018_0006, format!("AuthPolicy `{policy}` is not known")));
+    };
+    let page = found.authentication_url.as_ref().filter(|url| !url.is_empty());
+    let authentication = match (auth, proof) {
+        (AuthPolicy::Federated, Proof::Password) => {
+            Some(service(page, "AuthenticationServiceUrl", over_tls)?)
         }
-        None => {
-            return Err(GivesUp::because(0x8018_0006, format!("AuthPolicy `{policy}` is not known")));
+        // An Entra token, or the certificate that is to be renewed, is all that the device has to show.
+        (AuthPolicy::Federated, Proof::Entra(_) | Proof::Renewal(_)) => None,
+        (AuthPolicy::OnPremise | AuthPolicy::Certificate, _) if page.is_some() => {
+            let reason = format!("AuthenticationServiceUrl does not go with {policy}");
+            return Err(GivesUp::because(0x8007_0057, reason));
         }
-    }
-    if !text(found.authentication_url.as_ref()).is_empty() {
-        return Err(GivesUp::because(0x8007_0057, "AuthenticationServiceUrl does not go with OnPremise"));
-    }
+        (AuthPolicy::Certificate, Proof::Password | Proof::Entra(_)) => {
+            return Err(GivesUp::because(0x8018_0028, "the device has no certificate to enroll with"));
+        }
+        (AuthPolicy::OnPremise | AuthPolicy::Federated, Proof::Certificate(_)) => {
+            let reason = format!("the device offered Certificate, and the server chose {policy}");
+            return Err(GivesUp::because(0x8018_0006, reason));
+        }
+        (AuthPolicy::OnPremise | AuthPolicy::Certificate, _) => None,
+    };
     let enrollment = service(found.enrollment_url.as_ref(), "EnrollmentServiceUrl", over_tls)?;
     let policy = match text(found.policy_url.as_ref()) {
         "" => None,
         _ => Some(service(found.policy_url.as_ref(), "EnrollmentPolicyServiceUrl", over_tls)?),
     };
-    Ok(Services { policy, enrollment })
+    Ok(Services { policy, enrollment, auth, authentication })
+}
+
+/// The EnrollmentData that the terms of use end with.
+pub(super) fn terms_accepted(response: &Response) -> Result<String, GivesUp> {
+    let Some(answer) = TermsAnswer::read(response) else {
+        let reason = format!("the terms of use are answered with {} and lead nowhere", response.status);
+        return Err(GivesUp::because(http_code(response.status), reason));
+    };
+    match (answer.error, answer.is_accepted.as_deref(), answer.opaque_blob) {
+        (Some(error), ..) => {
+            let why = answer.error_description.unwrap_or_default();
+            Err(GivesUp::without_code(format!("the terms of use end with {error}: {why}")))
+        }
+        (None, Some(accepted), Some(blob)) if accepted.eq_ignore_ascii_case("true") => Ok(blob),
+        _ => Err(GivesUp::without_code("the terms of use were not accepted")),
+    }
+}
+
+/// What a browser window that shows no usable page ends with.
+const WEB_PAGE_FAILED: u32 = 0x8018_000F;
+
+pub(super) fn sign_in_page(response: &Response) -> Result<(), GivesUp> {
+    let kind = header(&response.headers, "Content-Type").map(|h| h.text().to_ascii_lowercase());
+    if response.status == 200 && kind.is_some_and(|kind| kind.starts_with("text/html")) {
+        return Ok(());
+    }
+    let reason = format!("the sign-in page is answered with {} and is no HTML page", response.status);
+    Err(GivesUp::because(WEB_PAGE_FAILED, reason))
+}
+
+/// The token on the page that hands it over; `None` when it is another page.
+pub(super) fn token_page(response: &Response, appru: &str) -> Option<Result<String, GivesUp>> {
+    let page = Page::read(&response.body.bytes)?;
+    let form = page.token_form()?;
+    let action = form.action.as_ref().map_or("", |a| a.value.trim());
+    let fails = |why: String| Some(Err(GivesUp::because(WEB_PAGE_FAILED, why)));
+    if action != appru {
+        return fails(format!("the page hands the token to `{action}`, and the device listens at {appru}"));
+    }
+    match form.wresult().and_then(|input| input.value.as_ref()) {
+        Some(token) if !token.value.is_empty() => Some(Ok(token.value.clone())),
+        _ => fails("the page's form has no wresult".to_owned()),
+    }
+}
+
+pub(super) fn no_token(response: &Response) -> GivesUp {
+    GivesUp::because(
+        WEB_PAGE_FAILED,
+        format!("the sign-in ends with {} and no page that hands over a token", response.status),
+    )
 }
 
 /// A policy that cannot be read does not stop the device: it goes on with what it would do without one.
@@ -88,7 +154,12 @@ pub(super) fn policy_given(response: &Response) -> Result<&'static str, GivesUp>
     }
 }
 
-pub(super) fn provisioned(response: &Response, key_hash: &str, over_tls: bool) -> Result<Provision, GivesUp> {
+pub(super) fn provisioned(
+    response: &Response,
+    key_hash: &str,
+    over_tls: bool,
+    renewed: bool,
+) -> Result<Provision, GivesUp> {
     let message = answer(response)?;
     let Content::TokenResponse(token) = &message.content else {
         return Err(unusable("RequestSecurityTokenResponseCollection"));
@@ -101,8 +172,14 @@ pub(super) fn provisioned(response: &Response, key_hash: &str, over_tls: bool) -
         return Err(GivesUp::because(0x8018_0023, reason));
     }
     let certificate = client_certificate(document, response.at, key_hash)?;
+    if renewed {
+        // The management client is set up already (MS-MDE2 3.5.4.1.1.2).
+        let provider = document.application().and_then(|a| a.parm("PROVIDER-ID")).map(|f| f.value);
+        let provider = provider.unwrap_or_else(|| "the server".to_owned());
+        return Ok(Provision { certificate, provider, management: None });
+    }
     let (provider, management) = management_client(document, over_tls)?;
-    Ok(Provision { certificate, provider, management })
+    Ok(Provision { certificate, provider, management: Some(management) })
 }
 
 pub(super) fn synced(response: &Response) -> Result<(), GivesUp> {

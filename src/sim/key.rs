@@ -1,13 +1,15 @@
-//! RSA keys: of the authority, of servers, of simulated devices.
+//! Keys: of the authority, of servers, of simulated devices. RSA, but for a device that is to be odd.
 
 use std::sync::Arc;
 
-use rcgen::{KeyPair, PKCS_RSA_SHA256, PublicKeyData as _, RsaKeySize, SigningKey as _};
+use rcgen::{
+    KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData as _, RsaKeySize, SigningKey as _,
+};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 
-/// An RSA key pair. It signs with PKCS#1 v1.5 and SHA-256: the same bytes give the same signature.
+/// A key pair. RSA signs with PKCS#1 v1.5 and SHA-256: the same bytes give the same signature.
 #[derive(Debug)]
 pub struct Key(KeyPair);
 
@@ -41,6 +43,23 @@ impl Key {
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::NoKey)?;
         KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_RSA_SHA256).map(Self).map_err(KeyError::Unusable)
+    }
+
+    /// The committed one on the curve P-256, which no Windows device enrolls with.
+    pub(super) fn elliptic() -> Result<Self, KeyError> {
+        let pem = include_str!("../../captures/golden/keys/ec.pem");
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::NoKey)?;
+        let pair = KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_ECDSA_P256_SHA256);
+        pair.map(Self).map_err(KeyError::Unusable)
+    }
+
+    /// The committed one with the public exponent 3.
+    pub(super) fn with_exponent_3() -> Result<Self, KeyError> {
+        Self::from_pem(include_str!("../../captures/golden/keys/exponent-3.pem"))
+    }
+
+    pub(super) fn is_elliptic(&self) -> bool {
+        self.0.algorithm() == &PKCS_ECDSA_P256_SHA256
     }
 
     /// Keys for a fleet of devices: the committed test keys first, which cost nothing, then new ones.

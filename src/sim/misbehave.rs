@@ -9,9 +9,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use thiserror::Error;
 
+use super::csr::RequestFlaw;
+use super::signing::RenewalFlaw;
 use super::text::headers;
 use crate::event::{Body, Exchange, Header, Request, Response, Side};
-use crate::message::{Characteristic, Kind, decode_base64};
+use crate::message::{Characteristic, decode_base64};
 use crate::rules::{Change, Edit, Example, Part, Rule, Step, apply_to_message};
 use crate::xml::Document;
 
@@ -106,21 +108,19 @@ pub(super) fn step(edit: &Edit) -> Option<Step> {
     }
 }
 
-/// The step whose request this is.
-pub(super) fn step_of(kind: Kind) -> Option<Step> {
-    match kind {
-        Kind::DiscoveryProbe => Some(Step::Probe),
-        Kind::DiscoverRequest => Some(Step::Discover),
-        Kind::GetPoliciesRequest => Some(Step::Policies),
-        Kind::SecurityTokenRequest => Some(Step::Token),
-        Kind::ManagementSync => Some(Step::Sync),
-        Kind::DiscoverResponse
-        | Kind::GetPoliciesResponse
-        | Kind::SecurityTokenResponse
-        | Kind::Fault
-        | Kind::Other
-        | Kind::None
-        | Kind::NotHttp => None,
+/// A renewal that its device makes so from the start.
+pub(super) fn renewal_flaw(edit: &Edit) -> Option<RenewalFlaw> {
+    match edit {
+        Edit::Message { part: Part::Csr, change: Change::Variant(name), .. } => RenewalFlaw::named(name),
+        _ => None,
+    }
+}
+
+/// A certificate request that its device makes odd from the start.
+pub(super) fn request_flaw(edit: &Edit) -> Option<RequestFlaw> {
+    match edit {
+        Edit::Message { part: Part::Csr, change: Change::Variant(name), .. } => RequestFlaw::named(name),
+        _ => None,
     }
 }
 
@@ -215,43 +215,45 @@ fn wrap_certificate(response: &mut Response) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::event::Event;
     use crate::message::read_request;
     use crate::rules::{Golden, all};
-    use crate::sim::{Authority, Key, Server, Settings, golden};
+    use crate::sim::{Server, Settings, golden};
 
-    /// A golden's requests, answered by a server with these settings.
-    fn answers(settings: Settings) -> Vec<(Option<Step>, Response)> {
-        let key = Key::from_pem(include_str!("../../captures/golden/keys/root.pem")).unwrap();
-        let golden = if settings.full_policy { Golden::FullPolicy } else { Golden::OnPremise };
+    /// The golden's requests, answered by a server with these settings.
+    fn answers(golden: Golden, settings: Settings) -> Vec<(Option<Step>, Response)> {
+        let server = Server::new(Settings { seed: golden::SEED, ..settings }, golden::authority().unwrap());
         let events = golden::of(golden);
-        let start = events.first().unwrap().at();
-        let server = Server::new(settings, Authority::new("Root", key, start).unwrap());
         let requests = events.iter().filter_map(|event| match event {
-            Event::Exchange(exchange) => Some(&exchange.request),
+            Event::Exchange(exchange) => Some(exchange.request.clone()),
             _ => None,
         });
-        requests.map(|r| (step_of(read_request(r).kind), server.answer(r, r.at))).collect()
+        let answer = |mut request: Request| {
+            let step = Step::of(&request, read_request(&request).kind);
+            if step == Some(Step::Password) {
+                // What users type is never recorded.
+                request.body = Body::full("user=anna%40contoso.example&password=any");
+            }
+            (step, server.answer(&request, request.at))
+        };
+        requests.map(answer).collect()
     }
 
     #[test]
     fn whatever_a_server_can_break_is_broken_in_its_answers() {
         let settings = || Settings::new("https://mdm.contoso.example");
-        let healthy = answers(settings());
-        let declining = answers(Settings { device_cap: 0, ..settings() });
-        let telling = answers(Settings { full_policy: true, ..settings() });
+        let like = |golden| Settings { misbehave: None, ..settings().suiting(golden) };
+        let healthy: BTreeMap<_, _> = Golden::ALL.iter().map(|g| (g.word(), answers(*g, like(*g)))).collect();
         for rule in all() {
             let Ok(example) = for_server(rule) else { continue };
             if TlsFlaw::of(&example.edit).is_some() {
                 continue;
             }
-            let base = match example.golden {
-                Golden::OnPremise => &healthy,
-                Golden::Refused => &declining,
-                Golden::FullPolicy => &telling,
-            };
-            let broken = answers(settings().breaking(rule).unwrap());
+            let base = &healthy[example.golden.word()];
+            let broken = answers(example.golden, settings().breaking(rule).unwrap());
             for ((at, answer), (_, good)) in broken.iter().zip(base) {
                 let meant = *at == step(&example.edit);
                 assert_eq!(answer != good, meant, "{} at {at:?}", rule.id);
@@ -262,10 +264,10 @@ mod tests {
     #[test]
     fn whoever_cannot_break_a_rule_names_who_can() {
         for rule in all() {
-            let own = rule
-                .examples
-                .iter()
-                .all(|e| matches!(e.edit, Edit::Own(_) | Edit::Drop(_) | Edit::Connection(_)));
+            // Edits of both sides' messages are nobody's alone.
+            let own = rule.examples.iter().all(|e| {
+                matches!(e.edit, Edit::Own(_) | Edit::Drop(_) | Edit::Connection(_) | Edit::Several(_))
+            });
             match (for_server(rule), for_device(rule)) {
                 (Ok(_), Err(error)) => assert!(matches!(error, MisbehaveError::ServerSide(_)), "{error}"),
                 (Err(error), Ok(_)) => assert!(matches!(error, MisbehaveError::DeviceSide(_)), "{error}"),

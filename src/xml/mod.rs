@@ -2,6 +2,7 @@
 //! [`Defect`], and everything around it can still be read.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod canonical;
 mod defect;
 mod parse;
 mod source;
@@ -9,6 +10,7 @@ mod source;
 mod tests;
 mod tree;
 
+pub use canonical::{Canonical, Form};
 pub use defect::{Defect, DefectKind};
 pub use source::{Place, Source};
 pub use tree::{Attribute, Document, Element, Namespace, Node};

@@ -48,6 +48,11 @@ impl Source {
         }
     }
 
+    /// Any text, XML or not.
+    pub fn of(raw: &[u8]) -> Self {
+        Self::decode(raw).0
+    }
+
     /// The decoded text; spans index into it.
     pub fn text(&self) -> &str {
         &self.text

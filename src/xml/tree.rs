@@ -210,6 +210,10 @@ impl<'d> Element<'d> {
         self.record.children.iter().filter_map(move |id| document.element(*id))
     }
 
+    pub(super) fn child_ids(&self) -> &'d [usize] {
+        &self.record.children
+    }
+
     /// Children of any kind, neighbouring texts joined.
     pub fn nodes(&self) -> Vec<Node<'d>> {
         let mut found = Vec::new();
@@ -374,7 +378,7 @@ impl<'d> Attribute<'d> {
 }
 
 impl Document {
-    fn text_of<'d>(&'d self, node: &'d NodeRecord) -> Cow<'d, str> {
+    pub(super) fn text_of<'d>(&'d self, node: &'d NodeRecord) -> Cow<'d, str> {
         let raw = self.slice(&node.span);
         match &node.kind {
             Kind::Reference(Some(character)) => Cow::Owned(character.to_string()),

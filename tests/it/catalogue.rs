@@ -20,8 +20,15 @@ fn failing(seen: &[Observation]) -> BTreeSet<&'static str> {
 /// What a golden is allowed to break: the declined enrollment is declined.
 fn expected(golden: Golden) -> BTreeSet<&'static str> {
     match golden {
-        Golden::OnPremise | Golden::FullPolicy => BTreeSet::new(),
-        Golden::Refused => BTreeSet::from(["FAULT-011"]),
+        Golden::Refused | Golden::Denied => BTreeSet::from(["FAULT-011"]),
+        Golden::OnPremise
+        | Golden::FullPolicy
+        | Golden::DeviceContext
+        | Golden::Federated
+        | Golden::Attestation
+        | Golden::Entra
+        | Golden::Certificate
+        | Golden::Renewal => BTreeSet::new(),
     }
 }
 

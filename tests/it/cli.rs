@@ -84,6 +84,7 @@ fn the_json_report_has_every_documented_member_and_null_for_what_is_absent() {
                 "device_id",
                 "device_name",
                 "auth",
+                "flow",
                 "stage",
                 "outcome",
                 "verdict",

@@ -17,6 +17,7 @@ mod engine;
 mod kill;
 mod messages;
 mod proxy;
+mod quirks;
 mod redaction;
 mod rewriting;
 mod schema;

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use enrollscope::event::{Body, Header, Side};
+use std::sync::Arc;
+
+use enrollscope::event::{Body, Event, Exchange, Header, Side};
 use enrollscope::message::{self, Content, Kind, Message};
 
 pub(crate) fn data(folder: &str) -> Vec<PathBuf> {
@@ -107,6 +109,28 @@ fn the_real_enrollment_is_read_to_its_values() {
 
     let sync = read(&file("syncml1-req.xml"), Side::Request, "application/vnd.syncml.dm+xml");
     assert_eq!(sync.kind, Kind::ManagementSync);
+}
+
+#[test]
+fn linked_enrollment_is_recognised_and_not_judged() {
+    let request = "{\"userDomain\":\"contoso.example\",\"upn\":\"anna@contoso.example\",\"tenantId\":\"t\",\
+                   \"emmDeviceId\":\"e\",\"enrollmentType\":\"Device\",\"osVersion\":\"10.0.26100.1\"}";
+    let answer =
+        "{\"EnrollmentServiceUrl\":\"https://mdm.contoso.example/enroll\",\"EnrollmentVersion\":\"6.0\"}";
+    let refusal = "{\"errorCode\":\"UPNRequired\",\"message\":\"upn is missing\"}";
+    for (text, side) in [(request, Side::Request), (answer, Side::Response), (refusal, Side::Response)] {
+        assert_eq!(read(text.as_bytes(), side, "application/json").kind, Kind::LinkedDiscovery, "{text}");
+    }
+    for text in ["{\"error\":\"x\"}", "[1]", "{", "null"] {
+        assert_eq!(read(text.as_bytes(), Side::Response, "application/json").kind, Kind::Other, "{text}");
+    }
+    let mut exchange = Exchange::default();
+    "POST".clone_into(&mut exchange.request.method);
+    "/linked/discover".clone_into(&mut exchange.request.target);
+    exchange.request.headers.push(Header::new("Content-Type", "application/json"));
+    exchange.request.body = Body::full(request);
+    let seen = crate::catalogue::observe(vec![Event::Exchange(Arc::new(exchange))]);
+    assert_eq!((seen[0].findings.len(), seen[0].request), (0, Some(Kind::LinkedDiscovery)));
 }
 
 #[test]

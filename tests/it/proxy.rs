@@ -7,6 +7,7 @@ use enrollscope::event::{ConnectionEvent, Delivery, Framing, From, Reason};
 use enrollscope::net::{Origin, Trust};
 use enrollscope::proxy::Proxy;
 use enrollscope::sink::Journal;
+use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::wire::{Authority, Bench, NAME, Server, read_all, read_until, served, settings, text, trust};
@@ -52,7 +53,10 @@ async fn tls_on_both_sides_leaves_its_facts() {
     settings.trust = Some(trust(&theirs));
     settings.listeners[0].served = Some(served(&ours));
     let mut bench = Bench::start(settings).await;
-    let mut device = bench.connect_tls(ours.client()).await.unwrap();
+    // Real devices offer HTTP/2 first, and take what they get.
+    let mut client = ClientConfig::clone(&ours.client());
+    client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut device = bench.connect_tls(client.into()).await.unwrap();
     device.write_all(b"GET / HTTP/1.1\r\nHost: mdm.example\r\n\r\n").await.unwrap();
     let (_, _kept) = server
         .serve_once("\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
@@ -62,6 +66,7 @@ async fn tls_on_both_sides_leaves_its_facts() {
     let crate::wire::Seen::Connection(opened) = bench.next().await else { panic!("not opened first") };
     assert_eq!(opened.sni.as_deref(), Some(NAME));
     assert_eq!(opened.chain.len(), 2);
+    assert_eq!(opened.alpn.as_deref(), Some("http/1.1"));
     assert_eq!(opened.offered.unwrap().versions, ["TLSv1.3", "TLSv1.2"]);
     let exchange = bench.exchange().await;
     let upstream = exchange.upstream.unwrap();

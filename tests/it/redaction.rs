@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use bytes::Bytes;
 use enrollscope::capture::{MessageFile, encode};
-use enrollscope::event::{Event, Exchange, Header, Side};
+use enrollscope::event::{Body, Event, Exchange, Header, Side};
 use enrollscope::redact::{Key, Level, Redactor};
 use enrollscope::report::{self, Judged};
-use enrollscope::rules::{self, Change, Golden, Part, Profile};
+use enrollscope::rules::{self, Change, Edit, Golden, Part, Profile, Step};
 use enrollscope::sim::golden;
 
 use crate::catalogue::observe;
@@ -69,9 +69,11 @@ fn findings_are_the_same_before_and_after() {
 
 #[test]
 fn redacting_twice_changes_no_verdict_either() {
-    let events = golden::of(Golden::OnPremise);
-    let twice = redacted(&redacted(&events));
-    assert_eq!(findings(twice), findings(events));
+    for golden in Golden::ALL {
+        let events = golden::of(*golden);
+        let twice = redacted(&redacted(&events));
+        assert_eq!(findings(twice), findings(events), "{golden:?}");
+    }
 }
 
 /// A secret that occurs nowhere else, one for each place.
@@ -200,6 +202,47 @@ fn planted_secrets_appear_in_no_capture_and_no_report() {
         for secret in &secrets {
             for form in forms(secret) {
                 assert!(!contains(&out, &form), "variant {variant}: {form} is still there");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_tokens_of_every_flow_leave_no_trace() {
+    let page = Edit::Message {
+        step: Step::Password,
+        side: Side::Response,
+        part: Part::Body,
+        at: "…/body/form",
+        change: Change::Insert("<input name=\"state\" value=\"Vn8-St4te0fTheServer\"/>"),
+    };
+    let mut linked = Exchange::default();
+    linked.request.headers.push(Header::new("Content-Type", "application/json"));
+    let text = "{\"userDomain\":\"contoso.example\", \"EnrollmentData\" : \"Jk5-L1nked\\u0041Secret77\"}";
+    linked.request.body = Body::full(text);
+    for (events, marks) in [
+        (
+            golden::with_edit(Golden::Federated, &page).unwrap(),
+            &["name=\"wresult\" value=\"", "name=\"state\" value=\"", "#base64binary\">"][..],
+        ),
+        (
+            golden::of(Golden::Entra),
+            &["\"Bearer ", "OpaqueBlob=", "Name=\"EnrollmentData\"><ac:Value>", "#base64binary\">"],
+        ),
+        (vec![Event::Exchange(Arc::new(linked))], &["\"EnrollmentData\" : \""]),
+    ] {
+        let written = |events: &[Event]| {
+            String::from_utf8(golden::capture(events)).unwrap().replace("\\\"", "\"").replace("\\\\", "\\")
+        };
+        let (before, after) = (written(&events), written(&redacted(&events)));
+        for mark in marks {
+            let start = before.find(mark).unwrap_or_else(|| panic!("{mark} is there")) + mark.len();
+            let value = before[start..].split(['"', '<', '&']).next().unwrap();
+            // Of a JSON Web Token the signature is the secret.
+            let secret = value.rsplit('.').next().unwrap();
+            assert!(secret.len() > 15 && before.contains(secret), "{mark}: {secret}");
+            for form in forms(secret) {
+                assert!(!after.contains(&form), "{mark}: {form} is still there");
             }
         }
     }

@@ -20,6 +20,8 @@ const FREE: &[&str] = &[
     "DispositionMessage",
     "RequestID",
     "DeviceEnrollmentServiceError",
+    "CertificateEnrollmentWSDetail",
+    "Timestamp",
     "Envelope",
     "Discover",
 ];
@@ -63,6 +65,9 @@ fn unjudged(change: impl Fn(&Element<'_>, &str) -> Option<String>) -> Vec<String
     for (exchange, side) in messages() {
         let text = String::from_utf8(body(&mut exchange.as_ref().clone(), side).bytes.to_vec()).unwrap();
         let before = findings(&exchange, side, &text);
+        if before.contains(&"CRED-ONP-001") {
+            continue; // By itself, a renewal's policy request is one that lacks its password.
+        }
         let document = Document::read(text.as_bytes());
         for element in document.elements() {
             if change(&element, &text).is_some_and(|changed| findings(&exchange, side, &changed) == before) {

@@ -27,7 +27,7 @@ fn key(name: &str) -> Key {
 
 fn device(number: u32) -> Device {
     let key = Arc::clone(&Key::pool(1).unwrap()[0]);
-    Device { profile: Profile::numbered(7, number, "anna@contoso.example", PASSWORD), key }
+    Device::new(Profile::numbered(7, number, "anna@contoso.example", PASSWORD), key)
 }
 
 /// A server that runs until it is dropped, and the requests that it got.

@@ -12,8 +12,8 @@ use crate::message::certificate::{Certificate, Csr, algorithm_name, digest_of};
 use crate::message::flags::FlagSet;
 use crate::message::oids;
 use crate::message::{
-    Content, Credential, Field, GetPoliciesResponse, Message, Policy, Provisioning, Soap, TokenRequest,
-    Within, read_request, read_response,
+    AuthorityDetail, Content, Credential, Field, GetPoliciesResponse, Message, Policy, Provisioning, Soap,
+    TokenRequest, Within, authority_error, os_edition_name, read_request, read_response,
 };
 use crate::xml::Element;
 
@@ -99,8 +99,40 @@ impl Decoder<'_> {
                 self.field("error type", f.error_type.as_ref());
                 self.field("message", f.message.as_ref());
                 self.field("trace id", f.trace_id.as_ref());
+                if let Some(code) = f.authority.as_ref().and_then(AuthorityDetail::code) {
+                    let name =
+                        authority_error(code).map(|(symbol, meaning)| format!(" ({symbol}: {meaning})"));
+                    self.value("authority", &format!("0x{code:08X}{}", name.unwrap_or_default()));
+                }
                 if let Some(code) = f.hresult() {
                     self.value("user sees", &format!("0x{code:08X}"));
+                }
+            }
+            Content::TermsRequest(t) => {
+                self.text("redirect to", t.redirect_uri.as_ref());
+                self.text("request id", t.request_id.as_ref());
+                self.text("api version", t.api_version.as_ref());
+                self.text("mode", t.mode.as_ref());
+            }
+            Content::TermsAnswer(t) => {
+                self.value("redirects to", &t.location);
+                self.text("accepted", t.is_accepted.as_ref());
+                self.text("error", t.error.as_ref());
+                self.text("description", t.error_description.as_ref());
+            }
+            Content::SignInRequest(s) => {
+                self.text("app address", s.appru.as_ref());
+                self.text("login hint", s.login_hint.as_ref());
+            }
+            Content::TokenPage(page) => {
+                let form = page.token_form();
+                self.text("form action", form.and_then(|f| f.action.as_ref()).map(|a| &a.value));
+                self.text("form method", form.and_then(|f| f.method.as_ref()).map(|m| &m.value));
+                match form.and_then(|f| f.wresult()?.value.as_ref()) {
+                    Some(token) => {
+                        self.value("wresult", &format!("{} characters (never shown)", token.value.len()));
+                    }
+                    None => self.trouble("no form on the page holds wresult"),
                 }
             }
             Content::Unread => {}
@@ -128,9 +160,22 @@ impl Decoder<'_> {
                 };
                 self.value("password", password);
             }
-            Credential::Token(token) | Credential::Certificate(token) => {
-                self.field("token type", token.value_type.as_ref());
-                self.value("token", &format!("{} characters (never shown)", token.value.value.len()));
+            Credential::Token(token) => {
+                self.field("token type", token.token.value_type.as_ref());
+                self.value("token", &format!("{} characters (never shown)", token.token.value.value.len()));
+                if let Some(jwt) = &token.jwt {
+                    self.page.heading("  Claims (not verified)");
+                    for (name, value) in &jwt.claims {
+                        self.value(name, &value.as_str().map_or(value.to_string(), str::to_owned));
+                    }
+                }
+            }
+            Credential::Certificate(signed) => {
+                self.field("token type", signed.token.value_type.as_ref());
+                match &signed.certificate {
+                    Some(certificate) => self.certificate(certificate),
+                    None => self.trouble("the token is no certificate"),
+                }
             }
             Credential::None => {}
         }
@@ -213,7 +258,9 @@ impl Decoder<'_> {
         }
         for item in &request.items {
             let value = item.value.as_ref().map_or("(no value)", |f| f.value.as_str());
-            let line = Line::new(Role::Dim, &format!("  {:<24} ", item.name)).and(Role::Plain, value);
+            let edition = value.parse().ok().filter(|_| item.name == "OSEdition").and_then(os_edition_name);
+            let value = edition.map_or(value.to_owned(), |name| format!("{value} ({name})"));
+            let line = Line::new(Role::Dim, &format!("  {:<24} ", item.name)).and(Role::Plain, &value);
             for part in line.folded(self.width, 27) {
                 self.page.push(part);
             }
@@ -236,6 +283,11 @@ impl Decoder<'_> {
         }
         for purpose in csr.key_purposes() {
             self.value("purpose", oids::name(&purpose));
+        }
+        for extension in &csr.extensions {
+            let name =
+                oids::known(&extension.oid).map_or(String::new(), |known| format!(" ({})", known.name));
+            self.value("extension", &format!("{}{name}", extension.oid));
         }
         if csr.trailing > 0 {
             self.trouble(&format!("{} bytes follow the request", csr.trailing));
@@ -325,6 +377,12 @@ impl Decoder<'_> {
     fn field(&mut self, label: &str, field: Option<&Field>) {
         if let Some(field) = field {
             self.value(label, if field.nil { "nil" } else { &field.value });
+        }
+    }
+
+    fn text(&mut self, label: &str, text: Option<&String>) {
+        if let Some(text) = text {
+            self.value(label, text);
         }
     }
 

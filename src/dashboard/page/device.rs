@@ -30,7 +30,7 @@ pub(crate) fn stage_letter(stage: Stage) -> &'static str {
     match stage {
         Stage::Terms => "T",
         Stage::Discovery => "D",
-        Stage::SignIn => "S",
+        Stage::SignIn => "I",
         Stage::Policy => "P",
         Stage::Certificate => "C",
         Stage::Configuration => "M",

@@ -29,7 +29,7 @@ pub(crate) fn page(model: &Model) -> Page {
         }
     }
     page.heading("Stages");
-    for stage in Stage::ON_PREMISE {
+    for stage in Stage::ALL {
         let line = Line::new(Role::Info, &format!("  {:<12}", stage_letter(*stage)));
         page.push(line.and(Role::Plain, stage.title()));
     }

@@ -76,7 +76,7 @@ pictures! {
     device_response_with_place: recorded(), "/ b e r t Enter Enter g j j Enter 2 Enter";
     device_response_raw: recorded(), "/ b e r t Enter Enter Enter 4 r";
     device_decoded_token: recorded(), "/ a n n a Enter Enter G k Enter 5 PageDown";
-    device_decoded_provisioning: recorded(), "/ a n n a Enter Enter G k 2 Enter Enter";
+    device_decoded_provisioning: recorded(), "/ a n n a Enter Enter G k 2 Enter j Enter";
     device_fault_decoded: recorded(), "/ b e r t Enter Enter G Enter 5";
     device_withheld_sync: recorded(), "/ a n n a Enter Enter G Enter 3";
     refused: recorded(), "/ 2 0 3 . 0 Enter Enter";

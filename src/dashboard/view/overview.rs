@@ -8,7 +8,7 @@ use crate::dashboard::page::device::{device, outcome_role, stage_letter, stage_n
 use crate::dashboard::rows::{Row, RowId};
 use crate::dashboard::text::{fit, span, wrap};
 use crate::dashboard::theme::Theme;
-use crate::enrollment::{Enrollment, Outcome, Stage};
+use crate::enrollment::{Enrollment, Flow, Outcome, Stage};
 
 pub(super) fn draw(painter: &mut Painter<'_>, model: &Model, panes: Panes) {
     if model.rows.is_empty() {
@@ -94,6 +94,8 @@ fn empty(painter: &mut Painter<'_>, model: &Model, area: Area) {
 struct Columns {
     who: usize,
     device: usize,
+    /// Those of the ways that are taken here, in their order.
+    stages: Vec<Stage>,
     /// Columns per stage: 1 for a mark, more for a mark and a name.
     stage: usize,
     since: usize,
@@ -116,7 +118,13 @@ impl Columns {
         let who = longest(who).clamp(10, if width >= 120 { 36 } else { 22 });
         let device =
             if width >= 100 { longest(device).clamp(6, if width >= 150 { 34 } else { 16 }) } else { 0 };
+        let mut flows: Vec<_> = enrollments().rev().take(200).map(|e| e.flow).collect();
+        if flows.is_empty() {
+            flows.push(Flow::default());
+        }
+        let taken = |stage: &&Stage| flows.iter().any(|flow| flow.stages().contains(stage));
         let mut columns = Self {
+            stages: Stage::ALL.iter().filter(taken).copied().collect(),
             who,
             device,
             stage: if width >= 150 { 8 } else { 1 },
@@ -132,14 +140,14 @@ impl Columns {
         columns
     }
 
-    fn stages(&self) -> usize {
-        self.stage * Stage::ON_PREMISE.len()
+    fn strip(&self) -> usize {
+        self.stage * self.stages.len()
     }
 
     fn before_verdict(&self) -> usize {
         let others = [self.device, self.took, self.exchanges, self.findings, self.code, self.owner];
         let gaps = others.iter().filter(|width| **width > 0).count();
-        3 + self.who + 1 + self.stages() + 1 + self.since + 1 + others.iter().sum::<usize>() + gaps
+        3 + self.who + 1 + self.strip() + 1 + self.since + 1 + others.iter().sum::<usize>() + gaps
     }
 
     fn titles(&self) -> Line {
@@ -153,12 +161,12 @@ impl Columns {
         title(if self.device > 0 { "user" } else { "user or device" }, self.who);
         title("device", self.device);
         let stages: String = if self.stage == 1 {
-            Stage::ON_PREMISE.iter().map(|stage| stage_letter(*stage)).collect()
+            self.stages.iter().map(|stage| stage_letter(*stage)).collect()
         } else {
-            let names = Stage::ON_PREMISE.iter().map(|s| format!("{:<1$}", stage_name(*s), self.stage));
+            let names = self.stages.iter().map(|s| format!("{:<1$}", stage_name(*s), self.stage));
             names.collect()
         };
-        title(&stages, self.stages());
+        title(&stages, self.strip());
         title("since", self.since);
         title("took", self.took);
         title("exch", self.exchanges);
@@ -202,8 +210,9 @@ impl Columns {
         put(&mut line, name_role, &name, self.who);
         let device = device(e);
         put(&mut line, Role::Plain, if device == name { "" } else { &device }, self.device);
-        for stage in Stage::ON_PREMISE {
+        for stage in &self.stages {
             let (mark, role) = theme.step(e.step(*stage));
+            let mark = if e.flow.stages().contains(stage) { mark } else { "" };
             cell(&mut line, role, mark, self.stage, "");
         }
         line.push(Role::Plain, " ");
@@ -247,7 +256,7 @@ impl Columns {
             cell(&mut line, Role::Dim, "refused", self.device, theme.dots());
             line.push(Role::Plain, " ");
         }
-        cell(&mut line, Role::Dim, "TLS", self.stages(), "");
+        cell(&mut line, Role::Dim, "TLS", self.strip(), "");
         line.push(Role::Plain, &format!(" {:>1$} ", span(model.now.since(group.last)), self.since));
         let times = format!("{}x", group.count);
         let left = self.before_verdict().saturating_sub(line.width());

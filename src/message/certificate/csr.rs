@@ -2,6 +2,7 @@
 
 use super::asn1::{Extension, Name, SEQUENCE, SET, Tlv, key_purposes};
 use super::key::{PublicKey, sha256_hex, verify};
+use super::x509::Certificate;
 
 /// A certification request.
 #[derive(Clone, Debug)]
@@ -16,12 +17,22 @@ pub struct Csr {
     pub signature_valid: Option<bool>,
     /// From the extensionRequest attribute.
     pub extensions: Vec<Extension>,
-    /// Dotted object identifiers of the attributes.
-    pub attributes: Vec<String>,
+    pub attributes: Vec<Attribute>,
+    /// The certificate to be renewed: the attribute 1.3.6.1.4.1.311.13.1 (MS-WCCE 2.2.2.7.3).
+    pub renews: Option<Certificate>,
     /// Bytes that follow the request.
     pub trailing: usize,
     /// Byte ranges within the DER, for pointing at them: subject, public key, signature algorithm.
     pub spans: Spans,
+}
+
+/// One attribute of a request, its values not looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Dotted.
+    pub oid: String,
+    /// How many values its SET has; none when it has no SET.
+    pub values: Option<usize>,
 }
 
 /// Where the parts of a request stand in its bytes: offset and length.
@@ -45,7 +56,7 @@ impl Csr {
         let key_info = fields.next().filter(|t| t.tag == SEQUENCE)?;
         let (key, key_bytes) = PublicKey::read(&key_info)?;
         let signature_algorithm = algorithm.inner().next()?.oid()?;
-        let (mut extensions, mut attributes) = (Vec::new(), Vec::new());
+        let (mut extensions, mut attributes, mut renews) = (Vec::new(), Vec::new(), None);
         for attribute in fields.filter(|t| t.tag == 0xA0).flat_map(|t| t.inner().collect::<Vec<_>>()) {
             let mut inner = attribute.inner();
             let Some(oid) = inner.next().and_then(|t| t.oid()) else { continue };
@@ -59,7 +70,10 @@ impl Csr {
                         .flat_map(|s| Extension::read_all(&s)),
                 );
             }
-            attributes.push(oid);
+            if oid == "1.3.6.1.4.1.311.13.1" {
+                renews = values.and_then(|v| Certificate::read(v.inner().next()?.raw));
+            }
+            attributes.push(Attribute { oid, values: values.map(|set| set.inner().count()) });
         }
         let signature_valid =
             signed.bits().and_then(|signed| verify(&key, &key_bytes, &signature_algorithm, info.raw, signed));
@@ -73,6 +87,7 @@ impl Csr {
             signature_valid,
             extensions,
             attributes,
+            renews,
             trailing: input.len(),
         })
     }
@@ -103,7 +118,7 @@ mod tests {
         let csr = Csr::read(&der).unwrap();
         let name = "CN=562A7F9A-6CD8-40B0-9E7E-0DBDD8!B5B954E81FBCB94EB79BD08BE625F4EE\\0";
         assert_eq!(csr.subject.to_string(), name);
-        assert_eq!(csr.key, PublicKey::Rsa { bits: 2048 });
+        assert_eq!(csr.key, PublicKey::Rsa { bits: 2048, exponent: Some(65_537) });
         assert_eq!(csr.signature_algorithm, "1.3.14.3.2.29");
         assert_eq!(csr.signature_valid, Some(true));
         assert_eq!(csr.device_id().as_deref(), Some("B5B954E81FBCB94EB79BD08BE625F4EE"));

@@ -9,9 +9,18 @@ use super::asn1::Tlv;
 /// A SubjectPublicKeyInfo, as far as it is understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicKey {
-    Rsa { bits: usize },
-    Ec { curve: String, bits: usize },
-    Other { algorithm: String },
+    Rsa {
+        bits: usize,
+        /// Absent when it is longer than four bytes.
+        exponent: Option<u32>,
+    },
+    Ec {
+        curve: String,
+        bits: usize,
+    },
+    Other {
+        algorithm: String,
+    },
 }
 
 impl PublicKey {
@@ -24,10 +33,16 @@ impl PublicKey {
         let parsed = match oid.as_str() {
             "1.2.840.113549.1.1.1" => {
                 let mut input = key;
-                let modulus = Tlv::take(&mut input)?.inner().next()?.value;
+                let pair = Tlv::take(&mut input)?;
+                let mut numbers = pair.inner();
+                let modulus = numbers.next()?.value;
+                let exponent = numbers.next().map(|t| t.value).unwrap_or_default();
                 let significant = modulus.iter().skip_while(|b| **b == 0);
                 let first = modulus.iter().find(|b| **b != 0).map_or(0, |b| 8 - b.leading_zeros() as usize);
-                Self::Rsa { bits: significant.count().saturating_sub(1) * 8 + first }
+                Self::Rsa {
+                    bits: significant.count().saturating_sub(1) * 8 + first,
+                    exponent: small_number(exponent),
+                }
             }
             "1.2.840.10045.2.1" => {
                 let curve = parts.next().and_then(|t| t.oid()).unwrap_or_default();
@@ -41,7 +56,7 @@ impl PublicKey {
     /// Its size in bits; 0 when the algorithm is not understood.
     pub fn bits(&self) -> usize {
         match self {
-            Self::Rsa { bits } | Self::Ec { bits, .. } => *bits,
+            Self::Rsa { bits, .. } | Self::Ec { bits, .. } => *bits,
             Self::Other { .. } => 0,
         }
     }
@@ -49,11 +64,18 @@ impl PublicKey {
     /// `RSA 2048`, `EC 256`, or the algorithm's object identifier.
     pub fn describe(&self) -> String {
         match self {
-            Self::Rsa { bits } => format!("RSA {bits}"),
+            Self::Rsa { bits, .. } => format!("RSA {bits}"),
             Self::Ec { bits, .. } => format!("EC {bits}"),
             Self::Other { algorithm } => algorithm.clone(),
         }
     }
+}
+
+/// A positive INTEGER's content of at most four significant bytes.
+fn small_number(bytes: &[u8]) -> Option<u32> {
+    let significant: Vec<u8> = bytes.iter().copied().skip_while(|b| *b == 0).collect();
+    let small = (1..=4).contains(&significant.len());
+    small.then(|| significant.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
 }
 
 /// The hash inside a signature algorithm, or named by itself.
@@ -131,6 +153,17 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02X}");
         text
     })
+}
+
+/// The hash of `bytes`.
+pub fn digest(digest: Digest, bytes: &[u8]) -> Vec<u8> {
+    let algorithm = match digest {
+        Digest::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+        Digest::Sha256 => &digest::SHA256,
+        Digest::Sha384 => &digest::SHA384,
+        Digest::Sha512 => &digest::SHA512,
+    };
+    digest::digest(algorithm, bytes).as_ref().to_vec()
 }
 
 pub fn sha1_hex(bytes: &[u8]) -> String {

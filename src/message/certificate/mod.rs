@@ -2,11 +2,13 @@
 //! PrintableString, signs with an OIW object identifier, and sends an extension that is not DER.
 
 mod asn1;
+mod cms;
 mod csr;
 mod key;
 mod x509;
 
 pub use asn1::{Extension, Name, is_der};
-pub use csr::Csr;
-pub use key::{Digest, PublicKey, algorithm_name, digest_of, hex, sha1_hex, sha256_hex, verify};
+pub use cms::{SignedData, Signer, SignerState};
+pub use csr::{Attribute, Csr};
+pub use key::{Digest, PublicKey, algorithm_name, digest, digest_of, hex, sha1_hex, sha256_hex, verify};
 pub use x509::Certificate;

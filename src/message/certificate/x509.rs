@@ -62,6 +62,12 @@ impl Certificate {
         verify(&issuer.key, &issuer.key_bytes, &self.signature_algorithm, &self.signed, &self.signature)
     }
 
+    /// Whether this certificate's key made `signature` over `message`, by a signature algorithm's object identifier;
+    /// `None` when that is not understood.
+    pub fn verifies(&self, algorithm: &str, message: &[u8], signature: &[u8]) -> Option<bool> {
+        verify(&self.key, &self.key_bytes, algorithm, message, signature)
+    }
+
     /// Extended key usages, dotted; empty when there is no such extension.
     pub fn key_purposes(&self) -> Vec<String> {
         key_purposes(&self.extensions)

@@ -103,6 +103,10 @@ impl Type {
         Self { name, content, attributes, other_attributes }
     }
 
+    pub(super) fn is_simple(&self) -> bool {
+        matches!(self.content, Content::Simple(_))
+    }
+
     pub(super) const fn with(self, attributes: &'static [Attribute]) -> Self {
         Self { attributes, ..self }
     }

@@ -1,0 +1,610 @@
+//! What real devices and working servers are known to do against the letter: none of it is an error under `field`.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use enrollscope::engine::Engine;
+use enrollscope::enrollment::Deadlines;
+use enrollscope::event::{Body, Event, Exchange, Framing, Header, Request, Response, Side, Time};
+use enrollscope::message::{Kind, decode_base64, read_request};
+use enrollscope::rules::{Golden, Level, Profile, Step};
+use enrollscope::sim::golden;
+
+/// A name, the recording to start from, and what is done to it.
+type Quirk = (&'static str, Golden, fn(&mut Scene));
+
+const QUIRKS: &[Quirk] = &[
+    ("policy and certificate over HTTP/2", Golden::OnPremise, |s| {
+        for step in [Step::Policies, Step::Token] {
+            s.headers(step, Side::Response, |headers| headers.retain(|h| h.name != "Content-Length"));
+            s.response(step, |response| response.body.framing = Framing::H2);
+        }
+    }),
+    ("no probe, as when a discovery address was typed", Golden::OnPremise, |s| {
+        s.0.retain(|event| step_of(event) != Some(Step::Probe));
+    }),
+    ("a server that knows no GET on discovery", Golden::OnPremise, |s| {
+        s.response(Step::Probe, |response| response.status = 405);
+    }),
+    ("a probe answered with a page", Golden::OnPremise, |s| {
+        s.header(Step::Probe, Side::Response, "Content-Type", "text/html");
+        s.response(Step::Probe, |response| response.body = Body::full("https://mdm.contoso.example"));
+    }),
+    ("other names of the client", Golden::OnPremise, |s| {
+        s.header(Step::Discover, Side::Request, "User-Agent", "Windows Phone 8 Enrollment Client");
+        s.header(Step::Policies, Side::Request, "User-Agent", "Go-http-client/1.1");
+        s.header(Step::Token, Side::Request, "User-Agent", "python-requests/2.31.0");
+    }),
+    ("a program without Content-Type, with a line break first", Golden::OnPremise, |s| {
+        for step in [Step::Discover, Step::Policies, Step::Token] {
+            s.headers(step, Side::Request, |headers| headers.retain(|h| h.name != "Content-Type"));
+            s.text(step, Side::Request, "<s:Envelope ", "\n    <s:Envelope ");
+        }
+    }),
+    ("answers that start with white space", Golden::OnPremise, |s| {
+        for step in [Step::Discover, Step::Policies, Step::Token] {
+            s.text(step, Side::Response, "<s:Envelope ", "\n\t\t<s:Envelope ");
+        }
+    }),
+    ("answers of other types", Golden::OnPremise, |s| {
+        s.header(Step::Discover, Side::Response, "Content-Type", "application/soap+xml");
+        s.header(Step::Policies, Side::Response, "Content-Type", "text/html");
+        s.header(Step::Token, Side::Response, "Content-Type", "text/plain");
+    }),
+    ("a fault with the status 200", Golden::Refused, |s| {
+        s.response(Step::Token, |response| response.status = 200);
+    }),
+    ("a tunnel asks for gzip, and the server compresses", Golden::OnPremise, |s| {
+        s.header(Step::Token, Side::Request, "Accept-Encoding", "gzip");
+        s.header(Step::Token, Side::Request, "X-Forwarded-For", "203.0.113.7");
+        s.header(Step::Token, Side::Request, "X-Forwarded-Proto", "https");
+        s.response(Step::Token, compress);
+    }),
+    ("compressed although nobody asked", Golden::OnPremise, |s| s.response(Step::Policies, compress)),
+    ("a host with its port", Golden::OnPremise, |s| {
+        s.header(Step::Policies, Side::Request, "Host", "mdm.contoso.example:443");
+    }),
+    ("100-continue", Golden::OnPremise, |s| {
+        s.header(Step::Token, Side::Request, "Expect", "100-continue");
+    }),
+    ("paths in other case, with a query", Golden::OnPremise, |s| {
+        s.text(
+            Step::Discover,
+            Side::Response,
+            "/EnrollmentServer/Enrollment.svc<",
+            "/ENROLLMENTSERVER/ENROLLMENT.SVC?client-request-id=7f1c<",
+        );
+    }),
+    ("two devices with the same MessageIDs, one after the other", Golden::OnPremise, |s| {
+        s.0.extend(golden::on_premise(7));
+    }),
+    ("a blank in the MessageID, line breaks in the Action", Golden::OnPremise, |s| {
+        s.text(Step::Discover, Side::Request, "<a:MessageID>urn:uuid:", "<a:MessageID>urn:uuid: ");
+        s.text(
+            Step::Policies,
+            Side::Response,
+            "GetPoliciesResponse</a:Action>",
+            "GetPoliciesResponse\n\t</a:Action>",
+        );
+    }),
+    ("RelatesTo of another message", Golden::Refused, |s| {
+        s.text(
+            Step::Token,
+            Side::Response,
+            "<a:RelatesTo>urn:uuid:0d5a1441-5891-453b-becf-a2e5f6ea3749",
+            "<a:RelatesTo>invalid_message_id",
+        );
+    }),
+    ("To in capitals and with the port", Golden::OnPremise, |s| {
+        let to = "https://mdm.contoso.example/EnrollmentServer/Policy.svc</a:To>";
+        s.text(
+            Step::Policies,
+            Side::Request,
+            to,
+            "https://MDM.Contoso.example:443/EnrollmentServer/Policy.svc</a:To>",
+        );
+    }),
+    ("mustUnderstand in no namespace", Golden::OnPremise, |s| {
+        for step in [Step::Discover, Step::Policies, Step::Token] {
+            s.text(step, Side::Response, "s:mustUnderstand=\"1\"", "mustUnderstand=\"1\"");
+        }
+    }),
+    ("an Action in no namespace", Golden::OnPremise, |s| {
+        s.text(
+            Step::Discover,
+            Side::Response,
+            "<a:Action s:mustUnderstand=\"1\">",
+            "<Action mustUnderstand=\"1\">",
+        );
+        s.text(Step::Discover, Side::Response, "</a:Action>", "</Action>");
+    }),
+    ("an undeclared prefix on the policy answer", Golden::OnPremise, |s| {
+        s.text(Step::Policies, Side::Response, "<GetPoliciesResponse ", "<xcep:GetPoliciesResponse ");
+        s.text(Step::Policies, Side::Response, "</GetPoliciesResponse>", "</xcep:GetPoliciesResponse>");
+    }),
+    ("a policy answer that is not well-formed", Golden::OnPremise, |s| {
+        s.text(
+            Step::Policies,
+            Side::Response,
+            "algorithmOIDReference xsi:nil",
+            "algorithmOIDReferencexsi:nil",
+        );
+    }),
+    ("a fault in small letters", Golden::Refused, |s| {
+        for (from, to) in [
+            ("s:Fault>", "s:fault>"),
+            ("s:Code>", "s:code>"),
+            ("s:Value>", "s:value>"),
+            ("s:Subcode>", "s:subcode>"),
+            ("s:Reason>", "s:reason>"),
+            ("s:Text xml:lang=\"en-US\"", "s:text xml:lang=\"en-us\""),
+            ("s:Text>", "s:text>"),
+            ("s:Receiver", "s:receiver"),
+            ("s:Authorization", "s:authorization"),
+        ] {
+            s.text(Step::Token, Side::Response, from, to);
+        }
+    }),
+    ("the specification's sample of a fault, all in small letters", Golden::Refused, |s| {
+        let sample = example("mde2-fault-devicecapreached-detail-lowercased-as-printed.xml");
+        s.response(Step::Token, |response| {
+            replace(&mut response.headers, &mut response.body, sample.clone())
+        });
+    }),
+    ("a fault without a header", Golden::Refused, |s| {
+        s.part(Step::Token, Side::Response, "<s:Header>", "</s:Header>", "");
+    }),
+    ("subcodes of the server's own", Golden::Refused, |s| {
+        s.text(Step::Token, Side::Response, "s:Authorization", "a:invalidsecurity");
+    }),
+    ("an ActivityId in no namespace and of no use", Golden::OnPremise, |s| {
+        s.text(
+            Step::Discover,
+            Side::Response,
+            "<s:Header>",
+            "<s:Header><ActivityId CorrelationId=\"1\">00000000-0000-0000-0000-000000000000</ActivityId>",
+        );
+    }),
+    ("other prefixes", Golden::OnPremise, |s| {
+        for step in [Step::Discover, Step::Policies, Step::Token] {
+            for (from, to) in [
+                ("xmlns:s=", "xmlns:ns0="),
+                ("xmlns:a=", "xmlns:ns1="),
+                ("<s:", "<ns0:"),
+                ("</s:", "</ns0:"),
+                (" s:mustUnderstand", " ns0:mustUnderstand"),
+                ("<a:", "<ns1:"),
+                ("</a:", "</ns1:"),
+            ] {
+                s.text(step, Side::Response, from, to);
+            }
+        }
+    }),
+    ("prefixes of WCF for nil", Golden::OnPremise, |s| {
+        s.text(
+            Step::Policies,
+            Side::Response,
+            "<cAs xsi:nil=\"true\"/>",
+            "<cAs p6:nil=\"true\" xmlns:p6=\"http://www.w3.org/2001/XMLSchema-instance\"/>",
+        );
+    }),
+    ("the discovery namespace with a slash in the request", Golden::OnPremise, |s| {
+        s.text(
+            Step::Discover,
+            Side::Request,
+            "<Discover xmlns=\"http://schemas.microsoft.com/windows/management/2012/01/enrollment\"",
+            "<Discover xmlns=\"http://schemas.microsoft.com/windows/management/2012/01/enrollment/\"",
+        );
+    }),
+    ("an empty e-mail address, and an old version by the manifest", Golden::OnPremise, |s| {
+        s.part(
+            Step::Discover,
+            Side::Request,
+            "<EmailAddress>",
+            "</EmailAddress>",
+            "<EmailAddress></EmailAddress>",
+        );
+        s.text(Step::Discover, Side::Request, ">10.0.26100.4061<", ">6.2.9200.2965<");
+    }),
+    ("the RequestVersion of Windows 11 25H2", Golden::OnPremise, |s| {
+        s.text(Step::Discover, Side::Request, ">7.0<", ">9.0<");
+    }),
+    ("an EnrollmentVersion of 3.0", Golden::OnPremise, |s| {
+        s.text(Step::Discover, Side::Response, ">4.0<", ">3.0<");
+    }),
+    ("an Entra token although on-premise was chosen, in URL-safe base64", Golden::OnPremise, |s| {
+        let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJ1cG4iOiJhbm5hQGNvbnRvc28uZXhhbXBsZSJ9.c2ln";
+        let token = format!(
+            "<wsse:BinarySecurityToken ValueType=\"urn:ietf:params:oauth:token-type:jwt\" EncodingType=\"{}\">{}\
+             </wsse:BinarySecurityToken></wsse:Security>",
+            "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd#base64binary",
+            URL_SAFE_NO_PAD.encode(jwt),
+        );
+        for step in [Step::Policies, Step::Token] {
+            s.part(step, Side::Request, "<wsse:UsernameToken ", "</wsse:Security>", &token);
+        }
+    }),
+    ("a client that tells its TPM to the policy service", Golden::OnPremise, |s| {
+        s.text(
+            Step::Policies,
+            Side::Request,
+            "</client>",
+            "<TPMManufacturer>INTC</TPMManufacturer><TPMFirmwareVersion>1.2</TPMFirmwareVersion></client>",
+        );
+    }),
+    ("a policy of three fields only", Golden::OnPremise, |s| {
+        let policy = "<response><policies><policy><attributes><policySchema>3</policySchema><privateKeyAttributes>\
+                      <minimalKeyLength>2048</minimalKeyLength></privateKeyAttributes>\
+                      <hashAlgorithmOIDReference>0</hashAlgorithmOIDReference></attributes></policy></policies>\
+                      </response>";
+        s.part(Step::Policies, Side::Response, "<response>", "</response>", policy);
+        s.part(Step::Policies, Side::Response, "</response><cAs", "/>", "</response>");
+    }),
+    ("a policy answer in which everything is nil", Golden::OnPremise, |s| {
+        s.part(Step::Policies, Side::Response, "<response>", "</response>", "<response xsi:nil=\"true\"/>");
+        s.part(Step::Policies, Side::Response, "<oIDs>", "</oIDs>", "<oIDs xsi:nil=\"true\"/>");
+    }),
+    ("no policyID, and a provider beside the list", Golden::OnPremise, |s| {
+        s.text(Step::Policies, Side::Response, "<policyID/>", "");
+        s.text(
+            Step::Policies,
+            Side::Response,
+            "<cryptoProviders>",
+            "<provider>Any</provider><cryptoProviders>",
+        );
+    }),
+    ("a policy answer of a certificate service, with prefixes of its own", Golden::OnPremise, |s| {
+        let answer = example("xcep-adcs-getpoliciesresponse-completed.xml");
+        s.response(Step::Policies, |response| replace(&mut response.headers, &mut response.body, answer));
+    }),
+    ("base64 over lines, and with &#xD;", Golden::OnPremise, |s| {
+        for side in [Side::Request, Side::Response] {
+            let token = s.token(side);
+            let lines: Vec<_> = token.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+            s.text(Step::Token, side, &token, &lines.join("&#xD;\n"));
+        }
+    }),
+    ("the same MAC twice, NotInOobe false, other items", Golden::OnPremise, |s| {
+        let item = |name: &str, value: &str| {
+            format!("<ac:ContextItem Name=\"{name}\"><ac:Value>{value}</ac:Value></ac:ContextItem>")
+        };
+        let more = [
+            item("MAC", "00-15-5D-00-00-00"),
+            item("MAC", "00-15-5D-00-00-00"),
+            item("EnrollmentData", "null"),
+            item("AzVMIAMExtensionJoin", "false"),
+            item("DomainName", "contoso.example"),
+            item("BulkAADJ", "true"),
+            item("SomethingNew", "42"),
+        ];
+        s.text(
+            Step::Token,
+            Side::Request,
+            "</ac:AdditionalContext>",
+            &format!("{}</ac:AdditionalContext>", more.concat()),
+        );
+        s.text(
+            Step::Token,
+            Side::Request,
+            "Name=\"NotInOobe\"><ac:Value>true",
+            "Name=\"NotInOobe\"><ac:Value>false",
+        );
+    }),
+    ("ids in other forms", Golden::OnPremise, |s| {
+        s.part(
+            Step::Token,
+            Side::Request,
+            "Name=\"DeviceID\"><ac:Value>",
+            "</ac:Value>",
+            "Name=\"DeviceID\"><ac:Value>None</ac:Value>",
+        );
+        let zeros = format!("Name=\"HWDevID\"><ac:Value>{}</ac:Value>", "0".repeat(64));
+        s.part(Step::Token, Side::Request, "Name=\"HWDevID\"><ac:Value>", "</ac:Value>", &zeros);
+    }),
+    ("a dashed device id in small letters", Golden::OnPremise, |s| {
+        let id = "Name=\"DeviceID\"><ac:Value>7a5e0d50-f0b8-4c0f-a1b0-b1f6b3e4c001</ac:Value>";
+        s.part(Step::Token, Side::Request, "Name=\"DeviceID\"><ac:Value>", "</ac:Value>", id);
+    }),
+    ("an enrollment of the type Lite", Golden::OnPremise, |s| {
+        s.text(Step::Token, Side::Request, "<ac:Value>Full<", "<ac:Value>Lite<");
+    }),
+    ("a Timestamp of 2018", Golden::DeviceContext, |s| {
+        s.part(
+            Step::Token,
+            Side::Response,
+            "<u:Created>",
+            "</u:Created>",
+            "<u:Created>2018-11-30T00:32:59.420Z</u:Created>",
+        );
+        s.part(
+            Step::Token,
+            Side::Response,
+            "<u:Expires>",
+            "</u:Expires>",
+            "<u:Expires>2018-12-30T00:37:59.420Z</u:Expires>",
+        );
+    }),
+    ("no renewal settings", Golden::OnPremise, |s| {
+        s.document("<characteristic type=\"WSTEP\">", "</characteristic></characteristic>", "");
+    }),
+    ("a blank in the provider's name, ServerList, the role of older documents", Golden::OnPremise, |s| {
+        s.document("<parm name=\"PROVIDER-ID\"", "/>", "<parm name=\"PROVIDER-ID\" value=\"DEMO MDM\"/>");
+        s.document("<characteristic type=\"ContosoMDM\">", "", "<characteristic type=\"DEMO MDM\">");
+        s.document(
+            "<parm name=\"CONNRETRYFREQ\"",
+            "/>",
+            "<parm name=\"ServerList\" value=\"https://mdm.contoso.example/ServerList.svc\"/><parm name=\"ROLE\" value=\"4294967295\"/>",
+        );
+    }),
+    ("the word nonce as the nonce", Golden::OnPremise, |s| {
+        s.document("<parm name=\"AAUTHDATA\"", "/>", "<parm name=\"AAUTHDATA\" value=\"nonce\"/>");
+    }),
+    ("the certificate in My/System, searched for in My/User", Golden::DeviceContext, |s| {
+        s.document("My%5CSystem", "", "My%5CUser");
+    }),
+    ("leftovers of the first version, its key container with values", Golden::OnPremise, |s| {
+        s.document(
+            "<characteristic type=\"PrivateKeyContainer\"/>",
+            "",
+            "<characteristic type=\"PrivateKeyContainer\"><parm name=\"KeySpec\" value=\"2\"/><parm name=\"ContainerName\" \
+             value=\"ConfigMgrEnrollment\"/><parm name=\"ProviderType\" value=\"1\"/></characteristic>",
+        );
+        s.document(
+            "<characteristic type=\"DMClient\">",
+            "",
+            "<characteristic type=\"Registry\"><characteristic type=\"HKLM\\Security\\MachineEnrollment\"><parm \
+             name=\"RenewalPeriod\" value=\"363\" datatype=\"integer\"/></characteristic></characteristic>\
+             <characteristic type=\"DMClient\">",
+        );
+        s.document(
+            "<parm name=\"CONNRETRYFREQ\"",
+            "/>",
+            "<parm name=\"CRLCheck\" value=\"0\"/><parm name=\"SSPHyperlink\" value=\"http://a.example\"/>",
+        );
+    }),
+    ("a second poll that is quicker than the first", Golden::OnPremise, |s| {
+        s.document(
+            "<parm name=\"IntervalForSecondSetOfRetries\"",
+            "/>",
+            "<parm name=\"IntervalForSecondSetOfRetries\" value=\"3\" datatype=\"integer\"/>",
+        );
+    }),
+    ("a request that is sent again after its connection broke", Golden::OnPremise, |s| {
+        let at = s.at(Step::Token);
+        let Event::Exchange(exchange) = &s.0[at] else { panic!() };
+        let broken = Exchange { response: None, upstream: None, ..Exchange::clone(exchange) };
+        s.0.insert(at, Event::Exchange(Arc::new(broken)));
+    }),
+    ("a published real enrollment of Windows 10", Golden::OnPremise, |s| {
+        s.0 = vec![
+            recorded("discover-req.xml", "discover-resp.asprinted.txt", 0),
+            recorded("getpolicies-req.xml", "getpolicies-resp.asprinted.txt", 1),
+            recorded("rst-req.xml", "rstrc-resp.asprinted.txt", 2),
+        ];
+    }),
+    ("a document for application management", Golden::OnPremise, |s| {
+        s.whole_document(&example("mde2-provisioningdoc-mam.xml"));
+    }),
+    ("the published document for a user", Golden::OnPremise, |s| {
+        s.published_document("mde2-provisioningdoc-user-context.xml");
+    }),
+    ("the published document for a device", Golden::DeviceContext, |s| {
+        s.published_document("mde2-provisioningdoc-device-context.xml");
+    }),
+    ("the published document of the first version", Golden::OnPremise, |s| {
+        s.published_document("mde1-provisioningdoc.xml");
+    }),
+];
+
+#[test]
+fn what_real_devices_and_servers_do_is_no_error() {
+    let mut wrong = Vec::new();
+    for (name, start, how) in QUIRKS {
+        let mut scene = Scene(golden::of(*start));
+        how(&mut scene);
+        assert!(scene.0 != golden::of(*start), "{name}: nothing was changed");
+        let mut engine = Engine::new(Profile::Field, Deadlines::default());
+        let seen: Vec<_> = scene.0.into_iter().map(|event| engine.observe(event)).collect();
+        // What was no longer read could not be wrong.
+        let read = [Kind::SecurityTokenResponse, Kind::Fault].map(Some);
+        assert!(seen.iter().any(|o| read.contains(&o.response)), "{name}: the last answer was not read");
+        for finding in seen.iter().flat_map(|o| &o.findings).filter(|f| f.level == Level::Error) {
+            wrong.push(format!("{name}: {} at {}: {}", finding.rule.id, finding.path, finding.found));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A recording that is being changed.
+struct Scene(Vec<Event>);
+
+impl Scene {
+    fn at(&self, step: Step) -> usize {
+        self.0.iter().position(|event| step_of(event) == Some(step)).unwrap()
+    }
+
+    fn exchange(&mut self, step: Step) -> &mut Exchange {
+        let at = self.at(step);
+        let Event::Exchange(exchange) = &mut self.0[at] else { panic!() };
+        Arc::make_mut(exchange)
+    }
+
+    fn response(&mut self, step: Step, change: impl FnOnce(&mut Response)) {
+        change(self.exchange(step).response.as_mut().unwrap());
+    }
+
+    fn headers(&mut self, step: Step, side: Side, change: impl FnOnce(&mut Vec<Header>)) {
+        change(parts(self.exchange(step), side).0);
+    }
+
+    fn header(&mut self, step: Step, side: Side, name: &str, value: &'static str) {
+        self.headers(step, side, |headers| {
+            headers.retain(|h| !h.name.eq_ignore_ascii_case(name));
+            headers.push(Header::new(name, value));
+        });
+    }
+
+    fn body(&mut self, step: Step, side: Side) -> String {
+        String::from_utf8(parts(self.exchange(step), side).1.bytes.to_vec()).unwrap()
+    }
+
+    /// Every occurrence of a text in a body becomes another one; there must be one.
+    fn text(&mut self, step: Step, side: Side, from: &str, to: &str) {
+        let text = self.body(step, side);
+        assert!(text.contains(from), "{step:?} {side:?} has no {from}");
+        let (headers, body) = parts(self.exchange(step), side);
+        replace(headers, body, text.replace(from, to));
+    }
+
+    /// From the first `start` to the next `end`, both included, becomes another text.
+    fn part(&mut self, step: Step, side: Side, start: &str, end: &str, to: &str) {
+        let text = cut(&self.body(step, side), start, end, to);
+        let (headers, body) = parts(self.exchange(step), side);
+        replace(headers, body, text);
+    }
+
+    /// The base64 of the token in the body.
+    fn token(&mut self, side: Side) -> String {
+        let text = self.body(Step::Token, side);
+        let text = &text[text.find("Body>").unwrap()..];
+        let start = text.find("BinarySecurityToken ").unwrap();
+        let start = start + text[start..].find('>').unwrap() + 1;
+        text[start..start + text[start..].find('<').unwrap()].trim().to_owned()
+    }
+
+    /// The same as [`Self::part`] in the provisioning document.
+    fn document(&mut self, start: &str, end: &str, to: &str) {
+        let token = self.token(Side::Response);
+        let document = String::from_utf8(decode_base64(&token).unwrap()).unwrap();
+        self.text(Step::Token, Side::Response, &token, &STANDARD.encode(cut(&document, start, end, to)));
+    }
+
+    fn whole_document(&mut self, document: &str) {
+        let token = self.token(Side::Response);
+        self.text(Step::Token, Side::Response, &token, &STANDARD.encode(document));
+    }
+
+    /// A document of the specifications with its placeholders filled in by the golden's certificates, its ampersands
+    /// escaped and its comments mended: as printed it is not well-formed.
+    fn published_document(&mut self, name: &str) {
+        let token = self.token(Side::Response);
+        let own = String::from_utf8(decode_base64(&token).unwrap()).unwrap();
+        let nodes: Vec<_> = own
+            .split("<characteristic type=\"")
+            .skip(1)
+            .filter(|n| n.contains("EncodedCertificate"))
+            .collect();
+        let node = |at: usize| {
+            let (thumbprint, rest) = nodes[at].split_once('"').unwrap();
+            let value =
+                rest.split("EncodedCertificate\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+            (thumbprint.to_owned(), value.to_owned())
+        };
+        let (root, client) = (node(0), node(nodes.len() - 1));
+        let text = example(name).replace("&Stores", "&amp;Stores");
+        let mut lines: Vec<String> = Vec::new();
+        let mut in_my = false;
+        for line in text.lines().filter(|line| !line.contains("<!—")) {
+            in_my |= line.contains("type=\"My\"");
+            let (thumbprint, value) = if in_my { &client } else { &root };
+            let kind =
+                line.trim().strip_prefix("<characteristic type=\"").and_then(|l| l.strip_suffix("\">"));
+            let is_thumbprint =
+                kind.is_some_and(|k| k.len() == 40 && k.bytes().all(|b| b.is_ascii_hexdigit()));
+            lines.push(match () {
+                () if line.contains("EncodedCertificate") => {
+                    format!("<parm name=\"EncodedCertificate\" value=\"{value}\"/>")
+                }
+                () if is_thumbprint => format!("<characteristic type=\"{thumbprint}\">"),
+                () => line.to_owned(),
+            });
+        }
+        self.whole_document(&lines.join("\n"));
+    }
+}
+
+fn parts(exchange: &mut Exchange, side: Side) -> (&mut Vec<Header>, &mut Body) {
+    match side {
+        Side::Request => (&mut exchange.request.headers, &mut exchange.request.body),
+        Side::Response => {
+            let response = exchange.response.as_mut().unwrap();
+            (&mut response.headers, &mut response.body)
+        }
+    }
+}
+
+fn replace(headers: &mut [Header], body: &mut Body, text: String) {
+    for header in headers.iter_mut().filter(|h| h.name == "Content-Length") {
+        header.value = text.len().to_string().into();
+    }
+    body.length = text.len() as u64;
+    body.bytes = text.into();
+}
+
+fn cut(text: &str, start: &str, end: &str, to: &str) -> String {
+    let from = text.find(start).unwrap_or_else(|| panic!("no {start}"));
+    let inside = from + start.len();
+    let until = inside + text[inside..].find(end).unwrap_or_else(|| panic!("no {end}")) + end.len();
+    format!("{}{to}{}", &text[..from], &text[until..])
+}
+
+fn compress(response: &mut Response) {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(&response.body.bytes).unwrap();
+    let bytes = encoder.finish().unwrap();
+    response.headers.retain(|h| h.name != "Content-Length");
+    response.headers.push(Header::new("Content-Length", bytes.len().to_string()));
+    response.headers.push(Header::new("Content-Encoding", "gzip"));
+    response.body = Body { encoding: Some("gzip".to_owned()), ..Body::full(bytes) };
+}
+
+fn step_of(event: &Event) -> Option<Step> {
+    let Event::Exchange(exchange) = event else { return None };
+    match read_request(&exchange.request).kind {
+        Kind::DiscoveryProbe => Some(Step::Probe),
+        Kind::DiscoverRequest => Some(Step::Discover),
+        Kind::GetPoliciesRequest => Some(Step::Policies),
+        Kind::SecurityTokenRequest => Some(Step::Token),
+        Kind::ManagementSync => Some(Step::Sync),
+        _ => None,
+    }
+}
+
+fn data(folder: &str, name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder).join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn example(name: &str) -> String {
+    data("examples", name)
+}
+
+/// An exchange of the real enrollment, at a time when its certificate was valid.
+fn recorded(request: &str, response: &str, second: i64) -> Event {
+    let answer = data("real", response);
+    let answer = answer.split_once("\r\n\r\n").or_else(|| answer.split_once("\n\n")).unwrap().1.to_owned();
+    let at = Time(1_675_000_000_000).plus_millis(second * 1_000);
+    let kind = || Header::new("Content-Type", "application/soap+xml; charset=utf-8");
+    Event::Exchange(Arc::new(Exchange {
+        seq: second.unsigned_abs() + 1,
+        request: Request {
+            at,
+            method: "POST".to_owned(),
+            target: "/EnrollmentServer/Enrollment.svc".to_owned(),
+            headers: vec![kind(), Header::new("User-Agent", "ENROLLClient")],
+            body: Body::full(data("real", request)),
+            ..Request::default()
+        },
+        response: Some(Response {
+            at: at.plus_millis(20),
+            status: 200,
+            headers: vec![kind()],
+            body: Body::full(answer),
+            ..Response::default()
+        }),
+        ..Exchange::default()
+    }))
+}
