@@ -317,7 +317,7 @@ impl Observation {
 /// Applies every rule to one message, for each candidate of what was said earlier.
 fn judge(profile: Profile, message: &Message, contexts: &[Context<'_>], seen: &mut Observation) {
     let mut failed: Vec<(&'static Rule, Vec<Evidence>)> = Vec::new();
-    for rule in rules::all() {
+    for rule in rules::concerning(message.side, message.kind) {
         let mut verdicts = contexts.iter().map(|context| {
             catch_unwind(AssertUnwindSafe(|| rule.run(message, context))).unwrap_or_else(|_| {
                 seen.findings.push(Finding::new(

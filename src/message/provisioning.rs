@@ -10,6 +10,15 @@ use crate::xml::{Document, Element};
 pub struct Provisioning {
     pub document: Document,
     pub certificates: Vec<StoreCertificate>,
+    /// Elements that many rules ask for, by their ids.
+    places: Places,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Places {
+    application: Option<usize>,
+    providers: Vec<usize>,
+    renew: Option<usize>,
 }
 
 /// A certificate under `CertificateStore/STORE/LOCATION/THUMBPRINT` or `RootCATrustedCertificates/STORE/THUMBPRINT`.
@@ -45,7 +54,7 @@ impl Provisioning {
 
     /// From a document that was read already.
     pub(super) fn of(document: Document) -> Self {
-        Self { certificates: store_certificates(&document), document }
+        Self { certificates: store_certificates(&document), places: Places::find(&document), document }
     }
 
     pub fn root(&self) -> Option<Element<'_>> {
@@ -55,9 +64,7 @@ impl Provisioning {
     /// The characteristics at the top with exactly that type.
     pub fn top<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = Characteristic<'s>> {
         let root = self.document.root();
-        root.into_iter()
-            .flat_map(|r| Characteristic(r).children().collect::<Vec<_>>())
-            .filter(move |c| c.is(kind))
+        root.into_iter().flat_map(|r| Characteristic(r).children()).filter(move |c| c.is(kind))
     }
 
     /// The client certificate: the first in a `My` store, in any case of its letters.
@@ -67,22 +74,45 @@ impl Provisioning {
 
     /// The w7 APPLICATION: the first one with APPID w7, else the first at all.
     pub fn application(&self) -> Option<Characteristic<'_>> {
-        let w7 = |c: &Characteristic<'_>| c.parm("APPID").is_some_and(|p| p.value == "w7");
-        self.top("APPLICATION").find(w7).or_else(|| self.top("APPLICATION").next())
+        self.at(self.places.application?)
     }
 
     /// The provider nodes under DMClient/Provider.
     pub fn providers(&self) -> Vec<Characteristic<'_>> {
-        self.top("DMClient")
-            .flat_map(|c| c.children_of("Provider"))
-            .flat_map(|p| p.children().collect::<Vec<_>>())
-            .collect()
+        self.places.providers.iter().filter_map(|id| self.at(*id)).collect()
     }
 
     /// CertificateStore/My/WSTEP/Renew.
     pub fn renew(&self) -> Option<Characteristic<'_>> {
-        let my = self.top("CertificateStore").flat_map(|c| c.children_of("My"));
-        my.flat_map(|c| c.children_of("WSTEP")).flat_map(|c| c.children_of("Renew")).next()
+        self.at(self.places.renew?)
+    }
+
+    fn at(&self, id: usize) -> Option<Characteristic<'_>> {
+        self.document.element_by_id(id).map(Characteristic)
+    }
+}
+
+impl Places {
+    fn find(document: &Document) -> Self {
+        let Some(root) = document.root() else { return Self::default() };
+        let root = Characteristic(root);
+        let applications = root.children_of("APPLICATION");
+        let w7 = |c: &&Characteristic<'_>| c.parm("APPID").is_some_and(|p| p.value == "w7");
+        let below = |tops: &str, path: &[&str]| {
+            path.iter().fold(root.children_of(tops), |found, kind| {
+                found.iter().flat_map(|c| c.children_of(kind)).collect()
+            })
+        };
+        let id = |c: &Characteristic<'_>| c.0.id();
+        Self {
+            application: applications.iter().find(w7).or(applications.first()).map(id),
+            providers: below("DMClient", &["Provider"])
+                .iter()
+                .flat_map(Characteristic::children)
+                .map(|c| c.0.id())
+                .collect(),
+            renew: below("CertificateStore", &["My", "WSTEP", "Renew"]).first().map(id),
+        }
     }
 }
 

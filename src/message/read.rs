@@ -50,6 +50,25 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Self; 16] = [
+        Self::DiscoveryProbe,
+        Self::TermsOfUse,
+        Self::AuthPage,
+        Self::TokenPage,
+        Self::LinkedDiscovery,
+        Self::DiscoverRequest,
+        Self::DiscoverResponse,
+        Self::GetPoliciesRequest,
+        Self::GetPoliciesResponse,
+        Self::SecurityTokenRequest,
+        Self::SecurityTokenResponse,
+        Self::Fault,
+        Self::ManagementSync,
+        Self::Other,
+        Self::None,
+        Self::NotHttp,
+    ];
+
     pub fn word(self) -> &'static str {
         match self {
             Self::DiscoveryProbe => "discovery-probe",

@@ -1,5 +1,8 @@
 //! Every rule there is, by subject, in the order of an enrollment.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 use super::rule::Rule;
 use super::{
     authority_fault, certificate, context, credential, csr, discover, discovery, dmclient, enroll, envelope,
@@ -7,6 +10,9 @@ use super::{
     policy_oids, policy_request, polling, probe, provisioning, renewal, robo, sequence, signature, signin,
     soap, stores, tls, token, user_token, w7, w7_credentials,
 };
+
+use crate::event::Side;
+use crate::message::Kind;
 
 /// Rules that belong together, under one heading.
 #[derive(Debug)]
@@ -58,6 +64,18 @@ pub static CATALOGUE: &[Group] = &[
 /// All rules, in the catalogue's order.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     CATALOGUE.iter().flat_map(|group| group.rules)
+}
+
+/// The rules that can apply to messages of this kind, in the catalogue's order.
+pub fn concerning(side: Side, kind: Kind) -> &'static [&'static Rule] {
+    static BY_KIND: OnceLock<HashMap<(Side, Kind), Vec<&'static Rule>>> = OnceLock::new();
+    let by_kind = BY_KIND.get_or_init(|| {
+        let sides = [Side::Request, Side::Response];
+        let all_kinds = sides.iter().flat_map(|side| Kind::ALL.iter().map(move |kind| (*side, *kind)));
+        let of = |(side, kind)| all().filter(move |rule| rule.check.concerns(side, kind)).collect();
+        all_kinds.map(|key| (key, of(key))).collect()
+    });
+    by_kind.get(&(side, kind)).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The rule with that id or name; ids compare without case.

@@ -128,6 +128,33 @@ impl Check {
         }
     }
 
+    /// Whether it can apply to messages of this kind at all: what cannot is not asked.
+    pub(super) fn concerns(self, side: Side, kind: Kind) -> bool {
+        let request = side == Side::Request;
+        match self {
+            Self::Connection(_) => false,
+            Self::Request(_) => request,
+            Self::Response(_) => !request,
+            Self::Xml(_) | Self::Soap(_) => true,
+            Self::DiscoverRequest(_) => kind == Kind::DiscoverRequest,
+            Self::DiscoverResponse(_) => kind == Kind::DiscoverResponse,
+            Self::Credential(_) | Self::Signed(_) => {
+                matches!(kind, Kind::GetPoliciesRequest | Kind::SecurityTokenRequest)
+            }
+            Self::SignInRequest(_) => kind == Kind::AuthPage && request,
+            Self::SignInAnswer(_) => !request,
+            Self::TokenPage(_) => kind == Kind::TokenPage,
+            Self::TermsAnswer(_) => !request,
+            Self::GetPoliciesRequest(_) => kind == Kind::GetPoliciesRequest,
+            Self::GetPoliciesResponse(_) => kind == Kind::GetPoliciesResponse,
+            Self::TokenRequest(_) | Self::Renewal(_) | Self::Csr(_) => kind == Kind::SecurityTokenRequest,
+            Self::TokenResponse(_) | Self::Provisioning(_) | Self::Setup(_) => {
+                kind == Kind::SecurityTokenResponse
+            }
+            Self::Fault(_) => kind == Kind::Fault,
+        }
+    }
+
     pub(super) fn run(self, message: &Message, cx: &Context<'_>) -> Verdict {
         let ours = || cx.exchange.response.as_ref().is_some_and(|r| r.from == From::Enrollscope);
         if message.side == Side::Response && ours() && !matches!(self, Self::Response(_)) {

@@ -163,6 +163,7 @@ impl<'t> Builder<'t> {
         let namespace = self.resolve(&name, true);
         let end = span.end;
         let element = ElementRecord {
+            local: self.local(&name),
             name,
             attributes,
             children: Vec::new(),
@@ -217,14 +218,21 @@ impl<'t> Builder<'t> {
             if !is_name(attribute.key.as_ref()) {
                 self.defect(DefectKind::BadName, name.clone());
             }
-            self.check_value(&value);
+            let plain = self.check_value(&value);
             self.declare(&name, &value, depth);
-            found.push(AttributeRecord { name, value, namespace: Namespace::None });
+            let local = self.local(&name);
+            found.push(AttributeRecord { name, local, value, plain, namespace: Namespace::None });
         }
         for attribute in &mut found {
             attribute.namespace = self.resolve(&attribute.name, false);
         }
         found
+    }
+
+    /// Where a name begins without its prefix.
+    fn local(&self, name: &Range<usize>) -> usize {
+        let prefix = self.slice(name).bytes().position(|b| b == b':');
+        prefix.map_or(name.start, |at| name.start + at + 1)
     }
 
     fn declare(&mut self, name: &Range<usize>, value: &Range<usize>, depth: usize) {
@@ -305,27 +313,30 @@ impl<'t> Builder<'t> {
         if self.open.is_empty() && !content.trim_matches(['\u{FEFF}', ' ', '\t', '\r', '\n']).is_empty() {
             self.defect(DefectKind::TextOutsideRoot, span.clone());
         }
-        for (needle, kind) in [("]]>", DefectKind::CdataEndInText), ("&", DefectKind::BareAmpersand)] {
-            // `contains` is by far the cheaper, and there is nothing to find in most texts.
-            if content.contains(needle)
-                && let Some(at) = content.find(needle)
-            {
-                self.defect(kind, span.start + at..span.start + at + needle.len());
+        // One look at each byte: there is nothing to find in most texts.
+        if has(content, |b| is_suspect(b) | (b == b'&') | (b == b']')) {
+            for (needle, kind) in [("]]>", DefectKind::CdataEndInText), ("&", DefectKind::BareAmpersand)] {
+                if let Some(at) = content.find(needle) {
+                    self.defect(kind, span.start + at..span.start + at + needle.len());
+                }
             }
-        }
-        if let Some(at) = find_forbidden(content) {
-            self.defect(DefectKind::ControlCharacter, span.start + at..span.start + at + 1);
+            if let Some(at) = content.find(is_forbidden) {
+                self.defect(DefectKind::ControlCharacter, span.start + at..span.start + at + 1);
+            }
         }
         self.leaf(Kind::Text, span);
     }
 
-    /// What may not stand in an attribute's value.
-    fn check_value(&mut self, value: &Range<usize>) {
+    /// Notes what may not stand in an attribute's value; whether it is what it looks like.
+    fn check_value(&mut self, value: &Range<usize>) -> bool {
         let content = self.slice(value);
+        if !has(content, |b| (b < b' ') | (b == 0xEF) | (b == b'<') | (b == b'&')) {
+            return true;
+        }
         if let Some(at) = content.find('<') {
             self.defect(DefectKind::LessThanInAttribute, value.start + at..value.start + at + 1);
         }
-        if let Some(at) = find_forbidden(content) {
+        if let Some(at) = content.find(is_forbidden) {
             self.defect(DefectKind::ControlCharacter, value.start + at..value.start + at + 1);
         }
         for (at, _) in content.match_indices('&') {
@@ -337,6 +348,7 @@ impl<'t> Builder<'t> {
             };
             self.defect(kind, value.start + at..value.start + at + 1);
         }
+        false
     }
 
     fn leaf(&mut self, kind: Kind, span: Range<usize>) {
@@ -398,6 +410,10 @@ fn within(text: &str, slice: &str) -> Option<Range<usize>> {
 
 /// XML 1.0 names, restricted to at most one colon (Namespaces in XML).
 fn is_name(name: &str) -> bool {
+    // Nearly all names are of these letters, and have no colon or one inside.
+    if name.bytes().all(|b| b.is_ascii_alphabetic()) && !name.is_empty() {
+        return true;
+    }
     let part = |part: &str| {
         let mut chars = part.chars();
         chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
@@ -409,10 +425,14 @@ fn is_name(name: &str) -> bool {
     }
 }
 
-fn find_forbidden(text: &str) -> Option<usize> {
-    // All of them are control characters, or begin with EF in UTF-8.
-    let suspect = |b: u8| b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r') || b == 0xEF;
-    if text.bytes().any(suspect) { text.find(is_forbidden) } else { None }
+/// All forbidden characters are control characters, or begin with EF in UTF-8.
+fn is_suspect(byte: u8) -> bool {
+    (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r') | (byte == 0xEF)
+}
+
+/// Whether a byte of that kind is in the text: without branches inside, so that many bytes are looked at together.
+fn has(text: &str, kind: impl Fn(u8) -> bool) -> bool {
+    text.as_bytes().chunks(128).any(|chunk| chunk.iter().fold(false, |found, byte| found | kind(*byte)))
 }
 
 /// XML 1.0 §2.2: characters that may not occur even as themselves.

@@ -40,6 +40,8 @@ pub(super) enum Kind {
 #[derive(Clone, Debug)]
 pub(super) struct ElementRecord {
     pub(super) name: Range<usize>,
+    /// Where the name begins without its prefix.
+    pub(super) local: usize,
     pub(super) attributes: Vec<AttributeRecord>,
     pub(super) children: Vec<usize>,
     /// Start tag.
@@ -52,8 +54,12 @@ pub(super) struct ElementRecord {
 #[derive(Clone, Debug)]
 pub(super) struct AttributeRecord {
     pub(super) name: Range<usize>,
+    /// Where the name begins without its prefix.
+    pub(super) local: usize,
     /// Without the quotes.
     pub(super) value: Range<usize>,
+    /// The value is what it looks like: no references, no line ends or tabs.
+    pub(super) plain: bool,
     pub(super) namespace: Namespace,
 }
 
@@ -179,7 +185,7 @@ impl<'d> Element<'d> {
 
     /// The name without its prefix.
     pub fn local(&self) -> &'d str {
-        local(self.name())
+        self.document.slice(&(self.record.local..self.record.name.end))
     }
 
     pub fn namespace(&self) -> &'d Namespace {
@@ -359,7 +365,7 @@ impl<'d> Attribute<'d> {
     }
 
     pub fn local(&self) -> &'d str {
-        local(self.name())
+        self.document.slice(&(self.record.local..self.record.name.end))
     }
 
     pub fn namespace(&self) -> &'d Namespace {
@@ -373,7 +379,8 @@ impl<'d> Attribute<'d> {
 
     /// The value, references resolved, line ends and tabs as blanks.
     pub fn value(&self) -> Cow<'d, str> {
-        parse::attribute_value(self.document.slice(&self.record.value))
+        let raw = self.document.slice(&self.record.value);
+        if self.record.plain { Cow::Borrowed(raw) } else { parse::attribute_value(raw) }
     }
 }
 
@@ -397,8 +404,4 @@ fn line_ends(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     }
-}
-
-fn local(name: &str) -> &str {
-    name.split_once(':').map_or(name, |(_, local)| local)
 }
