@@ -2,6 +2,7 @@
 //! the same events give the same observations, everywhere, on every run.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,7 +21,9 @@ use crate::message::{
     AuthPolicy, Content, Credential, Jwt, Kind, Message, Within, read_answer, read_body, read_request,
     token_hash,
 };
-use crate::rules::{self, Context, Evidence, Finding, PANIC, Profile, Rule, Verdict};
+use crate::rules::{
+    self, Context, Evidence, Finding, MAX_EVIDENCE, MAX_LOCATED, PANIC, Profile, Rule, Verdict,
+};
 
 /// Device connections whose facts are kept; beyond it the oldest are forgotten.
 const MAX_CONNECTIONS: usize = 20_000;
@@ -159,7 +162,10 @@ impl Engine {
                 Verdict::Skip => {}
                 Verdict::Pass => seen.passed.push(rule),
                 Verdict::Fail(evidence) => {
-                    let findings = evidence.into_iter().map(|e| Finding::new(rule, self.profile, None, e));
+                    let findings = evidence
+                        .into_iter()
+                        .take(MAX_EVIDENCE)
+                        .map(|e| Finding::new(rule, self.profile, None, e));
                     seen.findings.extend(findings);
                 }
             }
@@ -186,7 +192,9 @@ impl Engine {
             earlier.push(&nothing);
         }
         for message in [Some(&request), response.as_ref()].into_iter().flatten() {
+            let places = Cell::new(0);
             let base = Context {
+                places: &places,
                 exchange,
                 message,
                 request: &request,
@@ -202,7 +210,13 @@ impl Engine {
                     with_request.iter().collect()
                 }
             };
-            let contexts: Vec<_> = candidates.iter().map(|earlier| Context { earlier, ..base }).collect();
+            // Each candidate its own: what one verdict costs must not make another differ.
+            let places = vec![Cell::new(MAX_LOCATED); candidates.len()];
+            let contexts: Vec<_> = candidates
+                .iter()
+                .zip(&places)
+                .map(|(earlier, places)| Context { earlier, places, ..base })
+                .collect();
             judge(self.profile, message, &contexts, &mut seen);
         }
         if let Some(placement) = placement {
@@ -329,7 +343,10 @@ fn judge(profile: Profile, message: &Message, contexts: &[Context<'_>], seen: &m
     let broken: Vec<_> = failed.iter().map(|(rule, _)| rule.id).collect();
     for (rule, evidence) in failed {
         if !rule.needs.iter().any(|need| broken.contains(need)) {
-            let findings = evidence.into_iter().map(|e| Finding::new(rule, profile, Some(message.side), e));
+            let findings = evidence
+                .into_iter()
+                .take(MAX_EVIDENCE)
+                .map(|e| Finding::new(rule, profile, Some(message.side), e));
             seen.findings.extend(findings);
         }
     }

@@ -1,5 +1,6 @@
 //! What a rule is handed, and what it answers.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::rule::Subject;
@@ -8,8 +9,8 @@ use crate::event::{Connection, Exchange, From, Header, Response, Side, steers};
 use crate::message::certificate::Csr;
 use crate::message::{
     Content, Credential, DiscoverRequest, DiscoverResponse, Fault, GetPoliciesRequest, GetPoliciesResponse,
-    Kind, Message, Page, Provisioning, SignInRequest, SignatureState, SignedToken, Soap, Spot, TermsAnswer,
-    TokenRequest, TokenResponse, Within, XmlSignature, names,
+    Kind, Located, Message, Page, Provisioning, SignInRequest, SignatureState, SignedToken, Soap, Spot,
+    TermsAnswer, TokenRequest, TokenResponse, Within, XmlSignature, names,
 };
 use crate::xml::{Document, Place};
 
@@ -63,7 +64,14 @@ pub struct Context<'a> {
     pub earlier: &'a Dialogue,
     /// The device's connection, where it is known.
     pub connection: Option<&'a Connection>,
+    /// How many more places are looked up: see [`MAX_LOCATED`].
+    pub places: &'a Cell<usize>,
 }
+
+/// Looking up a place reads the text from its start: so many a message, that a hostile one does not cost its square.
+pub const MAX_LOCATED: usize = 128;
+/// More evidence than this for one rule on one message says nothing new.
+pub const MAX_EVIDENCE: usize = 32;
 
 /// `Skip` is not `Pass`: a rule that never ran has proved nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -289,7 +297,7 @@ impl Context<'_> {
     }
 
     pub fn evidence(&self, at: &Spot, expected: impl Into<String>, found: impl Into<String>) -> Evidence {
-        let located = self.message.document.as_ref().map(|d| at.locate(d)).unwrap_or_default();
+        let located = self.message.document.as_ref().map(|d| self.locate(at, d)).unwrap_or_default();
         // A provisioning document that is the whole body is still the provisioning document.
         let within = if matches!(self.message.content, Content::Provisioning(_)) {
             Within::Provisioning
@@ -308,12 +316,22 @@ impl Context<'_> {
         }
     }
 
+    fn locate(&self, at: &Spot, document: &Document) -> Located {
+        match self.places.get() {
+            0 => Located::default(),
+            left => {
+                self.places.set(left - 1);
+                at.locate(document)
+            }
+        }
+    }
+
     /// Evidence inside the provisioning document.
     pub fn provisioned(&self, at: &Spot, expected: impl Into<String>, found: impl Into<String>) -> Evidence {
         let Some(provisioning) = self.message.provisioning() else {
             return self.evidence(at, expected, found);
         };
-        let located = at.locate(&provisioning.document);
+        let located = self.locate(at, &provisioning.document);
         Evidence {
             within: Within::Provisioning,
             path: located.path,

@@ -1,5 +1,7 @@
 //! Rules on Discover (MS-MDE2 3.1.4.1.3.1).
 
+use std::collections::HashSet;
+
 use super::check::{Check, Verdict};
 use super::rule::{Change, Edit, Example, Level, Part, Rule, Severity, Step, Subject};
 use super::schema::{as_declared, breaches};
@@ -391,7 +393,7 @@ pub(super) static RULES: &[Rule] = &[
         name: "certificate-offered",
         severity: Severity::INFO,
         subject: Subject::Device,
-        requirement: "A device offers OnPremise and Federated, or Certificate alone.",
+        requirement: "A device offers OnPremise and Federated, or Certificate alone, and nothing twice.",
         cites: &[Cite::observed(
             Spec::Field,
             "",
@@ -404,16 +406,21 @@ pub(super) static RULES: &[Rule] = &[
             if m.offered.is_empty() {
                 return Verdict::Skip;
             }
-            let certificate = m.offered.iter().find(|f| f.value == "Certificate" && m.offered.len() > 1);
-            certificate
-                .map_or(Verdict::Pass, |f| cx.fail(&f.spot, "it alone, or without it", f.value.clone()))
+            let mut seen = HashSet::new();
+            let alone = m.offered.len() == 1;
+            let mut odd = m
+                .offered
+                .iter()
+                .filter(|f| !seen.insert(f.value.as_str()) || f.value == "Certificate" && !alone);
+            odd.next().map_or(Verdict::Pass, |f| {
+                cx.fail(&f.spot, "OnPremise and Federated, or Certificate alone", f.value.clone())
+            })
         }),
         needs: &["DISC-REQ-001", "DISC-REQ-011"],
-        examples: &[Example::request(
-            Step::Discover,
-            at!("AuthPolicies/AuthPolicy[2]"),
-            Change::Set("Certificate"),
-        )],
+        examples: &[
+            Example::request(Step::Discover, at!("AuthPolicies/AuthPolicy[2]"), Change::Set("Certificate")),
+            Example::request(Step::Discover, at!("AuthPolicies/AuthPolicy[2]"), Change::Duplicate),
+        ],
         since: "0.1.0",
     },
     Rule {
@@ -511,6 +518,6 @@ pub(super) fn is_version(text: &str) -> bool {
 }
 
 const CREDENTIAL: &str = concat!(
-    "<o:Security xmlns:o=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd\">",
+    "<o:Security s:mustUnderstand=\"1\" xmlns:o=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd\">",
     "<o:UsernameToken><o:Username>anna</o:Username></o:UsernameToken></o:Security>",
 );

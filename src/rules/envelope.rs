@@ -84,7 +84,7 @@ pub(super) static RULES: &[Rule] = &[
         name: "activity-id-without-namespace",
         severity: Severity::INFO,
         subject: Subject::Server,
-        requirement: "ActivityId, by which a server finds the request in its logs, is in its namespace and has a CorrelationId.",
+        requirement: "ActivityId, by which a server finds the request in its logs, is in its namespace.",
         cites: &[
             Cite::should(
                 Spec::MsWstep,
@@ -282,6 +282,34 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
     Rule {
+        id: "SOAP-022",
+        name: "security-not-must-understand",
+        severity: Severity::INFO,
+        subject: Subject::Device,
+        requirement: "wsse:Security carries mustUnderstand=\"1\".",
+        cites: &[Cite::observed(Spec::MsMde2, "4.2.1", "All samples and devices send it.")],
+        consequence: "None is known: another program than Windows asks.",
+        remedy: "Look at the tool that made this request.",
+        hresult: None,
+        check: Check::Soap(|soap, cx| {
+            let security = soap.blocks.iter().find(|b| b.namespace == names::WSSE && b.name == "Security");
+            let Some(security) = security.filter(|_| cx.message.side == Side::Request) else {
+                return Verdict::Skip;
+            };
+            // What is there and no boolean is another rule's affair.
+            Verdict::check(security.must_understand.is_some(), || {
+                cx.fail(&security.spot.missing("@mustUnderstand"), "1", "absent")
+            })
+        }),
+        needs: &["SOAP-001"],
+        examples: &[Example::request(
+            Step::Policies,
+            "Envelope/Header/Security/@mustUnderstand",
+            Change::Delete,
+        )],
+        since: "0.1.0",
+    },
+    Rule {
         id: "WSA-003",
         name: "addressing-header-repeated",
         severity: Severity::LETTER,
@@ -393,7 +421,7 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Real devices send it so: look at the tool that made this request.",
         hresult: None,
         check: Check::Soap(|_, cx| as_declared(cx, "SOAP-020")),
-        needs: &["SOAP-001", "CRED-ONP-001", "CRED-CERT-007", "WSSE-001", "RSTR-010"],
+        needs: &["SOAP-001", "CRED-ONP-001", "CRED-CERT-007", "WSSE-001", "RSTR-010", "CRED-CERT-005"],
         examples: &[
             Example::request(
                 Step::Policies,

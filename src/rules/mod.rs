@@ -48,7 +48,7 @@ mod w7;
 mod w7_credentials;
 
 pub use catalogue::{CATALOGUE, Group, all, by_id, concerning};
-pub use check::{Check, Context, Evidence, Verdict};
+pub use check::{Check, Context, Evidence, MAX_EVIDENCE, MAX_LOCATED, Verdict};
 pub use document::{describe, markdown, section};
 pub use edit::{apply, apply_to_message};
 pub use fault::fault_owner;

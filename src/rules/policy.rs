@@ -85,8 +85,8 @@ pub(super) static RULES: &[Rule] = &[
             each(m, cx, |policy, _, cx| match policy.hash_oid_reference.as_ref().filter(|r| !r.nil) {
                 None => Verdict::Skip,
                 Some(reference) => Verdict::check(m.oid(&reference.value).is_some(), || {
-                    let known: Vec<_> =
-                        m.oids.iter().filter_map(|o| o.reference.as_ref()).map(|r| r.value.clone()).collect();
+                    let references = m.oids.iter().filter_map(|o| o.reference.as_ref());
+                    let known: Vec<_> = references.take(NAMED).map(|r| r.value.as_str()).collect();
                     cx.fail(&reference.spot, format!("one of: {}", known.join(", ")), reference.value.clone())
                 }),
             })
@@ -516,6 +516,9 @@ pub(super) static RULES: &[Rule] = &[
 pub(super) fn is_elliptic(oid: &str) -> bool {
     matches!(oid, "1.2.840.10045.2.1" | "1.2.840.10045.3.1.7" | "1.3.132.0.34" | "1.3.132.0.35")
 }
+
+/// The longest list that a finding names.
+const NAMED: usize = 12;
 
 const PROVIDERS: &[&str] = &[
     "Microsoft Platform Crypto Provider",

@@ -166,12 +166,12 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Server,
         requirement: "The answer holds one policy.",
-        cites: &[Cite::observed(
+        cites: &[Cite::should(
             Spec::MsMde2,
             "3.3",
-            "An enrolling device makes one request, by the policy that it finds first.",
+            "returns a response with a collection of certificate enrollment policy objects",
         )],
-        consequence: "Which policy the device follows is left to chance.",
+        consequence: "Which policy the device follows is not documented.",
         remedy: "Return the one policy for enrollment.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| match &m.policies[..] {

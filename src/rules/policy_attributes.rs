@@ -346,8 +346,8 @@ pub(super) static RULES: &[Rule] = &[
                 "The <rASignatures> element MUST be an integer greater than or equal to 0.",
             ),
             Cite::observed(
-                Spec::MsMde2,
-                "3.4.4.1.1.1",
+                Spec::Field,
+                "",
                 "An enrolling device signs its request with its own key, and nobody else does.",
             ),
         ],

@@ -84,7 +84,7 @@ pub(super) static RULES: &[Rule] = &[
         name: "not-soap",
         severity: Severity::ERROR,
         subject: Subject::FrontEnd,
-        requirement: "The answer to an enrollment message is SOAP.",
+        requirement: "The answer to an enrollment message is SOAP, and the one that belongs to it or a fault.",
         cites: &[
             Cite::must(
                 Spec::MsWstep,
@@ -102,14 +102,29 @@ pub(super) static RULES: &[Rule] = &[
             if !judged || response.from == From::Enrollscope {
                 return Verdict::Skip;
             }
-            Verdict::check(cx.message.soap.is_some(), || {
-                cx.fail_head("Content-Type", "a SOAP envelope", describe(cx, response))
-                    .with_hresult(http_hresult(200))
+            let (expected, fits) = match (expected_answer(cx.request.kind), cx.message.kind) {
+                (Some((name, kind)), found) => (name, found == kind || found == Kind::Fault),
+                (None, _) => ("a SOAP envelope", cx.message.soap.is_some()),
+            };
+            Verdict::check(fits, || {
+                let found = match (&cx.message.soap, cx.message.kind) {
+                    (Some(_), Kind::Other) => "an envelope with something else".to_owned(),
+                    (Some(_), kind) => kind.word().to_owned(),
+                    (None, _) => describe(cx, response),
+                };
+                let verdict = cx.fail_head("Content-Type", expected, found).with_hresult(http_hresult(200));
+                // No sign-in page speaks SOAP.
+                if cx.message.soap.is_some() { verdict.with_subject(Subject::Server) } else { verdict }
             })
         }),
         needs: &["HTTP-004", "HTTP-015"],
         examples: &[
-            Example::response(Step::Discover, "", Change::Set("<html><body>Sign in</body></html>")).also(&[])
+            Example::response(Step::Discover, "", Change::Set("<html><body>Sign in</body></html>")),
+            Example::response(
+                Step::Discover,
+                "Envelope/Body/DiscoverResponse",
+                Change::Rename("DiscoveryResponse"),
+            ),
         ],
         since: "0.1.0",
     },
@@ -447,6 +462,16 @@ pub(super) fn fail_defect_at(
         piece.place = Some(document.source().place(span.clone()));
     }
     Verdict::Fail(evidence)
+}
+
+/// What a request is answered with.
+fn expected_answer(request: Kind) -> Option<(&'static str, Kind)> {
+    Some(match request {
+        Kind::DiscoverRequest => ("DiscoverResponse", Kind::DiscoverResponse),
+        Kind::GetPoliciesRequest => ("GetPoliciesResponse", Kind::GetPoliciesResponse),
+        Kind::SecurityTokenRequest => ("RequestSecurityTokenResponseCollection", Kind::SecurityTokenResponse),
+        _ => return None,
+    })
 }
 
 pub(super) fn expected_action(kind: Kind) -> Option<&'static str> {

@@ -20,6 +20,7 @@ mod proxy;
 mod quirks;
 mod redaction;
 mod rewriting;
+mod schema;
 mod screen;
 mod secrets;
 mod sim;

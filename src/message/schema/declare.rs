@@ -32,6 +32,8 @@ pub(super) enum Rest {
     Any,
     /// Elements of other namespaces.
     Other,
+    /// Elements of other namespaces; there has to be one element at least, declared or not.
+    OtherOrDeclared,
     /// Exactly one element, whichever.
     One,
     /// One element of another namespace, in place of the declared ones.
@@ -99,6 +101,10 @@ impl Type {
             Content::Simple(_) | Content::Mixed => content,
         };
         Self { name, content, attributes, other_attributes }
+    }
+
+    pub(super) fn is_simple(&self) -> bool {
+        matches!(self.content, Content::Simple(_))
     }
 
     pub(super) const fn with(self, attributes: &'static [Attribute]) -> Self {

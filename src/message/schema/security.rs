@@ -1,7 +1,7 @@
 //! WS-Security 1.0, its utility namespace, and as much of XML signatures as a certificate's credential needs.
 
 use super::declare::{
-    Attribute, BASE64, Global, Rest, Type, attribute, many, mixed, one, opt, sequence, simple,
+    Attribute, BASE64, Global, Rest, Type, all, any, attribute, many, mixed, one, opt, sequence, simple,
 };
 use super::simple::Simple;
 use crate::message::names;
@@ -21,6 +21,7 @@ pub(super) static GLOBALS: &[Global] = &[
     Global { namespace: names::WSU, element: one("Created", &TIME) },
     Global { namespace: names::WSU, element: one("Expires", &TIME) },
     Global { namespace: DS, element: one("Signature", &SIGNATURE) },
+    Global { namespace: DS, element: one("Reference", &DS_REFERENCE) },
     Global { namespace: DS, element: one("KeyInfo", &KEY_INFO) },
 ];
 
@@ -73,7 +74,7 @@ static SIGNATURE: Type = sequence(
         one("SignedInfo", &SIGNED_INFO),
         one("SignatureValue", &SIGNATURE_VALUE),
         opt("KeyInfo", &KEY_INFO),
-        super::declare::any("Object", &OBJECT),
+        any("Object", &OBJECT),
     ],
 )
 .with(DS_ID);
@@ -100,6 +101,20 @@ static DS_REFERENCE: Type = sequence(
     const { &[attribute("Id", Simple::Id), attribute("URI", Simple::Uri), attribute("Type", Simple::Uri)] },
 );
 static TRANSFORMS: Type = sequence("Transforms", &[many("Transform", &METHOD)]);
-/// What is in it is a choice without an order.
-static KEY_INFO: Type = Type { other_attributes: false, ..mixed("KeyInfo").with(DS_ID) };
+/// What is in it comes in any order, and any number.
+static KEY_INFO: Type = all(
+    "KeyInfo",
+    &[
+        any("KeyName", &KEY),
+        any("KeyValue", &KEY),
+        any("RetrievalMethod", &KEY),
+        any("X509Data", &KEY),
+        any("PGPData", &KEY),
+        any("SPKIData", &KEY),
+        any("MgmtData", &KEY),
+    ],
+)
+.then(Rest::OtherOrDeclared)
+.with(DS_ID);
+static KEY: Type = mixed("Key");
 static OBJECT: Type = mixed("Object");

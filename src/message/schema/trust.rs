@@ -1,7 +1,7 @@
 //! WS-Trust 1.3, MS-WSTEP section 6, the context items of ws-authorization, and MS-MDE2's fault detail.
 
 use super::declare::{
-    BOOLEAN, Global, INT, Rest, TEXT, Type, URI, all, any, attribute, many, one, opt, sequence, simple,
+    BOOLEAN, Global, INT, Rest, TEXT, Type, all, any, attribute, many, one, opt, sequence, simple,
 };
 use super::simple::Simple;
 use crate::message::names;
@@ -12,10 +12,10 @@ pub(super) static GLOBALS: &[Global] = &[
     Global { namespace: names::WST, element: one("RequestSecurityTokenResponse", &TOKEN) },
     Global { namespace: names::WST, element: one("RequestSecurityTokenResponseCollection", &COLLECTION) },
     Global { namespace: names::WST, element: one("RequestedSecurityToken", &REQUESTED) },
-    Global { namespace: names::WST, element: one("TokenType", &URI) },
-    Global { namespace: names::WST, element: one("RequestType", &URI) },
+    Global { namespace: names::WST, element: one("TokenType", &TOKEN_TYPE) },
+    Global { namespace: names::WST, element: one("RequestType", &REQUEST_TYPE) },
     Global { namespace: names::WSTEP, element: one("DispositionMessage", &DISPOSITION).nil() },
-    Global { namespace: names::WSTEP, element: one("RequestID", &TEXT).nil() },
+    Global { namespace: names::WSTEP, element: one("RequestID", &REQUEST_ID).nil() },
     Global { namespace: names::WSTEP, element: one("CertificateEnrollmentWSDetail", &WSTEP_DETAIL).nil() },
     Global { namespace: names::WSTEP, element: one("DeviceEnrollmentServiceError", &SERVICE_ERROR) },
     Global { namespace: names::AUTHORIZATION, element: one("AdditionalContext", &CONTEXT) },
@@ -30,6 +30,9 @@ static COLLECTION: Type =
     sequence("ResponseCollection", &[many("RequestSecurityTokenResponse", &TOKEN)]).with_others();
 static REQUESTED: Type = sequence("RequestedSecurityToken", &[]).then(Rest::One);
 
+static TOKEN_TYPE: Type = simple("TokenType", Simple::Uri);
+static REQUEST_TYPE: Type = simple("RequestType", Simple::Uri);
+static REQUEST_ID: Type = simple("RequestID", Simple::Text);
 static DISPOSITION: Type =
     simple("DispositionMessage", Simple::Text).with(const { &[attribute("lang", Simple::Language).of(XML)] });
 static WSTEP_DETAIL: Type = sequence(

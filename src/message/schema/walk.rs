@@ -98,7 +98,7 @@ impl Walker {
     fn element(&mut self, element: &Element<'_>, declared: &'static Child, parent: &'static Type) {
         let kind = declared.kind;
         let about = |wrong| About { wrong, within: parent.name, child: declared.name };
-        if self.attributes(element, kind) {
+        if self.attributes(element, kind, parent) {
             let empty = element.text().is_empty() && element.children().next().is_none();
             if !declared.nillable {
                 self.add(Spot::tag(element), &about(Wrong::NotNillable), "a value", "nil");
@@ -149,7 +149,9 @@ impl Walker {
                 let fits = match rest {
                     Rest::None => false,
                     Rest::Any => true,
-                    Rest::Other | Rest::Instead => child.namespace() != element.namespace(),
+                    Rest::Other | Rest::OtherOrDeclared | Rest::Instead => {
+                        child.namespace() != element.namespace()
+                    }
                     Rest::One => others == 0,
                 };
                 others += 1;
@@ -201,7 +203,12 @@ impl Walker {
                 self.add(spot, &about(Wrong::Missing, declared.name), declared.name, "absent");
             }
         }
-        if rest == Rest::One && others == 0 {
+        let lacks_any = match rest {
+            Rest::One => others == 0,
+            Rest::OtherOrDeclared => others + known == 0,
+            Rest::None | Rest::Any | Rest::Other | Rest::Instead => false,
+        };
+        if lacks_any {
             let about = about(Wrong::Missing, "");
             self.add(Spot::tag(element), &about, "an element inside", "none");
         }
@@ -212,14 +219,17 @@ impl Walker {
     }
 
     /// True when the element says that it is nil.
-    fn attributes(&mut self, element: &Element<'_>, kind: &'static Type) -> bool {
+    fn attributes(&mut self, element: &Element<'_>, kind: &'static Type, parent: &'static Type) -> bool {
         let mut nil = false;
+        // A plain value says nothing of whose it is.
+        let plain = kind.attributes.is_empty() && !kind.other_attributes && kind.is_simple();
+        let within = if plain { parent.name } else { kind.name };
         for attribute in element.attributes().filter(|a| !is_declaration(a)) {
             let (namespace, local) = (attribute.namespace().uri(), attribute.local());
             let declared = kind.attributes.iter().find(|a| a.name == local && a.namespace == namespace);
             let global = GLOBAL_ATTRIBUTES.iter().find(|(uri, name, _)| *uri == namespace && *name == local);
             let value = attribute.value();
-            let wrong = |wrong, child| About { wrong, within: kind.name, child };
+            let wrong = |wrong, child| About { wrong, within, child };
             let foreign = !namespace.is_empty() && attribute.namespace() != element.namespace();
             match (declared, global) {
                 (Some(declared), _) => {
