@@ -403,6 +403,22 @@ fn traits(
         traits.token.clone_from(&token.content_hash);
         traits.user = token.jwt.as_ref().and_then(Jwt::user).map(str::to_owned);
     }
+    traits.auth = match credential {
+        // A renewal shows an empty one, whatever was chosen.
+        Some(Credential::UsernameToken(token))
+            if token.password.as_ref().is_some_and(|p| !p.is_empty() || p.padded) =>
+        {
+            Some(AuthPolicy::OnPremise)
+        }
+        // A device with an Entra token shows it in any case.
+        Some(Credential::Token(token)) if token.jwt.is_none() => Some(AuthPolicy::Federated),
+        Some(Credential::Certificate(signed)) => {
+            let name = signed.certificate.as_ref().and_then(|c| c.subject.common_name());
+            traits.user = name.filter(|name| name.contains('@')).map(str::to_owned);
+            Some(AuthPolicy::Certificate)
+        }
+        _ => None,
+    };
     match &request.content {
         Content::SignInRequest(page) => traits.user = page.login_hint.clone().filter(|hint| !hint.is_empty()),
         Content::TermsRequest(_) => {

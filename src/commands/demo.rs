@@ -20,11 +20,14 @@ use super::proxy::{Wire, announce, interrupted, workers};
 use crate::cli::{Bodies, DemoArgs, RecordingArgs, Redact};
 use crate::dashboard::Status;
 use crate::engine::Engine;
-use crate::enrollment::{Deadlines, Enrollment, EnrollmentId};
+use crate::enrollment::{Deadlines, Enrollment, EnrollmentId, Flow};
 use crate::net::{self, Identity, Origin, Served, now};
 use crate::proxy::{Limits, ListenerSettings, Proxy, Settings};
-use crate::rules::{Finding, Profile, Step};
-use crate::sim::{self, Accounts, Address, Authority, Device, Key, Live, Options, Pace, Server, Trust};
+use crate::rules::{Finding, Golden, Profile, Step};
+use crate::sim::{
+    self, Accounts, Address, Authority, Device, Holder, Key, Live, Options, Pace, Proof, Provision, Server,
+    Trust, entra_token,
+};
 use crate::terminal;
 
 const DISCOVERY_HOST: &str = "enterpriseenrollment.contoso.example";
@@ -46,7 +49,8 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     let keys = Key::pool(keys_needed(&members)).context("could not make the devices' keys")?;
     let (journal, receiver) = crate::sink::Journal::new();
     let (stop, stopped) = watch::channel(false);
-    let stage = runtime.block_on(Stage::build(&members, args.seed, journal.clone(), stopped.clone()))?;
+    let stage =
+        runtime.block_on(Stage::build(&members, &keys, args.seed, journal.clone(), stopped.clone()))?;
     let recording = RecordingArgs {
         capture: args.capture.clone(),
         no_capture: false,
@@ -54,12 +58,13 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
         record_bodies: Bodies::Enrollment,
     };
     let record = live::record(&recording, journal, receiver, args.capture.is_some(), out)?;
-    let Stage { proxy, trust, port } = stage;
+    let Stage { proxy, trust, port, identities } = stage;
     let addresses = proxy.addresses();
     let headless = args.headless || !std::io::stdout().is_terminal();
     let running = runtime.spawn(proxy.run(stopped));
     let engine = Engine::new(Profile::Field, DEADLINES);
-    let cast = Cast { members: members.clone(), keys, trust, port, seed: args.seed, paced: !headless };
+    let cast =
+        Cast { members: members.clone(), keys, identities, trust, port, seed: args.seed, paced: !headless };
     let playing = runtime.spawn(cast.play());
     let live::Record { journal, writer, feed, path } = record;
     let recorder = Arc::clone(writer.status());
@@ -124,9 +129,15 @@ async fn after(limit: Option<Duration>) {
     }
 }
 
-/// A second device of a user needs a key of its own.
+/// A second device of a user needs a key of its own, and so do a certificate from before and a renewed one.
 fn keys_needed(members: &[Member]) -> usize {
-    members.len() + members.iter().filter(|m| m.story == Story::SecondDevice).count()
+    members.len() + members.iter().filter(|m| m.story.needs_two_keys()).count()
+}
+
+/// A member's second key, behind those that every member has.
+fn second_key<'k>(members: &[Member], keys: &'k [Arc<Key>], member: &Member) -> Option<&'k Arc<Key>> {
+    let before = members.iter().filter(|m| m.number < member.number && m.story.needs_two_keys()).count();
+    keys.get(members.len() + before)
 }
 
 /// Server and proxy, before the devices come.
@@ -134,11 +145,14 @@ struct Stage {
     proxy: Proxy,
     trust: Trust,
     port: SocketAddr,
+    /// What devices with a certificate from before have, by member.
+    identities: BTreeMap<u32, Holder>,
 }
 
 impl Stage {
     async fn build(
         members: &[Member],
+        pool: &[Arc<Key>],
         seed: u64,
         journal: crate::sink::Journal,
         mut stopped: watch::Receiver<bool>,
@@ -185,6 +199,16 @@ impl Stage {
             if let Some(edit) = member.story.edit() {
                 settings.misbehave_for.insert(member.user.clone(), edit);
             }
+            if let Some(auth) = member.story.auth() {
+                settings.auth_for.insert(member.user.clone(), auth);
+            }
+        }
+        let mut identities = BTreeMap::new();
+        for member in members.iter().filter(|m| m.story == Story::Healthy(Flow::Certificate)) {
+            if let Some(key) = second_key(members, pool, member) {
+                let certificate = authority.issue(&member.user, &key.public(), now(), None)?.client;
+                identities.insert(member.number, Holder { certificate, key: Arc::clone(key) });
+            }
         }
         let server =
             Live::new(Server::new(settings, authority), now, |_, _, _| {}).with_tls(&names, &leaf)?;
@@ -194,7 +218,8 @@ impl Stage {
             };
             sim::serve(Arc::new(server), listener, stop).await;
         });
-        Ok(Self { proxy, trust, port: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) })
+        let port = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Ok(Self { proxy, trust, port, identities })
     }
 }
 
@@ -202,6 +227,7 @@ impl Stage {
 struct Cast {
     members: Vec<Member>,
     keys: Vec<Arc<Key>>,
+    identities: BTreeMap<u32, Holder>,
     trust: Trust,
     port: SocketAddr,
     seed: u64,
@@ -229,22 +255,45 @@ impl Cast {
 
     async fn enroll(&self, member: &Member) {
         let index = usize::try_from(member.number).unwrap_or_default();
-        if member.story == Story::SecondDevice {
+        let Some(key) = self.keys.get(index) else { return };
+        let second = second_key(&self.members, &self.keys, member);
+        let proof = match member.story {
+            Story::Healthy(Flow::Entra) => {
+                let audience = format!("https://{SERVER_HOST}:{}", self.port.port());
+                let Ok(token) = entra_token(&member.user, &audience, now(), key) else { return };
+                Proof::Entra(token)
+            }
+            Story::Healthy(Flow::Certificate) => match self.identities.get(&member.number) {
+                Some(holder) => Proof::Certificate(holder.clone()),
+                None => return,
+            },
+            _ => Proof::Password,
+        };
+        if let (Story::SecondDevice, Some(other)) = (member.story, second) {
             // The device that the user has already.
-            self.device(member, member.number + 100_000, self.keys.len() - 1 - index % 8, Story::Healthy)
-                .await;
+            self.device(member, member.number + 100_000, other, Proof::Password).await;
         }
-        self.device(member, member.number, index, member.story).await;
+        let provision = self.device(member, member.number, key, proof).await;
+        if let (Story::Healthy(Flow::Renewal), Some(provision), Some(new)) = (member.story, provision, second)
+        {
+            let holder = Holder { certificate: provision.certificate, key: Arc::clone(key) };
+            self.device(member, member.number, new, Proof::Renewal(holder)).await;
+        }
     }
 
-    async fn device(&self, member: &Member, number: u32, key: usize, story: Story) {
-        let Some(key) = self.keys.get(key) else { return };
+    /// One device's way, and what it got.
+    async fn device(&self, member: &Member, number: u32, key: &Arc<Key>, proof: Proof) -> Option<Provision> {
+        let story = member.story;
         let password = if story == Story::WrongPassword { "Password1" } else { PASSWORD };
         let profile = sim::Profile::numbered(self.seed, number, &member.user, password);
-        let device = Device::new(profile, Arc::clone(key));
-        let Some(server) = Address::parse(&format!("https://{DISCOVERY_HOST}:{}", self.port.port())) else {
-            return;
+        // Entra knows the server's address; everybody else looks where their mail domain says.
+        let (profile, host) = match proof {
+            Proof::Entra(_) => (profile.suiting(Golden::Entra), SERVER_HOST),
+            Proof::Certificate(_) => (profile.suiting(Golden::Certificate), DISCOVERY_HOST),
+            Proof::Password | Proof::Renewal(_) => (profile, DISCOVERY_HOST),
         };
+        let device = Device { proof, ..Device::new(profile, Arc::clone(key)) };
+        let server = Address::parse(&format!("https://{host}:{}", self.port.port()))?;
         let trust = if story == Story::Distrusts { Trust::Nobody } else { self.trust.clone() };
         let pace = self.paced.then(|| {
             let seed = u64::from(number).wrapping_mul(2_654_435_761).wrapping_add(self.seed);
@@ -269,7 +318,7 @@ impl Cast {
             ..Options::new(server, trust, now)
         };
         // How it ended is what the engine says: the device's own word would prove nothing about the tool.
-        let _ = sim::enroll(&device, &options, |_| {}).await;
+        sim::enroll(&device, &options, |_| {}).await.ok()?.provision
     }
 }
 
@@ -303,13 +352,16 @@ impl Judgement {
 
     /// The enrollment that shows the ending, if there is one.
     fn shows(&self, user: &str, ending: Ending) -> Option<String> {
-        let Ending::Enrollment { outcome, code, rule } = ending else {
+        let Ending::Enrollment { outcome, flow, code, rule } = ending else {
             let refused = self.findings.iter().find(|(_, f)| f.rule.id == "TLS-001");
             return refused.map(|(_, f)| format!("{}: {}", f.rule.id, f.found));
         };
         let fits = |e: &&Enrollment| {
             let found = |id| self.findings.iter().any(|(of, f)| *of == Some(e.id) && f.rule.id == id);
-            e.outcome == outcome && (code.is_none() || e.hresult == code) && rule.is_none_or(found)
+            e.outcome == outcome
+                && e.flow == flow
+                && (code.is_none() || e.hresult == code)
+                && rule.is_none_or(found)
         };
         self.of_user(user).find(fits).map(|e| e.verdict.clone())
     }

@@ -8,12 +8,14 @@ use serde_json::json;
 
 use super::output::{Exit, Output};
 use crate::capture::{MessageFile, Play, Played};
-use crate::cli::{EnrollArgs, Format};
+use crate::cli::{DeviceShape, EnrollArgs, Format};
 use crate::event::{Event, Exchange};
 use crate::message::{Content, read_request};
-use crate::net::now;
-use crate::rules::by_id;
-use crate::sim::{Address, Device, Key, Options, Outcome, Profile, StepReport, Trust};
+use crate::net::{now, write_secret};
+use crate::rules::{Golden, by_id};
+use crate::sim::{
+    Address, Device, Holder, Key, Options, Outcome, Profile, Proof, Shape, StepReport, Trust, entra_token,
+};
 use crate::sink;
 
 pub fn enroll(args: &EnrollArgs, out: Output) -> Result<Exit> {
@@ -29,12 +31,16 @@ pub fn enroll(args: &EnrollArgs, out: Output) -> Result<Exit> {
         }
         None => Trust::System,
     };
+    let proof = proof(args, &server)?;
     let mut options = Options { connect: args.connect, sync: true, ..Options::new(server, trust, now) };
     if let Some(id) = &args.break_rule {
         let Some(rule) = by_id(id) else {
             bail!("there is no rule {id}; `enrollscope rules` lists them all")
         };
         options = options.breaking(rule)?;
+        if !proof.suits(options.like) {
+            bail!("{} is about another way to enroll: add {}", rule.id, needed(options.like));
+        }
     }
     // Every run is another device.
     let seed = u64::try_from(now().0).unwrap_or_default();
@@ -42,21 +48,73 @@ pub fn enroll(args: &EnrollArgs, out: Output) -> Result<Exit> {
         Some(path) => profile_of(path, &args.user, &password)?,
         None => Profile::numbered(seed, 0, &args.user, &password),
     };
+    let profile = match args.shape {
+        Some(shape) => profile.shaped(shaped(shape)),
+        None => profile,
+    };
     out.note(&format!("{} ({}), Windows {}", profile.name, profile.device_id, profile.os_version));
-    let device = Device::new(profile, Arc::new(Key::generate()?));
+    let device = Device { proof, ..Device::new(profile, Arc::new(Key::generate()?)) };
     let runtime = tokio::runtime::Runtime::new().context("could not start the network's threads")?;
     let ended = runtime
         .block_on(crate::sim::enroll(&device, &options, |step| out.print(&line(step, args.format))))?;
     // With the certificate and the settings the device is enrolled, whatever becomes of the first session.
     let enrolled = ended.provision.is_some();
+    if let (Some(path), Some(provision)) = (&args.keep, &ended.provision) {
+        let holder = Holder { certificate: provision.certificate.clone(), key: Arc::clone(&device.key) };
+        write_secret(path, holder.to_pem().as_bytes())
+            .with_context(|| format!("could not write the certificate to {}", path.display()))?;
+        out.note(&format!("the device's certificate and key are in {}", path.display()));
+    }
     if args.format == Format::Human {
-        out.print(match (enrolled, ended.succeeded()) {
-            (true, true) => "enrolled\n",
-            (true, false) => "enrolled, but the first management session failed\n",
-            (false, _) => "not enrolled\n",
+        let done = if args.renew.is_some() { "renewed" } else { "enrolled" };
+        out.print(&match (enrolled, ended.succeeded()) {
+            (true, true) => format!("{done}\n"),
+            (true, false) => format!("{done}, but the first management session failed\n"),
+            (false, _) => format!("not {done}\n"),
         });
     }
     Ok(if enrolled { Exit::Good } else { Exit::Found })
+}
+
+/// How the device proves who it is.
+fn proof(args: &EnrollArgs, server: &Address) -> Result<Proof> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))
+    };
+    let holder = |path: &Path| Holder::from_pem(&read(path)?).with_context(|| format!("{}", path.display()));
+    Ok(if args.entra {
+        let audience = args.audience.as_ref().map_or_else(|| server.origin(), ToString::to_string);
+        Proof::Entra(entra_token(&args.user, &audience, now(), &Key::generate()?)?)
+    } else if let Some(path) = &args.token_file {
+        Proof::Entra(read(path)?.trim().to_owned())
+    } else if let Some(path) = &args.identity {
+        Proof::Certificate(holder(path)?)
+    } else if let Some(path) = &args.renew {
+        Proof::Renewal(holder(path)?)
+    } else {
+        Proof::Password
+    })
+}
+
+/// What a device needs to be like the golden's.
+fn needed(golden: Golden) -> &'static str {
+    match golden {
+        Golden::Entra => "--entra, or a token with --token-file FILE",
+        Golden::Certificate => "--identity FILE (`server --identity-file FILE` writes one)",
+        Golden::Renewal => "--renew FILE (`enroll --keep FILE` writes one)",
+        _ => "nothing",
+    }
+}
+
+fn shaped(shape: DeviceShape) -> Shape {
+    match shape {
+        DeviceShape::Windows10 => Shape::Windows10,
+        DeviceShape::Windows11H23 => Shape::Windows11H23,
+        DeviceShape::Windows11H24 => Shape::Windows11H24,
+        DeviceShape::Windows11H25 => Shape::Windows11H25,
+        DeviceShape::Programmatic => Shape::Programmatic,
+        DeviceShape::Autopilot => Shape::Autopilot,
+    }
 }
 
 /// A device like the first one that asks for a certificate in the capture or message.

@@ -1,12 +1,14 @@
 //! The demo's devices: a healthy majority and the classic failures, each with the end that it must come to.
 
-use crate::enrollment::Outcome;
+use crate::enrollment::{Flow, Outcome};
+use crate::message::AuthPolicy;
 use crate::rules::{Edit, by_id};
 
 /// What a device of the demo does, or has done to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Story {
-    Healthy,
+    /// Enrolls on this way; in a renewal the device enrolls first.
+    Healthy(Flow),
     WrongPassword,
     /// The user has a device already, and may have one.
     SecondDevice,
@@ -28,6 +30,18 @@ const FAILURES: &[Story] = &[
     Story::Server("PROV-DM-001"),
 ];
 
+/// How the healthy devices enroll, one after the other.
+const WAYS: &[Flow] = &[
+    Flow::OnPremise,
+    Flow::Federated,
+    Flow::Entra,
+    Flow::OnPremise,
+    Flow::Federated,
+    Flow::Certificate,
+    Flow::OnPremise,
+    Flow::Renewal,
+];
+
 /// One device of the fleet.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
@@ -40,7 +54,7 @@ pub(super) struct Member {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// An enrollment of that outcome; with the code on the user's screen, or the rule that explains it.
-    Enrollment { outcome: Outcome, code: Option<u32>, rule: Option<&'static str> },
+    Enrollment { outcome: Outcome, flow: Flow, code: Option<u32>, rule: Option<&'static str> },
     /// A handshake that the device refused.
     Refused,
 }
@@ -48,7 +62,11 @@ pub(super) enum Ending {
 impl Story {
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Healthy => "healthy",
+            Self::Healthy(Flow::OnPremise) => "healthy",
+            Self::Healthy(Flow::Federated) => "signs in on a page",
+            Self::Healthy(Flow::Entra) => "has an Entra token",
+            Self::Healthy(Flow::Certificate) => "has a certificate",
+            Self::Healthy(Flow::Renewal) => "renews its certificate",
             Self::WrongPassword => "wrong password",
             Self::SecondDevice => "device limit reached",
             Self::Server("HTTP-001") => "chunked answer",
@@ -61,17 +79,29 @@ impl Story {
         }
     }
 
+    pub(super) fn needs_two_keys(self) -> bool {
+        matches!(self, Self::SecondDevice | Self::Healthy(Flow::Certificate | Flow::Renewal))
+    }
+
     pub(super) fn ending(self) -> Ending {
-        let failed = |code, rule| Ending::Enrollment { outcome: Outcome::Failed, code, rule };
+        let ended = |outcome, flow, code, rule| Ending::Enrollment { outcome, flow, code, rule };
+        let failed = |code, rule| ended(Outcome::Failed, Flow::OnPremise, code, rule);
         match self {
-            Self::Healthy => Ending::Enrollment { outcome: Outcome::Enrolled, code: None, rule: None },
+            Self::Healthy(flow) => ended(Outcome::Enrolled, flow, None, None),
             Self::WrongPassword => failed(Some(0x8018_0002), None),
             Self::SecondDevice => failed(Some(0x8018_0013), None),
             Self::Server(rule) => failed(None, Some(rule)),
-            Self::StopsAfterDiscovery => {
-                Ending::Enrollment { outcome: Outcome::Stalled, code: None, rule: None }
-            }
+            Self::StopsAfterDiscovery => ended(Outcome::Stalled, Flow::OnPremise, None, None),
             Self::Distrusts => Ending::Refused,
+        }
+    }
+
+    /// How the server has this user sign in, where it is not as everybody else.
+    pub(super) fn auth(self) -> Option<AuthPolicy> {
+        match self {
+            Self::Healthy(Flow::Federated) => Some(AuthPolicy::Federated),
+            Self::Healthy(Flow::Certificate) => Some(AuthPolicy::Certificate),
+            _ => None,
         }
     }
 
@@ -93,7 +123,8 @@ pub(super) fn fleet(devices: u32, seed: u64) -> Vec<Member> {
     let count = usize::try_from(devices).unwrap_or(usize::MAX);
     let failing = (count / 3).min(count);
     let failures = FAILURES.iter().copied().cycle().take(failing);
-    let mut stories: Vec<_> = failures.chain(std::iter::repeat(Story::Healthy)).take(count).collect();
+    let healthy = WAYS.iter().copied().cycle().map(Story::Healthy);
+    let mut stories: Vec<_> = failures.chain(healthy).take(count).collect();
     // Fisher and Yates, with a linear congruential generator: the order must not depend on anything but the seed.
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     for last in (1..stories.len()).rev() {
@@ -119,11 +150,12 @@ mod tests {
     fn most_devices_are_healthy_and_a_default_fleet_has_every_classic() {
         for devices in [1, 3, 12, 24, 100] {
             let fleet = fleet(devices, 1);
-            let healthy = fleet.iter().filter(|m| m.story == Story::Healthy).count();
+            let healthy = fleet.iter().filter(|m| matches!(m.story, Story::Healthy(_))).count();
             assert!(healthy * 3 >= fleet.len() * 2 - 2, "{devices}");
         }
         let stories: Vec<_> = fleet(24, 1).iter().map(|m| m.story).collect();
         assert!(FAILURES.iter().all(|failure| stories.contains(failure)));
+        assert!(WAYS.iter().all(|way| stories.contains(&Story::Healthy(*way))));
         let users: std::collections::BTreeSet<_> = fleet(100, 3).into_iter().map(|m| m.user).collect();
         assert_eq!(users.len(), 100, "one user each");
     }

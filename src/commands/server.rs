@@ -8,13 +8,12 @@ use tokio::net::TcpListener;
 use super::output::{Exit, Output};
 use super::proxy::{announce, interrupted};
 use crate::cli::{ServerArgs, ServerAuth};
-use crate::message::read_request;
-use crate::net::now;
+use crate::message::{AuthPolicy, read_request};
+use crate::net::{now, write_secret};
 use crate::rules::by_id;
-use crate::sim::{Authority, Key, Live, Server, Settings, serve};
+use crate::sim::{Authority, Holder, Key, Live, Server, Settings, serve};
 
 pub fn server(args: &ServerArgs, out: Output) -> Result<Exit> {
-    let ServerAuth::OnPremise = args.auth;
     let runtime = tokio::runtime::Runtime::new().context("could not start the network's threads")?;
     runtime.block_on(async {
         let listener = TcpListener::bind(args.listen).await.with_context(|| {
@@ -26,7 +25,16 @@ pub fn server(args: &ServerArgs, out: Output) -> Result<Exit> {
             None => format!("https://localhost:{}", address.port()),
         };
         let public_url = args.public_url.as_ref().map_or(own, ToString::to_string);
-        let mut settings = Settings::new(&public_url);
+        let mut settings = Settings {
+            auth: match args.auth {
+                ServerAuth::OnPremise => AuthPolicy::OnPremise,
+                ServerAuth::Federated => AuthPolicy::Federated,
+                ServerAuth::Certificate => AuthPolicy::Certificate,
+            },
+            newest: args.enrollment_version,
+            full_policy: args.full_policy,
+            ..Settings::new(&public_url)
+        };
         if let Some(id) = &args.break_rule {
             let Some(rule) = by_id(id) else {
                 bail!("there is no rule {id}; `enrollscope rules` lists them all")
@@ -39,6 +47,15 @@ pub fn server(args: &ServerArgs, out: Output) -> Result<Exit> {
             std::fs::write(path, authority.root_pem())
                 .with_context(|| format!("could not write the authority to {}", path.display()))?;
             out.note(&format!("its authority is in {}", path.display()));
+        }
+        if let Some(path) = &args.identity_file {
+            let key = Key::generate()?;
+            let certificate = authority.issue("enrollscope device", &key.public(), now(), None)?.client;
+            let pem = Holder { certificate, key: Arc::new(key) }.to_pem();
+            write_secret(path, pem.as_bytes()).with_context(|| {
+                format!("could not write the certificate and its key to {}", path.display())
+            })?;
+            out.note(&format!("a certificate to enroll with is in {}", path.display()));
         }
         let mut names = vec!["localhost".to_owned(), address.ip().to_string()];
         names.extend(args.host.iter().cloned());

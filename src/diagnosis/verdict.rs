@@ -1,7 +1,7 @@
 //! The verdict of an enrollment: what happened, who has to act, what the user sees.
 
 use super::hresult::hresult;
-use crate::enrollment::{Cause, Enrollment, Outcome, Stage};
+use crate::enrollment::{Cause, Enrollment, Flow, Outcome, Stage};
 use crate::rules::{Subject, fault_owner};
 
 /// The longest verdict, in characters.
@@ -10,6 +10,9 @@ const LONGEST: usize = 160;
 /// Sets sentence, owner and code from how things stand.
 pub fn judge(enrollment: &mut Enrollment) {
     let (sentence, owner, code) = match (enrollment.outcome, &enrollment.cause) {
+        (Outcome::Enrolled, _) if enrollment.flow == Flow::Renewal => {
+            ("Renewed; the new certificate was delivered".to_owned(), None, None)
+        }
         (Outcome::Enrolled, _) if enrollment.stage == Some(Stage::FirstSync) => {
             ("Enrolled; the first management session has begun".to_owned(), None, None)
         }
@@ -80,9 +83,24 @@ fn stalled(enrollment: &Enrollment) -> (String, Option<Subject>, Option<u32>) {
         String::new()
     };
     let (next, check, owner) = match enrollment.stage {
+        Some(Stage::Terms) => (
+            "no Discover after the terms of use",
+            "did the user accept them? does their redirect lead back to the device?",
+            Subject::Device,
+        ),
+        Some(Stage::SignIn) => (
+            "no policy request after the sign-in page",
+            "did the user sign in? does the last page post wresult to appru?",
+            Subject::Device,
+        ),
         Some(Stage::Discovery) if enrollment.auth.is_none() => (
             "no Discover after the probe",
             "the user may be asked for the address, or the device distrusts TLS",
+            Subject::Device,
+        ),
+        Some(Stage::Discovery) if enrollment.flow == Flow::Federated => (
+            "no sign-in, or it went past us",
+            "can the browser window reach AuthenticationServiceUrl? did the user cancel?",
             Subject::Device,
         ),
         Some(Stage::Discovery) => (
@@ -104,7 +122,12 @@ fn waiting(enrollment: &Enrollment) -> String {
     match enrollment.stage {
         None => "Connected".to_owned(),
         Some(Stage::Discovery) if enrollment.auth.is_none() => "Waiting for Discover".to_owned(),
-        Some(Stage::Terms | Stage::Discovery | Stage::SignIn) => "Waiting for the policy request".to_owned(),
+        Some(Stage::Terms) => "Waiting for Discover after the terms of use".to_owned(),
+        Some(Stage::Discovery) if enrollment.flow == Flow::Federated => {
+            "Waiting for the sign-in page".to_owned()
+        }
+        Some(Stage::SignIn) => "Waiting for the user to sign in".to_owned(),
+        Some(Stage::Discovery) => "Waiting for the policy request".to_owned(),
         Some(Stage::Policy) => "Waiting for the certificate request".to_owned(),
         Some(Stage::Certificate) => "Waiting for the certificate".to_owned(),
         Some(Stage::Configuration | Stage::FirstSync) => {

@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::row::{ADDRESS_WINDOW, Row, Thread, awaits, fits_user, pick, same_user};
+use super::row::{ADDRESS_WINDOW, Row, Thread, awaits, fits_user, pick, same_user, suits};
 use super::state::{Enrollment, EnrollmentId, Last, Outcome, stage_of};
 use crate::dialogue::Dialogue;
 use crate::event::{ConnectionId, ExchangeId, Time};
-use crate::message::Kind;
+use crate::message::{AuthPolicy, Kind};
 
 /// Enrollments beyond this number go, oldest first.
 const MAX_ROWS: usize = 20_000;
@@ -56,6 +56,8 @@ pub struct Traits {
     pub client_certificate: Option<String>,
     /// [`crate::message::token_hash`] of the credential.
     pub token: Option<String>,
+    /// The AuthPolicy that the credential is for, where it is for one only.
+    pub auth: Option<AuthPolicy>,
 }
 
 /// Where an exchange was put.
@@ -352,10 +354,14 @@ impl Correlator {
         if kind == Kind::DiscoverRequest {
             return self.find_probe(traits);
         }
+        // Terms of use are where a way begins.
+        if kind == Kind::TermsOfUse {
+            return None;
+        }
         // By address alone: only where there is nothing to mix up.
         let mut open = self.open_at_address(traits).filter(|row| {
             traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW
-                && row.threads.iter().any(|t| awaits(t, kind))
+                && row.threads.iter().any(|t| awaits(t, kind) && suits(t, traits))
         });
         let only = open.next()?;
         let single = open.next().is_none() && only.threads.len() == 1;

@@ -58,6 +58,12 @@ pub(super) fn awaits(thread: &Thread, kind: Kind) -> bool {
     }
 }
 
+/// Whether the credential is of the kind that discovery chose in this thread.
+pub(super) fn suits(thread: &Thread, traits: &Traits) -> bool {
+    let chosen = thread.dialogue.answer.as_ref().and_then(|answer| answer.auth_policy);
+    chosen.zip(traits.auth).is_none_or(|(chosen, shown)| chosen == shown)
+}
+
 pub(super) fn fits_user(row: &Row, traits: &Traits) -> bool {
     let user = match (&row.enrollment.user, &traits.user) {
         (Some(known), Some(new)) => row.threads.len() == 1 && !row.anchored || same_user(known, new),

@@ -205,6 +205,24 @@ fn a_typed_user_name_that_differs_is_attached_where_nothing_can_be_mixed_up() {
     assert_eq!(played.correlator.enrollment(third.enrollment).unwrap().exchanges, 1, "never invented");
 }
 
+#[test]
+fn a_credential_of_another_kind_is_another_device_and_terms_of_use_are_a_beginning() {
+    let mut played = Played { correlator: Correlator::default(), truth: BTreeMap::new() };
+    let anna = played.see(&traits("a", Kind::DiscoverRequest, 1000, Some("anna@contoso.example")), 0);
+    let answer = crate::dialogue::Answer { auth_policy: Some(AuthPolicy::OnPremise), ..Default::default() };
+    played.correlator.dialogue(&anna).unwrap().answer = Some(answer);
+    let asks =
+        |id: &str, auth| Traits { auth: Some(auth), ..traits(id, Kind::GetPoliciesRequest, 2000, None) };
+    let stranger = played.see(&asks("b", AuthPolicy::Certificate), 1);
+    assert_ne!(stranger.enrollment, anna.enrollment);
+    let own = played.see(&asks("e", AuthPolicy::OnPremise), 0);
+    assert_eq!((own.enrollment, own.link), (anna.enrollment, Link::Likely));
+    // It was declined, and could come again: as itself only.
+    played.correlator.rows.get_mut(&anna.enrollment).unwrap().threads[0].answered_badly = true;
+    let terms = played.see(&traits("c", Kind::TermsOfUse, 2500, Some("ben@contoso.example")), 2);
+    assert!(![anna.enrollment, stranger.enrollment].contains(&terms.enrollment));
+}
+
 /// Windows sends the token request again when the answer was lost: the same bytes, often on another connection.
 #[test]
 fn a_repeated_token_request_is_one_attempt() {

@@ -276,23 +276,36 @@ fn hexadecimal(algorithm: &'static digest::Algorithm, bytes: &[u8]) -> String {
 }
 
 fn write(path: &Path, bytes: &[u8], secret: bool) -> Result<(), CaError> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    let written = if secret { write_secret(path, bytes) } else { replace(path, bytes, &mut new_file()) };
+    written.map_err(|source| CaError::Write { path: path.into(), source })
+}
+
+/// Writes a file that only its owner can read (on Unix), in the place of one that may be there.
+///
+/// # Errors
+/// The folder or the file cannot be written to.
+pub fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = new_file();
     #[cfg(unix)]
-    if secret {
+    {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    #[cfg(not(unix))]
-    let _ = secret;
-    let fresh = || {
-        // An existing file keeps its rights when it is overwritten; a new one gets its own.
-        if path.exists() {
-            fs::remove_file(path)?;
-        }
-        options.open(path)?.write_all(bytes)
-    };
-    fresh().map_err(|source| CaError::Write { path: path.into(), source })
+    replace(path, bytes, &mut options)
+}
+
+fn new_file() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    options
+}
+
+/// An existing file would keep its rights when it is overwritten; a new one gets its own.
+fn replace(path: &Path, bytes: &[u8], options: &mut fs::OpenOptions) -> io::Result<()> {
+    if path.exists() {
+        fs::remove_file(path)?;
+    }
+    options.open(path)?.write_all(bytes)
 }
 
 #[cfg(test)]

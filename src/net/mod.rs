@@ -13,7 +13,7 @@ mod tls;
 mod trust;
 mod wire;
 
-pub use ca::{CaError, LocalCa};
+pub use ca::{CaError, LocalCa, write_secret};
 pub use clock::now;
 pub use framer::{BadChunks, Ended, Framer};
 pub use head::{Edit, Extent, Head, Refusal, Start};

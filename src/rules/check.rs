@@ -246,6 +246,18 @@ impl Context<'_> {
         asked || self.connection.is_some_and(|c| !c.client_certificate.is_empty())
     }
 
+    /// Nobody types an empty password, and the samples of renewals have one; the token request will tell.
+    pub fn may_renew(&self) -> bool {
+        let credential = self.request.soap.as_ref().map(|soap| &soap.credential);
+        let empty = match credential {
+            Some(Credential::UsernameToken(token)) => {
+                token.password.as_ref().is_some_and(|p| p.is_empty() && !p.padded)
+            }
+            _ => false,
+        };
+        self.is_renewal() || empty && self.request.kind == Kind::GetPoliciesRequest
+    }
+
     /// A POST to an enrollment service whose message got lost, or was never there.
     pub fn is_empty_post(&self) -> bool {
         let request = &self.exchange.request;

@@ -47,7 +47,7 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Have the user type both; look at the tool that made this request.",
         hresult: Some(0x8018_0002),
         check: Check::Credential(|credential, cx| {
-            if cx.is_renewal() {
+            if cx.may_renew() {
                 return Verdict::Skip;
             }
             let Credential::UsernameToken(token) = credential else { return Verdict::Skip };
@@ -224,7 +224,7 @@ pub(super) static RULES: &[Rule] = &[
                 | (AuthPolicy::Certificate, Credential::Certificate(_)) => true,
                 // ENTRA-003 speaks of it.
                 (_, Credential::Token(token)) => token.jwt.is_some(),
-                _ => cx.is_renewal(),
+                _ => cx.may_renew(),
             };
             Verdict::check(fits, || cx.fail(spot, chosen.wire(), credential.describe()))
         }),

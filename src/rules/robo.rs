@@ -291,9 +291,7 @@ pub(super) static RULES: &[Rule] = &[
             })
         }),
         needs: &[],
-        examples: &[Example::edit(Edit::Connection("no-client-certificate"))
-            .on(Golden::Renewal)
-            .also(&["CRED-ONP-001"])],
+        examples: &[Example::edit(Edit::Connection("no-client-certificate")).on(Golden::Renewal)],
         since: "0.1.0",
     },
     Rule {

@@ -204,6 +204,24 @@ pub enum Proof {
     Renewal(Holder),
 }
 
+impl Proof {
+    /// Whether a device with this proof sends what that golden's device does.
+    pub fn suits(&self, golden: Golden) -> bool {
+        match golden {
+            Golden::Entra => matches!(self, Self::Entra(_)),
+            Golden::Certificate => matches!(self, Self::Certificate(_)),
+            Golden::Renewal => matches!(self, Self::Renewal(_)),
+            Golden::OnPremise
+            | Golden::Refused
+            | Golden::Denied
+            | Golden::FullPolicy
+            | Golden::DeviceContext
+            | Golden::Federated
+            | Golden::Attestation => true,
+        }
+    }
+}
+
 /// The id of the token that a signature refers to.
 const TOKEN_ID: &str = "uuid-29801C2F-F26B-46AD-984B-AFAEFB545FF8";
 const X509_LIFE: i64 = 300_000;

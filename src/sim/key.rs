@@ -9,6 +9,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 
+use super::ca::pem_block;
+
 /// A key pair. RSA signs with PKCS#1 v1.5 and SHA-256: the same bytes give the same signature.
 #[derive(Debug)]
 pub struct Key(KeyPair);
@@ -28,6 +30,10 @@ const POOL: [&str; 8] = [
 pub enum KeyError {
     #[error("no private key in this PEM text: it needs a -----BEGIN PRIVATE KEY----- block (PKCS#8)")]
     NoKey,
+    #[error(
+        "no certificate in this PEM text: it needs a -----BEGIN CERTIFICATE----- block, the device's own first"
+    )]
+    NoCertificate,
     #[error("the private key cannot be used, an RSA key in PKCS#8 is needed: {0}")]
     Unusable(rcgen::Error),
     #[error("no RSA key could be made: {0}")]
@@ -67,6 +73,11 @@ impl Key {
         let committed = POOL.iter().map(|pem| Self::from_pem(pem));
         let made = std::iter::repeat_with(Self::generate);
         committed.chain(made).take(count).map(|key| key.map(Arc::new)).collect()
+    }
+
+    /// PKCS#8.
+    pub(super) fn to_pem(&self) -> String {
+        pem_block("PRIVATE KEY", &self.0.serialize_der())
     }
 
     /// Its SubjectPublicKeyInfo, DER.

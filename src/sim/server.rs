@@ -42,8 +42,12 @@ pub struct Settings {
     pub seed: u64,
     /// An edit to make on the answers of its step: see [`Settings::breaking`].
     pub misbehave: Option<Edit>,
+    /// First enrollments are spared: a device can only renew what it got in order.
+    pub only_renewals: bool,
     /// The same for single users only (lower case).
     pub misbehave_for: BTreeMap<String, Edit>,
+    /// How these users (lower case) are to sign in, where that is not as all the others do.
+    pub auth_for: BTreeMap<String, AuthPolicy>,
 }
 
 impl Settings {
@@ -60,14 +64,17 @@ impl Settings {
             newest: 4.0,
             seed: 0,
             misbehave: None,
+            only_renewals: false,
             misbehave_for: BTreeMap::new(),
+            auth_for: BTreeMap::new(),
         }
     }
 
     /// The server breaks the rule whenever it can: its first example that is a server's to make.
     pub fn breaking(self, rule: &'static Rule) -> Result<Self, MisbehaveError> {
         let example = misbehave::for_server(rule)?;
-        Ok(Self { misbehave: Some(example.edit), ..self.suiting(example.golden) })
+        let only_renewals = example.golden == Golden::Renewal;
+        Ok(Self { misbehave: Some(example.edit), only_renewals, ..self.suiting(example.golden) })
     }
 
     /// As the golden's server is, so that the places of its edits are there.
@@ -141,12 +148,16 @@ impl Server {
     pub fn answer(&self, request: &Request, now: Time) -> Response {
         let message = read_request(request);
         let (flaw, finished) = match self.settings.misbehave.or_else(|| self.misbehaviour(&message)) {
-            Some(edit) if Step::of(request, message.kind) == misbehave::step(&edit) => match edit {
-                Edit::Message { part: Part::Certificate, change: Change::Variant(name), .. } => {
-                    (Flaw::named(name), None)
+            Some(edit)
+                if Step::of(request, message.kind) == misbehave::step(&edit) && self.is_due(&message) =>
+            {
+                match edit {
+                    Edit::Message { part: Part::Certificate, change: Change::Variant(name), .. } => {
+                        (Flaw::named(name), None)
+                    }
+                    edit => (None, Some(edit)),
                 }
-                edit => (None, Some(edit)),
-            },
+            }
             _ => (None, None),
         };
         let response = self.plain_answer(request, &message, now, flaw);
@@ -154,6 +165,12 @@ impl Server {
             Some(edit) => misbehave::edit_response(&edit, request, response),
             None => response,
         }
+    }
+
+    /// Whether this message is one to misbehave on.
+    fn is_due(&self, message: &Message) -> bool {
+        let renews = matches!(&message.content, Content::TokenRequest(token) if token.is_renewal());
+        renews || !self.settings.only_renewals
     }
 
     fn plain_answer(&self, request: &Request, message: &Message, now: Time, flaw: Option<Flaw>) -> Response {
@@ -183,12 +200,15 @@ impl Server {
             }
             Content::DiscoverRequest(discover) => {
                 let version = discover.version.as_ref().map_or("", |v| v.value.as_str());
+                let user =
+                    discover.email.as_ref().map(|email| email.value.to_lowercase()).unwrap_or_default();
+                let auth = self.settings.auth_for.get(&user).copied().unwrap_or(self.settings.auth);
                 asked.answer(
                     200,
                     &answers::discover_response(
                         &asked.relates_to,
                         &enrollment_version(version, self.settings.newest),
-                        self.settings.auth,
+                        auth,
                         &self.settings.public_url,
                     ),
                 )
@@ -291,7 +311,9 @@ impl Server {
         }
         let (at, length) = csr.spans.key;
         let public = der.get(at..at + length).unwrap_or_default();
-        let Ok(issued) = self.authority.issue(device_id, public, asked.now, flaw) else {
+        // However soon the renewal comes, the new certificate is valid for longer than the one before.
+        let from = if request.is_renewal() { asked.now.plus_millis(60_000) } else { asked.now };
+        let Ok(issued) = self.authority.issue(device_id, public, from, flaw) else {
             return asked.fault("s:CertificateRequest", None, "The key is of a kind that is not supported.");
         };
         let item = |name| request.item(name).map_or("", |field| field.value.as_str());

@@ -6,8 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use der::{Decode as _, Encode as _};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
-use super::ca::Authority;
+use super::ca::{Authority, pem};
 use super::csr::{SEQUENCE, SET, tlv};
 use super::key::{Key, KeyError};
 use super::text::hash;
@@ -21,6 +23,19 @@ pub struct Holder {
     /// DER.
     pub certificate: Bytes,
     pub key: Arc<Key>,
+}
+
+impl Holder {
+    /// From a certificate and its key, one after the other in whatever order.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let certificate =
+            CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::NoCertificate)?;
+        Ok(Self { certificate: Bytes::copy_from_slice(&certificate), key: Arc::new(Key::from_pem(pem)?) })
+    }
+
+    pub fn to_pem(&self) -> String {
+        format!("{}{}", pem(&self.certificate), self.key.to_pem())
+    }
 }
 
 /// The message with a signature over all of it at the end of its wsse:Security; `token` is the id of the token there.

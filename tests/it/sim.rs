@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use enrollscope::event::{Request, Response, Time};
+use enrollscope::message::AuthPolicy;
 use enrollscope::rules::{self, Step};
 use enrollscope::sim::{
-    Accounts, Address, Authority, Device, Enrollment, Key, Live, Options, Outcome, Pace, Profile, Server,
-    Settings, Trust, enroll, serve,
+    Accounts, Address, Authority, Device, Enrollment, Holder, Key, Live, Options, Outcome, Pace, Profile,
+    Proof, Server, Settings, Trust, enroll, entra_token, serve,
 };
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -118,6 +119,74 @@ async fn a_device_that_belongs_to_the_machine_enrolls_too() {
     let mut machine = device(2);
     "Device".clone_into(&mut machine.profile.enrollment_type);
     assert!(server.enroll(&machine, |_| {}).await.succeeded());
+}
+
+#[tokio::test]
+async fn every_way_to_enroll_works_over_tls_and_the_certificate_can_be_renewed() {
+    let federated = |settings| Settings { auth: AuthPolicy::Federated, newest: 7.0, ..settings };
+    let server = start(true, federated).await;
+    let first = server.enroll(&device(20), |_| {}).await;
+    assert!(first.succeeded(), "{:#?}", first.steps);
+    assert_eq!(steps(&first)[1..5], [Step::Discover, Step::SignIn, Step::Password, Step::Policies]);
+
+    let of = |proof| Device { proof, ..device(20) };
+    let certificate = first.provision.unwrap().certificate;
+    let holder = Holder { certificate: certificate.clone(), key: Arc::clone(&Key::pool(1).unwrap()[0]) };
+    let renewed = server.enroll(&of(Proof::Renewal(holder.clone())), |_| {}).await;
+    assert!(renewed.succeeded(), "{:#?}", renewed.steps);
+    assert_eq!(steps(&renewed), [Step::Discover, Step::Policies, Step::Token]);
+    assert_ne!(renewed.provision.unwrap().certificate, certificate);
+
+    let origin = format!("https://localhost:{}", server.address.port());
+    let token = entra_token("anna@contoso.example", &origin, now(), &key("server")).unwrap();
+    let entra = server.enroll(&of(Proof::Entra(token)), |_| {}).await;
+    assert!(entra.succeeded(), "{:#?}", entra.steps);
+    assert_eq!(steps(&entra)[..2], [Step::Terms, Step::Discover]);
+    let token =
+        entra_token("anna@contoso.example", "https://elsewhere.example", now(), &key("server")).unwrap();
+    assert_eq!(failure(&server.enroll(&of(Proof::Entra(token)), |_| {}).await), (Step::Terms, None));
+
+    // A user for whom it is another way than for everybody else.
+    let user = "anna@contoso.example".to_owned();
+    server_with_certificates(user, &of).await;
+}
+
+/// A first certificate is from the authority itself; one of somebody else's is declined.
+async fn server_with_certificates(user: String, of: &impl Fn(Proof) -> Device) {
+    let server =
+        start(true, |settings| Settings { auth_for: [(user, AuthPolicy::Certificate)].into(), ..settings })
+            .await;
+    let issued_by = |root: &str| {
+        let authority = Authority::new("Test Root", key(root), now().plus_millis(-86_400_000)).unwrap();
+        let certificate = authority.issue("Bulk", &key("device-2").public(), now(), None).unwrap().client;
+        Holder { certificate, key: Arc::new(key("device-2")) }
+    };
+    let good = server.enroll(&of(Proof::Certificate(issued_by("root"))), |_| {}).await;
+    assert!(good.succeeded(), "{:#?}", good.steps);
+    let stranger = server.enroll(&of(Proof::Certificate(issued_by("device-3"))), |_| {}).await;
+    assert_eq!(failure(&stranger), (Step::Policies, Some(0x8018_0002)));
+}
+
+#[tokio::test]
+async fn a_server_can_spare_first_enrollments_and_break_renewals() {
+    let rule = rules::by_id("RENEW-007").unwrap();
+    let server = start(true, |settings| settings.breaking(rule).unwrap()).await;
+    let first = server.enroll(&device(21), |_| {}).await;
+    let holder = Holder {
+        certificate: first.provision.unwrap().certificate,
+        key: Arc::clone(&Key::pool(1).unwrap()[0]),
+    };
+    let device = Device { proof: Proof::Renewal(holder), ..device(21) };
+    let renewed = server.enroll(&device, |_| {}).await.provision.unwrap();
+    let days = |der: &[u8]| enrollscope::message::certificate::Certificate::read(der).unwrap().days();
+    assert!(days(&renewed.certificate) < days(&device_certificate(&device)));
+}
+
+fn device_certificate(device: &Device) -> Vec<u8> {
+    match &device.proof {
+        Proof::Renewal(holder) => holder.certificate.to_vec(),
+        _ => Vec::new(),
+    }
 }
 
 #[tokio::test]
