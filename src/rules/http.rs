@@ -349,7 +349,7 @@ pub(super) static RULES: &[Rule] = &[
             "2.2.10",
             "Authentication | MENROLL_E_DEVICE_AUTHENTICATION_ERROR | User not recognized. | 80180002",
         )],
-        consequence: "The device does not answer a challenge; the user sees 0x80190191.",
+        consequence: "The device does not answer a challenge, and the user sees a bare HTTP status instead of a reason.",
         remedy: "Exclude the enrollment paths from HTTP authentication, and send the fault s:Authentication.",
         hresult: Some(0x8019_0191),
         check: Check::Response(|response, cx| {
