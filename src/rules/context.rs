@@ -16,7 +16,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Device,
         requirement: "Only MAC and IMEI occur more than once.",
-        cites: &[Cite::must(
+        cites: &[Cite::should(
             Spec::MsMde2,
             "3.4.4.1.1.1.3",
             "Multiple MAC addresses are supported if a device has multiple NICs.",

@@ -202,7 +202,11 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Device,
         requirement: "The credential is of the kind that discovery chose.",
         cites: &[
-            Cite::must(Spec::MsMde2, "3.3.4.1.1.1.3", "Authentication MUST be implemented for this message"),
+            Cite::should(
+                Spec::MsMde2,
+                "4.2.1.3",
+                "The following snippet demonstrates a call to the GetPolicies message using <AuthPolicy> \"OnPremise\".",
+            ),
             Cite::observed(
                 Spec::Field,
                 "",

@@ -247,7 +247,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "ErrorType is one of the reasons that enrollment clients know.",
-        cites: &[Cite::must(
+        cites: &[Cite::should(
             Spec::MsMde2,
             "2.2.10",
             "The detail element can specify any of the following error messages",
@@ -276,7 +276,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "A fault says its reason in words.",
-        cites: &[Cite::must(
+        cites: &[Cite::should(
             Spec::Soap12,
             "5.4.2",
             "The Reason element information item is intended to provide a human-readable explanation of the fault.",

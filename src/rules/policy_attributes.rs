@@ -340,10 +340,10 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Server,
         requirement: "The policy asks for no signatures of others under the request.",
         cites: &[
-            Cite::must(
+            Cite::should(
                 Spec::MsXcep,
                 "3.1.4.1.3.21",
-                "The <rASignatures> element MUST be an integer greater than or equal to 0.",
+                "Defines an integer indicating the number of additional signatures required.",
             ),
             Cite::observed(
                 Spec::MsMde2,

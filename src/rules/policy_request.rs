@@ -82,7 +82,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Device,
         requirement: "client holds nothing but what Windows is known to say there.",
-        cites: &[Cite::must(
+        cites: &[Cite::should(
             Spec::MsXcep,
             "3.1.4.1.3.9",
             "Additional elements MAY be included as part of a Client object instance.",
@@ -248,7 +248,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Device,
         requirement: "Each oid of the filter is an object identifier in dotted form, like 1.2.840.113549.",
-        cites: &[Cite::must(Spec::MsXcep, "3.1.4.1.3.14", "A string representation of an OID.")],
+        cites: &[Cite::should(Spec::MsXcep, "3.1.4.1.3.14", "A string representation of an OID.")],
         consequence: "No policy matches the filter.",
         remedy: "Write numbers with dots between.",
         hresult: None,

@@ -121,7 +121,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Device,
         requirement: "The certificate that signs a renewal is inside it.",
-        cites: &[Cite::must(Spec::MsWcce, "3.1.1.4.3.2.1", "certificates")],
+        cites: &[Cite::observed(
+            Spec::MsWcce,
+            "3.1.1.4.3.2.1",
+            "The certificate to be renewed is among the certificates of the signed data.",
+        )],
         consequence: "A server that does not remember the certificate cannot verify the signature, and declines.",
         remedy: "Put the certificate that is renewed among the certificates of the SignedData, as Windows does.",
         hresult: NOT_ELIGIBLE,
@@ -340,7 +344,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Device,
         requirement: "A device does not have to recover its certificate.",
-        cites: &[Cite::must(
+        cites: &[Cite::should(
             Spec::MsMde2,
             "3.6",
             "The enrollment client can request to recover an existing certificate if the existing certificate is lost or corrupted in some way.",

@@ -59,7 +59,7 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Server,
         requirement: "The document puts the issued certificate into CertificateStore/My.",
         cites: &[
-            Cite::must(
+            Cite::should(
                 Spec::MsMde2,
                 "2.2.9.2",
                 "My/User: Defines the certificate store that contains public keys for client certificates.",

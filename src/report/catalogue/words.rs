@@ -208,3 +208,34 @@ pub(super) fn code(code: u32) -> String {
         None => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_keeps_its_last_two_elements() {
+        for (path, wanted) in [
+            ("Envelope/Body/Discover/request", "Discover/request"),
+            ("…/a/b/@c", "a/b/@c"),
+            ("a/b/c/@d", "b/c/@d"),
+            ("a", "a"),
+        ] {
+            assert_eq!(end(path), wanted);
+        }
+    }
+
+    #[test]
+    fn changes_of_one_message_name_it_once() {
+        const ONE: Edit = Edit::Message {
+            step: Step::Discover,
+            side: Side::Request,
+            part: Part::Body,
+            at: "a/b",
+            change: Change::Delete,
+        };
+        assert_eq!(edit(&ONE), "in Discover, `a/b` is missing");
+        assert_eq!(edit(&Edit::Several(&[ONE, ONE])), "in Discover, `a/b` is missing, and `a/b` is missing");
+        assert!(edit(&Edit::Several(&[ONE; 9])).ends_with(", and more of this kind"));
+    }
+}
