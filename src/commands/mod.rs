@@ -23,5 +23,5 @@ pub use open::open;
 pub use output::{Exit, Output};
 pub use proxy::proxy;
 pub use repair::repair;
-pub use rules::rules;
+pub use rules::{play, rules};
 pub use server::server;

@@ -48,6 +48,13 @@ impl Output {
         self.colour
     }
 
+    /// How many columns the terminal has; none where stdout is no terminal.
+    pub fn width(self) -> Option<usize> {
+        let (columns, _) =
+            std::io::stdout().is_terminal().then(|| crossterm::terminal::size().ok()).flatten()?;
+        Some(usize::from(columns))
+    }
+
     /// A reader that has gone away (`| head`) is no error.
     pub fn print(self, text: &str) {
         let mut out = std::io::stdout().lock();

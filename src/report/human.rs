@@ -3,32 +3,10 @@
 use std::fmt::Write as _;
 
 use super::judged::{Found, Judged, Seen};
+use super::paint::Paint;
 use crate::event::{Side, steers};
 use crate::message::Within;
 use crate::rules::Level;
-
-/// Colours by ANSI sequences, or none.
-#[derive(Clone, Copy, Debug)]
-struct Paint(bool);
-
-impl Paint {
-    fn level(self, level: Level) -> String {
-        let code = match level {
-            Level::Error => "31",
-            Level::Warning => "33",
-            Level::Info => "36",
-        };
-        self.put(code, level.word())
-    }
-
-    fn put(self, code: &str, text: &str) -> String {
-        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    fn strong(self, text: &str) -> String {
-        self.put("1", text)
-    }
-}
 
 /// The report as text; `colour` adds ANSI colours.
 pub fn human(judged: &Judged, colour: bool) -> String {

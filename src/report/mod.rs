@@ -1,10 +1,12 @@
 //! What was judged, for people and for programs.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod catalogue;
 mod human;
 mod json;
 mod judged;
 mod lines;
+mod paint;
 
 pub use human::{clean, human};
 pub use json::json;

@@ -16,13 +16,13 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Device,
         requirement: "Only MAC and IMEI occur more than once.",
-        cites: &[Cite::must(
+        cites: &[Cite::should(
             Spec::MsMde2,
             "3.4.4.1.1.1.3",
             "Multiple MAC addresses are supported if a device has multiple NICs.",
         )],
         consequence: "Servers take one of the values, and not all the same one.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Send every item but MAC and IMEI once; a real device does not repeat them.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {
             if m.items.is_empty() {
@@ -55,7 +55,7 @@ pub(super) static RULES: &[Rule] = &[
             "The <ac:ContextItem> Name attribute MUST be the literal string \"DeviceID\".",
         )],
         consequence: "Servers that need the item decline, or make a device record without it.",
-        remedy: "Real devices send it: look at the tool that made this request.",
+        remedy: "Send all of them; real devices do, so look at what made this request.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {
             if m.is_renewal() {

@@ -43,7 +43,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.3.4.1.1.1.3",
             "element MUST be a child of <wsse:UsernameToken> in <s:Header> and the value specifies the user name.",
         )],
-        consequence: "The server declines the user.",
+        consequence: "The server cannot check who the user is, and declines.",
         remedy: "Have the user type both; look at the tool that made this request.",
         hresult: Some(0x8018_0002),
         check: Check::Credential(|credential, cx| {
@@ -77,8 +77,8 @@ pub(super) static RULES: &[Rule] = &[
             "3.3.4.1.1.1.3",
             "The type MUST be \"uuid-cc1ccc1f-2fba-4bcf-b063-ffc0cac77917-4\" for on-premise authentication",
         )],
-        consequence: "Strict servers decline the token.",
-        remedy: "Real devices send the constant: look at the tool that made this request.",
+        consequence: "Servers that compare the constant do not accept the credential.",
+        remedy: "Use exactly this constant, as Windows does, in whatever made this request.",
         hresult: None,
         check: Check::Credential(|credential, cx| {
             let Credential::UsernameToken(token) = credential else { return Verdict::Skip };
@@ -106,8 +106,8 @@ pub(super) static RULES: &[Rule] = &[
             "3.3.4.1.1.1.3",
             "The type MUST be \"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText\"",
         )],
-        consequence: "Strict servers decline the token.",
-        remedy: "Real devices send it: look at the tool that made this request.",
+        consequence: "Servers that go by the type do not find the password.",
+        remedy: "Write the Type of the Password with its whole URL, ending in #PasswordText, as Windows does.",
         hresult: None,
         check: Check::Credential(|credential, cx| {
             let Credential::UsernameToken(token) = credential else { return Verdict::Skip };
@@ -169,7 +169,7 @@ pub(super) static RULES: &[Rule] = &[
             "The same credential is used in both messages.",
         )],
         consequence: "The server may see two users; with an Entra token it may just have been renewed.",
-        remedy: "Look whether two devices were taken for one, or the token was renewed in between.",
+        remedy: "See whether the token was renewed in between, or two devices behind one address were taken for one.",
         hresult: None,
         check: Check::Credential(|credential, cx| {
             let now = crate::dialogue::CredentialFact::of(credential);
@@ -202,7 +202,11 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Device,
         requirement: "The credential is of the kind that discovery chose.",
         cites: &[
-            Cite::must(Spec::MsMde2, "3.3.4.1.1.1.3", "Authentication MUST be implemented for this message"),
+            Cite::should(
+                Spec::MsMde2,
+                "4.2.1.3",
+                "The following snippet demonstrates a call to the GetPolicies message using <AuthPolicy> \"OnPremise\".",
+            ),
             Cite::observed(
                 Spec::Field,
                 "",

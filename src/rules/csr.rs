@@ -58,11 +58,18 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Device,
         requirement: "The key has at least the policy's minimalKeyLength bits.",
-        cites: &[Cite::must(
-            Spec::MsXcep,
-            "3.1.4.1.3.20",
-            "An integer specifying the minimum key length in bits for the private key.",
-        )],
+        cites: &[
+            Cite::should(
+                Spec::MsXcep,
+                "3.1.4.1.3.20",
+                "An integer specifying the minimum key length in bits for the private key.",
+            ),
+            Cite::observed(
+                Spec::Sdk,
+                "MENROLL_E_DEVICE_CERTIFICATEREQUEST_ERROR",
+                "0x80180004: no certificate was issued.",
+            ),
+        ],
         consequence: "The authority may decline the request.",
         remedy: "See whether the device understood the policy: an answer that is not well-formed is ignored.",
         hresult: Some(0x8018_0004),
@@ -207,7 +214,11 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Device,
         requirement: "The key is of the policy's algorithm, or RSA where the policy names none.",
         cites: &[
-            Cite::should(Spec::MsXcep, "3.1.4.1.3.20", "algorithmOIDReference"),
+            Cite::should(
+                Spec::MsXcep,
+                "3.1.4.1.3.20",
+                "The OID object that is referenced corresponds to the asymmetric algorithm of the private key.",
+            ),
             Cite::observed(
                 Spec::Field,
                 "",
@@ -351,7 +362,7 @@ pub(super) static RULES: &[Rule] = &[
             "values SET SIZE(1..MAX) OF ATTRIBUTE.&Type({IOSet}{@type})",
         )],
         consequence: "Authorities take the first value, or decline the request.",
-        remedy: "Real devices send one: look at the tool that made this request.",
+        remedy: "Put one value into each attribute; real devices do, so look at what made this request.",
         hresult: None,
         check: Check::Csr(|csr, _, cx| {
             if csr.attributes.is_empty() {

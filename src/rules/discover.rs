@@ -29,7 +29,7 @@ pub(super) static RULES: &[Rule] = &[
             "<xsd:element minOccurs=\"1\" maxOccurs=\"1\" name=\"request\"",
         )],
         consequence: "The server cannot tell who asks.",
-        remedy: "Real devices send it: look at the tool that made this request.",
+        remedy: "Put one request element into Discover; real devices do, so look at what made this request.",
         hresult: None,
         check: Check::DiscoverRequest(|m, cx| {
             Verdict::check(m.request.is_some(), || {
@@ -53,7 +53,7 @@ pub(super) static RULES: &[Rule] = &[
         requirement: "Discover is in the discovery namespace.",
         cites: &[Cite::observed(Spec::Field, "", "Devices send the namespace without a slash at its end.")],
         consequence: "Strict servers do not know the message.",
-        remedy: "Real devices send it so: look at the tool that made this request.",
+        remedy: "Write the namespace without a slash at its end; real devices do, so look at what made this request.",
         hresult: None,
         check: Check::DiscoverRequest(|m, cx| {
             Verdict::check(m.namespace.trim_end_matches('/') == names::DISCOVERY, || {
@@ -74,7 +74,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Device,
         requirement: "The request has an EmailAddress, which may be empty when a program enrolls.",
-        cites: &[Cite::must(Spec::MsMde2, "6", "<xsd:element name=\"EmailAddress\"")],
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "6",
+            "<xsd:element minOccurs=\"1\" maxOccurs=\"1\" name=\"EmailAddress\" type=\"enroll:EmailAddressType\"/>",
+        )],
         consequence: "The server cannot tell whose device it is.",
         remedy: "Real devices send the element: look at the tool that made this request.",
         hresult: None,
@@ -100,7 +104,7 @@ pub(super) static RULES: &[Rule] = &[
             "The value MUST be set to 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, or 7.0.",
         )],
         consequence: "The server cannot tell what the device understands.",
-        remedy: "Real devices send one: look at the tool that made this request.",
+        remedy: "Send a number such as 5.0; real devices do, so look at what made this request.",
         hresult: None,
         check: Check::DiscoverRequest(|m, cx| {
             let Some(request) = &m.request else { return Verdict::Skip };
@@ -121,7 +125,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Device,
         requirement: "RequestVersion has a value: only Windows 8.1 sends nil.",
-        cites: &[Cite::must(Spec::MsMde, "3.1.4.1.3.1", "RequestVersion")],
+        cites: &[Cite::must(Spec::MsMde, "3.1.4.1.3.1", "RequestVersion: The value MUST be set to nil.")],
         consequence: "None, where the server still speaks the first version; other servers decline.",
         remedy: "Upgrade the device, or answer as the first version has it: Federated, and no EnrollmentVersion.",
         hresult: None,
@@ -185,7 +189,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Device,
         requirement: "DeviceType is CIMClient_Windows, WindowsPhone or WindowsHandheld.",
-        cites: &[Cite::should(Spec::MsMde2, "3.1.4.1.3.1", "DeviceType:")],
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "3.1.4.1.3.1",
+            "This element specifies the device type and MAY be set to WindowsPhone or CIMClient_Windows.",
+        )],
         consequence: "The server may not know the platform and refuse it.",
         remedy: "Real devices send a known type: look at the tool that made this request.",
         hresult: None,
@@ -287,7 +295,7 @@ pub(super) static RULES: &[Rule] = &[
             "Discovery is anonymous in all examples and recordings.",
         )],
         consequence: "A password travels where none is asked for.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Leave the security header out of Discover: the credential belongs to the policy and the certificate request.",
         hresult: None,
         check: Check::Soap(|soap, cx| match (&cx.message.content, soap.credential.spot()) {
             (crate::message::Content::DiscoverRequest(_), None) => Verdict::Pass,
@@ -332,7 +340,7 @@ pub(super) static RULES: &[Rule] = &[
         name: "email-is-no-address",
         severity: Severity { field: Level::Info, strict: Level::Error },
         subject: Subject::Device,
-        requirement: "EmailAddress is an address, as the schema has it.",
+        requirement: "EmailAddress is an address of the form user@domain.tld, as the schema has it.",
         cites: &[
             Cite::must(Spec::MsMde2, "6", "<xsd:pattern value=\"[^@]+@[^\\.]+\\..+\"/>"),
             Cite::observed(Spec::Field, "", "Programs enroll without one, and users may type DOMAIN\\user."),
@@ -464,7 +472,7 @@ pub(super) static RULES: &[Rule] = &[
         requirement: "A request has no comments.",
         cites: &[Cite::observed(Spec::Field, "", "Devices send none; samples of the documentation do.")],
         consequence: "None: it was made from a sample, and not by a device.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Leave comments out of messages that a program sends; a real device sends none.",
         hresult: None,
         check: Check::Xml(|document, cx| {
             if cx.message.side != Side::Request {

@@ -25,7 +25,11 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Server,
         requirement: "DiscoverResponse is in the discovery namespace, without a slash at its end.",
         cites: &[
-            Cite::must(Spec::MsMde2, "3.1.4.1.2.2", "DiscoverResponse"),
+            Cite::must(
+                Spec::MsMde2,
+                "3.1.4.1.3.2",
+                "Namespace: http://schemas.microsoft.com/windows/management/2012/01/enrollment",
+            ),
             Cite::observed(Spec::Field, "", "The client looks for exactly this namespace."),
         ],
         consequence: "The device does not find the answer and stops after discovery.",
@@ -51,7 +55,11 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Server,
         requirement: "DiscoverResponse holds one DiscoverResult.",
         cites: &[
-            Cite::must(Spec::MsMde2, "3.1.4.1.2.2", "DiscoverResult"),
+            Cite::must(
+                Spec::MsMde2,
+                "3.1.4.1.2.2",
+                "<xsd:element minOccurs=\"1\" maxOccurs=\"1\" name=\"DiscoverResult\"",
+            ),
             Cite::observed(Spec::Field, "", "Without it the device has no address to go on with."),
         ],
         consequence: "The device finds nothing in the answer and stops after discovery.",
@@ -78,7 +86,7 @@ pub(super) static RULES: &[Rule] = &[
             "The value is a string and MUST be set to Federated, Certificate, or OnPremise.",
         )],
         consequence: "The device does not know how to sign in and stops after discovery.",
-        remedy: "Return one of the three words.",
+        remedy: "Return OnPremise, Federated or Certificate, one that the device offered.",
         hresult: Some(0x8018_0006),
         check: Check::DiscoverResponse(|m, cx| {
             let Some(result) = &m.result else { return Verdict::Skip };
@@ -128,13 +136,13 @@ pub(super) static RULES: &[Rule] = &[
     Rule {
         id: "DISC-RSP-003",
         name: "auth-policy-not-offered",
-        severity: Severity::LETTER,
+        severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "AuthPolicy is one that the device offered.",
-        cites: &[Cite::must(
+        cites: &[Cite::should(
             Spec::MsMde2,
             "3.1.4.1.3.1",
-            "This element specifies the authentication method and MUST be set to Federated, Certificate, or OnPremise.",
+            "AuthPolicies: This element contains child AuthPolicy elements.",
         )],
         consequence: "A device that cannot sign in that way stops after discovery.",
         remedy: "Choose from the AuthPolicies of the request.",
@@ -192,7 +200,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "EnrollmentPolicyServiceUrl is an absolute https URL.",
-        cites: &[Cite::should(Spec::MsMde2, "3.1.4.1.3.2", "EnrollmentPolicyServiceUrl")],
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "3.1.4.1.3.2",
+            "The value of <EnrollmentPolicyServiceUrl> is the address of the DS",
+        )],
         consequence: "The device asks for no policy and makes a default key: RSA 2048 and its default hash.",
         remedy: "Publish the policy service, with https://.",
         hresult: None,
@@ -305,7 +317,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "EnrollmentVersion is 3.0 or higher, and not above the device's RequestVersion.",
-        cites: &[Cite::should(Spec::MsMde2, "3.1.4.1.3.2", "EnrollmentVersion")],
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "3.1.4.1.3.2",
+            "EnrollmentVersion: The value can be 3.0, 4.0, 5.0, 6.0, or 7.0.",
+        )],
         consequence: "The device does not do what the higher version promises.",
         remedy: "Answer with the lower of your version and the device's.",
         hresult: None,
@@ -401,7 +417,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Server,
         requirement: "A client that says no RequestVersion is answered without an EnrollmentVersion.",
-        cites: &[Cite::should(Spec::MsMde, "3.1.4.1.3.2", "AuthenticationServiceUrl")],
+        cites: &[Cite::should(
+            Spec::MsMde,
+            "3.1.4.1.3.2",
+            "name=\"EnrollmentServiceUrl\" nillable=\"true\" type=\"xsd:string\"/> </xsd:sequence>",
+        )],
         consequence: "None is known: clients of the first version (Windows 8.1) ignore what they do not know.",
         remedy: "Leave EnrollmentVersion out for them.",
         hresult: None,

@@ -63,10 +63,10 @@ pub(super) static RULES: &[Rule] = &[
         cites: &[Cite::must(
             Spec::MsMde2,
             "3.4.4.1.1.1.2",
-            "The <wst:tokentype> element MUST be a child of <wst:RequestSecurityToken>",
+            "The <wst:tokentype> element MUST be a child of <wst:RequestSecurityToken> and the value MUST be \"http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentToken\"",
         )],
         consequence: "It is another WS-Trust client than Windows' enrollment; the server declines.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Ask for DeviceEnrollmentToken with its whole URL, as Windows does, in whatever made this request.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| match &m.token_type {
             Some(kind) if kind.value == names::DEVICE_ENROLLMENT_TOKEN => Verdict::Pass,
@@ -84,11 +84,11 @@ pub(super) static RULES: &[Rule] = &[
         requirement: "RequestType is Issue, Renew or Recovery.",
         cites: &[Cite::must(
             Spec::MsWstep,
-            "3.1.4.1.1.1",
+            "3.1.4.1.2.7",
             "If the <wst:RequestType> has any other value, the server MUST respond with a SOAP fault.",
         )],
-        consequence: "The server declines.",
-        remedy: "Look at the tool that made this request.",
+        consequence: "The server does not know what is asked of it, and declines.",
+        remedy: "Use Issue for a new certificate, Renew for a renewal, Recovery for a lost one, each with its whole URL.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| match &m.request_type {
             Some(kind) if [names::ISSUE, names::RENEW, names::RECOVERY].contains(&kind.value.as_str()) => {
@@ -144,10 +144,10 @@ pub(super) static RULES: &[Rule] = &[
         cites: &[Cite::must(
             Spec::MsMde2,
             "3.4.4.1.1.1.3",
-            "The <wsse:BinarySecurityToken> ValueType attribute MUST be",
+            "The <wsse:BinarySecurityToken> ValueType attribute MUST be \"http://schemas.microsoft.com/windows/pki/2009/01/enrollment#PKCS10\"",
         )],
         consequence: "The server does not know what the token is.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Label a certificate request #PKCS10 and a renewal #PKCS7, in whatever made this request.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {
             let Some(token) = &m.token else { return Verdict::Skip };
@@ -170,14 +170,14 @@ pub(super) static RULES: &[Rule] = &[
         name: "csr-of-other-encoding",
         severity: Severity::LETTER,
         subject: Subject::Device,
-        requirement: "The token's EncodingType is #base64binary.",
+        requirement: "The certificate request's token has the EncodingType #base64binary.",
         cites: &[Cite::must(
             Spec::MsMde2,
             "3.4.4.1.1.1.3",
-            "The <wsse:BinarySecurityToken> EncodingType attribute MUST be",
+            "The <wsse:BinarySecurityToken> EncodingType attribute MUST be \"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd#base64binary\"",
         )],
         consequence: "Strict servers decline.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Set EncodingType to #base64binary with its whole URL, as Windows does, in whatever made this request.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {
             let Some(token) = &m.token else { return Verdict::Skip };
@@ -202,7 +202,7 @@ pub(super) static RULES: &[Rule] = &[
             "The <ac:AdditionalContext> element MUST be a child of <wst:RequestSecurityToken>",
         )],
         consequence: "The server learns nothing about the device.",
-        remedy: "Real devices send it: look at the tool that made this request.",
+        remedy: "Send the facts about the device as ContextItems; real devices do, so look at what made this request.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {
             let parent = m.context.as_ref().unwrap_or(&m.spot);
@@ -227,7 +227,7 @@ pub(super) static RULES: &[Rule] = &[
             "One or more <ac:ContextItem> Name attribute MUST be specified",
         )],
         consequence: "The server does not get this fact about the device.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Give each ContextItem its Name and a Value element, in whatever made this request.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {
             if m.items.is_empty() {
@@ -254,7 +254,7 @@ pub(super) static RULES: &[Rule] = &[
             "<xs:element ref=\"wsse:BinarySecurityToken\" minOccurs=\"0\" maxOccurs=\"1\" />",
         )],
         consequence: "Servers take one of them, and not all the same one.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Send each of these elements once; a real device does not repeat them.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {
             let Some(request) = element(cx, &m.spot) else { return Verdict::Skip };
@@ -283,7 +283,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.1.4.1.3.3",
             "Any element received that is not specified below SHOULD be ignored.",
         )],
-        consequence: "Servers ignore it.",
+        consequence: "None: servers skip the part, so that what it says is lost.",
         remedy: "Look at the tool that made this request, if the part is meant to say something.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {
@@ -312,7 +312,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.1.4.2.1.1",
             "If the wstep:RequestID element is present and defined, the server SHOULD ignore it.",
         )],
-        consequence: "Servers ignore it.",
+        consequence: "None: servers ignore it and take the request for a new one.",
         remedy: "Look at the tool that made this request: it may be asking after an earlier one.",
         hresult: None,
         check: Check::TokenRequest(|m, cx| {

@@ -93,7 +93,7 @@ pub(super) static RULES: &[Rule] = &[
         name: "unknown-fault-code",
         severity: Severity::LETTER,
         subject: Subject::Server,
-        requirement: "Code/Value is Receiver or Sender of SOAP 1.2, with the envelope's prefix.",
+        requirement: "Code/Value is Receiver or Sender in the namespace of SOAP 1.2.",
         cites: &[Cite::must(
             Spec::Soap12,
             "5.4.1.1",
@@ -156,7 +156,11 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Server,
         requirement: "The fault's subcode is one that enrollment clients know.",
         cites: &[
-            Cite::must(Spec::MsMde2, "2.2.10", "MENROLL_E_DEVICE_MESSAGE_FORMAT_ERROR"),
+            Cite::must(
+                Spec::MsMde2,
+                "2.2.10",
+                "MessageFormat | MENROLL_E_DEVICE_MESSAGE_FORMAT_ERROR | Message format is bad. | 80180001",
+            ),
             Cite::observed(
                 Spec::Field,
                 "",
@@ -206,7 +210,7 @@ pub(super) static RULES: &[Rule] = &[
         cites: &[Cite::must(
             Spec::MsMde2,
             "2.2.10",
-            "http://schemas.microsoft.com/windows/pki/2009/01/enrollment",
+            "<deviceenrollmentserviceerror xmlns=\"http://schemas.microsoft.com/windows/pki/2009/01/enrollment\">",
         )],
         consequence: "The device may not find the reason in the detail.",
         remedy: "Copy the spelling here and not the specification's sample, whose letters are all small.",
@@ -243,7 +247,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "ErrorType is one of the reasons that enrollment clients know.",
-        cites: &[Cite::must(Spec::MsMde2, "2.2.10", "DeviceCapReached")],
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "2.2.10",
+            "The detail element can specify any of the following error messages",
+        )],
         consequence: "The user sees the subcode's general reason instead.",
         remedy: "Use a word of the table, in its exact spelling: DeviceCapReached, UserLicense, and so on.",
         hresult: None,
@@ -268,7 +276,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "A fault says its reason in words.",
-        cites: &[Cite::must(
+        cites: &[Cite::should(
             Spec::Soap12,
             "5.4.2",
             "The Reason element information item is intended to provide a human-readable explanation of the fault.",
@@ -292,7 +300,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Server,
         requirement: "The reason says in which language it is.",
-        cites: &[Cite::must(Spec::Soap12, "5.4.2.1", "A mandatory attribute information item with")],
+        cites: &[Cite::must(
+            Spec::Soap12,
+            "5.4.2.1",
+            "A mandatory attribute information item with: A [local name] of lang",
+        )],
         consequence: "Strict clients refuse the fault as not valid; Windows is not known to mind.",
         remedy: "Add xml:lang=\"en-US\", or the language that the text is in, to Text.",
         hresult: None,
@@ -368,7 +380,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Server,
         requirement: "NotEligibleToRenew answers a renewal, DeviceCapReached and UserLicense answer an enrollment.",
-        cites: &[Cite::should(Spec::MsMde2, "2.2.10", "NotEligibleToRenew")],
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "2.2.10",
+            "NotEligibleToRenew | MENROLL_E_NOTELIGIBLETORENEW | Device is trying to renew but server rejects the request.",
+        )],
         consequence: "The user is told a reason that cannot be the true one.",
         remedy: "Choose the word that says why this request was declined.",
         hresult: None,
@@ -442,7 +458,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Server,
         requirement: "The server accepts the request.",
-        cites: &[Cite::should(Spec::MsMde2, "2.2.10", "decline enrollment messages")],
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "2.2.10",
+            "The enrollment server can decline enrollment messages using the SOAP Fault format.",
+        )],
         consequence: "The enrollment ends here by the server's decision.",
         remedy: "Go by the reason found: change the restriction, the licence, the limit or the credential that it names.",
         hresult: None,

@@ -21,7 +21,7 @@ pub(super) static RULES: &[Rule] = &[
             "The HTTP server response must not be chunked; it must be sent as one message.",
         )],
         consequence: "The device gives up on the answer and stops at this step.",
-        remedy: "Switch off response streaming, buffering limits or compression in whatever makes the server's answers chunked.",
+        remedy: "Send the answer in one piece with a Content-Length: switch off streaming or compression in the server and the front end.",
         hresult: None,
         check: Check::Response(|response, cx| match response.body.framing {
             _ if !cx.has_head() => Verdict::Skip,
@@ -41,7 +41,7 @@ pub(super) static RULES: &[Rule] = &[
         name: "success-with-other-status",
         severity: Severity::ERROR,
         subject: Subject::Server,
-        requirement: "A successful answer has the status 200.",
+        requirement: "An answer that is no error has the status 200.",
         cites: &[Cite::observed(
             Spec::Field,
             "",
@@ -104,7 +104,7 @@ pub(super) static RULES: &[Rule] = &[
             "On-premise authentication device enrollment",
             "Content-Type: application/soap+xml; charset=utf-8",
         )],
-        consequence: "A strict server refuses the request.",
+        consequence: "Servers that go by the label refuse the request.",
         remedy: "Real devices label it; look at what stands between, or at the tool that sent it.",
         hresult: None,
         check: Check::Request(|cx| {
@@ -288,7 +288,7 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Server,
         requirement: "A fault comes with an error status.",
         cites: &[
-            Cite::should(Spec::Soap12, "Part 2, 7.5.2.2", "env:Receiver"),
+            Cite::should(Spec::Soap12, "Part 2, 7.5.2.2", "env:Receiver ... 500"),
             Cite::observed(
                 Spec::Field,
                 "",
@@ -344,8 +344,12 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "Wrong credentials are told as a fault, not by an HTTP challenge.",
-        cites: &[Cite::should(Spec::MsMde2, "2.2.10", "Authentication")],
-        consequence: "The device does not answer a challenge; the user sees 0x80190191.",
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "2.2.10",
+            "Authentication | MENROLL_E_DEVICE_AUTHENTICATION_ERROR | User not recognized. | 80180002",
+        )],
+        consequence: "The device does not answer a challenge, and the user sees a bare HTTP status instead of a reason.",
         remedy: "Exclude the enrollment paths from HTTP authentication, and send the fault s:Authentication.",
         hresult: Some(0x8019_0191),
         check: Check::Response(|response, cx| {
@@ -371,7 +375,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Server,
         requirement: "The discovery probe, a GET, is answered with 200.",
-        cites: &[Cite::must(
+        cites: &[Cite::observed(
             Spec::MsDocs,
             "On-premise authentication device enrollment",
             "After the device gets a response from the server, the device sends a POST request",

@@ -12,7 +12,6 @@ mod csr;
 mod discover;
 mod discovery;
 mod dmclient;
-mod document;
 mod edit;
 mod enroll;
 mod envelope;
@@ -47,9 +46,8 @@ mod user_token;
 mod w7;
 mod w7_credentials;
 
-pub use catalogue::{CATALOGUE, Group, all, by_id, concerning};
+pub use catalogue::{CATALOGUE, Group, Stage, all, by_id, concerning, in_stage};
 pub use check::{Check, Context, Evidence, MAX_EVIDENCE, MAX_LOCATED, Verdict};
-pub use document::{describe, markdown, section};
 pub use edit::{apply, apply_to_message};
 pub use fault::fault_owner;
 pub(crate) use own::PANIC;

@@ -18,7 +18,7 @@ pub(super) static RULES: &[Rule] = &[
             "",
             "In its place enrollscope answers 502 or 504, which devices show as 0x801901F6 or 0x801901F8.",
         )],
-        consequence: "The device gets an error of enrollscope's and stops.",
+        consequence: "The device gets an error message of enrollscope instead of an answer, and stops.",
         remedy: "See what went wrong on the way to the server; the answer says it.",
         hresult: None,
         check: Check::Response(|response, cx| {
@@ -73,7 +73,7 @@ pub(super) static RULES: &[Rule] = &[
             "",
             "With --upstream-insecure a certificate passes that devices would refuse.",
         )],
-        consequence: "Without enrollscope in the path, devices may refuse the server; and nobody knows who answers.",
+        consequence: "Nobody knows who answers, and without enrollscope in the path devices may refuse the server.",
         remedy: "Give the authority with --upstream-ca instead of --upstream-insecure.",
         hresult: None,
         check: Check::Response(|_, cx| {

@@ -162,7 +162,7 @@ pub(super) static RULES: &[Rule] = &[
             "MDM known issues",
             "Enrollment does not work through a proxy that asks for authentication.",
         )],
-        consequence: "The device does not answer it, and stops with 0x80190197.",
+        consequence: "The device does not answer the proxy, and nothing of the enrollment reaches the server.",
         remedy: "Let the enrollment hosts pass without authentication, and without TLS inspection.",
         hresult: Some(0x8019_0197),
         check: Check::Response(|response, cx| {

@@ -21,7 +21,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Server,
         requirement: "The answer holds at least one policy.",
-        cites: &[Cite::must(Spec::MsXcep, "3.1.4.1.3.19", "minOccurs=\"1\" maxOccurs=\"unbounded\"")],
+        cites: &[Cite::must(
+            Spec::MsXcep,
+            "3.1.4.1.3.19",
+            "<xs:element name=\"policy\" type=\"xcep:CertificateEnrollmentPolicy\" minOccurs=\"1\" maxOccurs=\"unbounded\" />",
+        )],
         consequence: "The device makes a default key: RSA 2048 and its default hash.",
         remedy: "Return one policy with its attributes; check that the user may read the template.",
         hresult: None,
@@ -78,7 +82,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.3.4.1.1.2",
             "The referenced object identifier (OID) MUST be in the <GetPoliciesResponse> element",
         )],
-        consequence: "The device signs its request with its default hash.",
+        consequence: "The device finds no hash algorithm, and signs its request with its default.",
         remedy: "Add an oID with this oIDReferenceID, or refer to one that is there.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
@@ -106,7 +110,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.3.4.1.1.2",
             "The value MUST conform to the constraints specified in [MS-XCEP] section 3.1.4.1.3.16.",
         )],
-        consequence: "The device signs its request with its default hash.",
+        consequence: "The device cannot hash with it, and signs its request with its default.",
         remedy: "Refer to SHA-256: 2.16.840.1.101.3.4.2.1.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
@@ -213,7 +217,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.1.4.1.3.8",
             "The <renewalPeriodSeconds> element is the recommended renewal period of an issued certificate.",
         )],
-        consequence: "Clients that follow it renew at once or never.",
+        consequence: "Clients that follow the policy renew as soon as they are enrolled.",
         remedy: "Give the validity in seconds, and a part of it for renewal.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
@@ -281,7 +285,7 @@ pub(super) static RULES: &[Rule] = &[
             "If used, this node MUST have a value FailOnError, IgnoreOnError, or RetryOnError.",
         )],
         consequence: "The device does what it does by default: it tries again until the time is over.",
-        remedy: "Write one of the three words; case counts.",
+        remedy: "Write FailOnError, IgnoreOnError or RetryOnError with exactly these capitals.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
             let given = |policy: &Policy| policy.attestation_behavior().is_some();
@@ -386,7 +390,7 @@ pub(super) static RULES: &[Rule] = &[
         cites: &[Cite::should(
             Spec::MsMde2,
             "3.3.4.1.1.2",
-            "If FailOnError is used, **Certificate Attestation** will be attempted once, and if it fails, Enrollment will fail.",
+            "If FailOnError is used, Certificate Attestation will be attempted once, and if it fails, Enrollment will fail.",
         )],
         consequence: "Virtual machines and devices without a working TPM cannot enroll.",
         remedy: "Use IgnoreOnError or RetryOnError, unless that is what you want.",
@@ -449,7 +453,7 @@ pub(super) static RULES: &[Rule] = &[
             Cite::should(
                 Spec::MsMde2,
                 "3.3.4.1.1.2",
-                "This is an optional node if the **EnrollmentVersion** value is 5.0 or higher.",
+                "This is an optional node if the EnrollmentVersion value is 5.0 or higher.",
             ),
             Cite::should(
                 Spec::MsMde2,
@@ -498,7 +502,7 @@ pub(super) static RULES: &[Rule] = &[
             Cite::observed(Spec::MsMde2, "4.2.3", "The sample has values in elements that are nil."),
         ],
         consequence: "Whether the device takes the value is not known.",
-        remedy: "Leave out xsi:nil, which the sample of the specification has by mistake.",
+        remedy: "Leave out xsi:nil, which the specification's sample has beside the value by mistake.",
         hresult: None,
         check: Check::GetPoliciesResponse(|_, cx| as_declared(cx, "XCEP-KEY-010")),
         needs: &["POL-RSP-001"],

@@ -63,8 +63,8 @@ pub(super) static RULES: &[Rule] = &[
                 "The <renewalPeriodSeconds> element MUST be a positive nonzero long.",
             ),
         ],
-        consequence: "Clients that follow it renew at once or never.",
-        remedy: "Give the validity in seconds, and a part of it for renewal.",
+        consequence: "Clients that follow the policy cannot tell when to renew.",
+        remedy: "Give both in seconds, for instance 31536000 (a year) and 3628800 (six weeks).",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
             let mut evidence = breaches(cx, "XCEP-ATTR-004");
@@ -98,7 +98,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.1.4.1.3.24",
             "The <majorRevision> element MUST be a positive nonzero integer.",
         )],
-        consequence: "Clients that store policies do not see when they change.",
+        consequence: "Clients that keep the policy do not see that it has changed.",
         remedy: "Count from 1.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
@@ -124,7 +124,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.1.4.1.3.24",
             "The <minorRevision> element MUST be an integer greater than or equal to 0.",
         )],
-        consequence: "Clients that store policies do not see when they change.",
+        consequence: "Clients that keep the policy do not see small changes of it.",
         remedy: "Count from 0.",
         hresult: None,
         check: Check::GetPoliciesResponse(|_, cx| as_declared(cx, "XCEP-ATTR-009")),
@@ -340,10 +340,10 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Server,
         requirement: "The policy asks for no signatures of others under the request.",
         cites: &[
-            Cite::must(
+            Cite::should(
                 Spec::MsXcep,
                 "3.1.4.1.3.21",
-                "The <rASignatures> element MUST be an integer greater than or equal to 0.",
+                "Defines an integer indicating the number of additional signatures required.",
             ),
             Cite::observed(
                 Spec::Field,
@@ -351,7 +351,7 @@ pub(super) static RULES: &[Rule] = &[
                 "An enrolling device signs its request with its own key, and nobody else does.",
             ),
         ],
-        consequence: "The authority leaves the request pending or refuses it.",
+        consequence: "The authority waits for signatures that no device can make, and leaves the request pending or refuses it.",
         remedy: "Take the required signatures out of the template: on the tab Issuance Requirements.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {

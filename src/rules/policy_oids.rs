@@ -63,7 +63,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Server,
         requirement: "policyOIDReference refers to an oID in group 9, which is for templates.",
-        cites: &[Cite::should(Spec::MsXcep, "3.1.4.1.3.16", "Enrollment object identifier.")],
+        cites: &[Cite::should(Spec::MsXcep, "3.1.4.1.3.16", "9 | Enrollment object identifier.")],
         consequence: "Windows does not look; Microsoft's own sample refers to the hash algorithm.",
         remedy: "Give the policy an oID of its own in group 9.",
         hresult: None,
@@ -250,7 +250,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.1.4.1.3.16",
             "The <group> element MUST be one of the following integer values.",
         )],
-        consequence: "Clients that go by the group do not find it.",
+        consequence: "Clients that go by the group do not know what the identifier is for.",
         remedy: "Use the group of its kind: 1 hash, 3 public key, 6 extension, 7 usage, 9 template.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
@@ -279,7 +279,7 @@ pub(super) static RULES: &[Rule] = &[
             "The value of <oIDReferenceID> MUST be unique for each unique OID object instance",
         )],
         consequence: "References lead to the wrong object identifier.",
-        remedy: "Number them through.",
+        remedy: "Give each oID the next free number as its oIDReferenceID.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
             let mut evidence = breaches(cx, "XCEP-OID-003");
@@ -341,7 +341,7 @@ pub(super) static RULES: &[Rule] = &[
                 "The sample calls 1.3.14.3.2.29, a SHA-1 signature, szOID_NIST_sha256.",
             ),
         ],
-        consequence: "You read one algorithm, and the device uses another.",
+        consequence: "The name says one algorithm, and the device uses the other one, which the number says.",
         remedy: "Use 2.16.840.1.101.3.4.2.1 where SHA-256 is meant.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {
@@ -398,8 +398,12 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "An object identifier that is known is in the group of its kind.",
-        cites: &[Cite::should(Spec::MsXcep, "3.1.4.1.3.16", "denoted by the <group> element")],
-        consequence: "Clients that go by the group do not find it.",
+        cites: &[Cite::should(
+            Spec::MsXcep,
+            "3.1.4.1.3.16",
+            "Each OID object has a specific intended purpose, denoted by the <group> element.",
+        )],
+        consequence: "Clients that go by the group look for it in the right one, and do not find it.",
         remedy: "Use the group of its kind.",
         hresult: None,
         check: Check::GetPoliciesResponse(|m, cx| {

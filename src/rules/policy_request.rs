@@ -28,7 +28,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.3.4.1.1.1.3",
             "The following elements with their specified values MUST be included in the SOAP body of the request message.",
         )],
-        consequence: "Strict servers decline the request.",
+        consequence: "Servers that check the schema decline the request, and the device goes on with a default key.",
         remedy: "Real devices send both: look at the tool that made this request.",
         hresult: None,
         check: Check::GetPoliciesRequest(|m, cx| match (&m.client, &m.request_filter) {
@@ -46,13 +46,20 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Device,
         requirement: "lastUpdate, preferredLanguage and requestFilter are there, and nil.",
-        cites: &[Cite::must(
-            Spec::MsMde2,
-            "3.3.4.1.1.1.3",
-            "The following elements with their specified values MUST be included in the SOAP body of the request message.",
-        )],
+        cites: &[
+            Cite::must(
+                Spec::MsMde2,
+                "3.3.4.1.1.1.3",
+                "The following elements with their specified values MUST be included in the SOAP body of the request message.",
+            ),
+            Cite::must(
+                Spec::MsMde2,
+                "3.3.4.1.1.1.3",
+                "MDE2 modifies the <GetPolicies> element by setting the <requestFilter> element xsi:nil attribute to TRUE",
+            ),
+        ],
         consequence: "It is another XCEP client than Windows' enrollment: the answer may leave out policies.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Send lastUpdate, preferredLanguage and requestFilter with xsi:nil=\"true\", as Windows does.",
         hresult: None,
         check: Check::GetPoliciesRequest(|m, cx| {
             let fields = [&m.last_update, &m.preferred_language, &m.request_filter].into_iter().flatten();
@@ -75,12 +82,12 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Device,
         requirement: "client holds nothing but what Windows is known to say there.",
-        cites: &[Cite::must(
+        cites: &[Cite::should(
             Spec::MsXcep,
             "3.1.4.1.3.9",
             "Additional elements MAY be included as part of a Client object instance.",
         )],
-        consequence: "None: servers may ignore it.",
+        consequence: "None: servers skip the element.",
         remedy: "Look at it, and tell us if a real device sends it.",
         hresult: None,
         check: Check::GetPoliciesRequest(|m, cx| {
@@ -104,8 +111,8 @@ pub(super) static RULES: &[Rule] = &[
             "3.1.4.1.2.1",
             "<xs:element name=\"client\" type=\"xcep:Client\" />",
         )],
-        consequence: "Strict servers decline the request.",
-        remedy: "Real devices send it so: look at the tool that made this request.",
+        consequence: "Servers that check the schema decline the request, and no policy is given.",
+        remedy: "Send client, then requestFilter, in the XCEP namespace; real devices do.",
         hresult: None,
         check: Check::GetPoliciesRequest(|_, cx| as_declared(cx, "XCEP-REQ-002")),
         needs: &[],
@@ -155,7 +162,7 @@ pub(super) static RULES: &[Rule] = &[
             "<xs:element name=\"lastUpdate\" type=\"xs:dateTime\"",
         )],
         consequence: "The server cannot tell what the client knows already.",
-        remedy: "Real devices send it so: look at the tool that made this request.",
+        remedy: "Send lastUpdate with xsi:nil=\"true\", as Windows does, or a time in GMT.",
         hresult: None,
         check: Check::GetPoliciesRequest(|_, cx| as_declared(cx, "XCEP-REQ-004")),
         needs: &[],
@@ -204,7 +211,7 @@ pub(super) static RULES: &[Rule] = &[
             "The <preferredLanguage> element is an xs:language value",
         )],
         consequence: "The server answers in its own language.",
-        remedy: "Real devices send it so: look at the tool that made this request.",
+        remedy: "Send preferredLanguage with xsi:nil=\"true\", as Windows does, or a tag such as en-US.",
         hresult: None,
         check: Check::GetPoliciesRequest(|_, cx| as_declared(cx, "XCEP-REQ-006")),
         needs: &[],
@@ -221,7 +228,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Device,
         requirement: "A filter by object identifiers names at least one; policyOIDs is nil otherwise.",
-        cites: &[Cite::must(Spec::MsXcep, "3.1.4.1.3.14", "minOccurs=\"1\" maxOccurs=\"unbounded\"")],
+        cites: &[Cite::must(
+            Spec::MsXcep,
+            "3.1.4.1.3.14",
+            "<xs:element name=\"oid\" type=\"xs:string\" minOccurs=\"1\" maxOccurs=\"unbounded\" />",
+        )],
         consequence: "The server may return no policy at all.",
         remedy: "Send policyOIDs as nil.",
         hresult: None,
@@ -236,8 +247,8 @@ pub(super) static RULES: &[Rule] = &[
         name: "oid-filter-not-dotted",
         severity: Severity::WARNING,
         subject: Subject::Device,
-        requirement: "Each oid of the filter is a dotted object identifier.",
-        cites: &[Cite::must(Spec::MsXcep, "3.1.4.1.3.14", "A string representation of an OID.")],
+        requirement: "Each oid of the filter is an object identifier in dotted form, like 1.2.840.113549.",
+        cites: &[Cite::should(Spec::MsXcep, "3.1.4.1.3.14", "A string representation of an OID.")],
         consequence: "No policy matches the filter.",
         remedy: "Write numbers with dots between.",
         hresult: None,
@@ -266,8 +277,8 @@ pub(super) static RULES: &[Rule] = &[
             "3.1.4.1.3.14",
             "Each <oid> element MUST be unique in the <FilterOIDCollection>.",
         )],
-        consequence: "None is known.",
-        remedy: "Send each once.",
+        consequence: "None is known: the filter means the same.",
+        remedy: "Send each object identifier once.",
         hresult: None,
         check: Check::GetPoliciesRequest(|m, cx| {
             let mut seen = HashSet::new();
@@ -290,10 +301,10 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Device,
         requirement: "clientVersion and serverVersion of the filter are numbers from 0 to 15.",
-        cites: &[Cite::must(
+        cites: &[Cite::should(
             Spec::MsXcep,
             "3.1.4.1.3.22",
-            "0x0Z000000, where Z denotes the value of the **clientVersion**",
+            "0x0Z000000, where Z denotes the value of the clientVersion",
         )],
         consequence: "The comparison with the policies' versions goes wrong.",
         remedy: "They are one hexadecimal digit: send the version of Windows' template schema.",
@@ -411,7 +422,7 @@ pub(super) static RULES: &[Rule] = &[
         cites: &[Cite::should(
             Spec::MsXcep,
             "3.1.4.1.3.22",
-            "The server SHOULD only return **CertificateEnrollmentPolicy** objects whose bitwise AND",
+            "The server SHOULD only return CertificateEnrollmentPolicy objects whose bitwise AND",
         )],
         consequence: "The client gets policies that it cannot use.",
         remedy: "Leave them out, or ask with the version that the client has.",

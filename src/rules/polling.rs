@@ -25,7 +25,7 @@ pub(super) static RULES: &[Rule] = &[
             "the server MUST NOT set all 6 polling parameters to 0",
         )],
         consequence: "Enrollment may fail, and otherwise the device may never come for its settings.",
-        remedy: "Set NumberOfFirstRetries and IntervalForFirstSetOfRetries, 8 times 15 minutes for instance.",
+        remedy: "Set NumberOfFirstRetries and IntervalForFirstSetOfRetries, for instance 8 retries every 15 minutes.",
         hresult: Some(0x8018_0020),
         check: Check::Provisioning(|doc, cx| {
             let Some((poll, node)) = polling(doc) else { return Verdict::Skip };

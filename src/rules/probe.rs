@@ -14,7 +14,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::FrontEnd,
         requirement: "A device that looks for its server by itself asks for /EnrollmentServer/Discovery.svc.",
-        cites: &[Cite::must(Spec::MsMde2, "3.1", "/EnrollmentServer/Discovery.svc")],
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.1",
+            "The path portion of the URL \"/EnrollmentServer/Discovery.svc\" is always constant.",
+        )],
         consequence: "Whatever asks is no enrolling device, or a redirect led it elsewhere.",
         remedy: "Publish discovery on this path; case does not count.",
         hresult: None,

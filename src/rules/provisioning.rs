@@ -51,7 +51,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "The document has characteristic and parm elements only, each with its type or name.",
-        cites: &[Cite::should(Spec::MsMde2, "2.2.9.1", "characteristic")],
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "2.2.9.1",
+            "<parm name=\"EncodedCertificate\" value=\"B64EncodedCertInsertedHere\" />",
+        )],
         consequence: "The setting is ignored or makes the document fail.",
         remedy: "Correct the element's name; look for a typing mistake.",
         hresult: Some(0x8018_0022),
@@ -79,8 +83,12 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Server,
         requirement: "A datatype is string, integer or boolean.",
-        cites: &[Cite::should(Spec::MsMde2, "2.2.9.1", "datatype=\"boolean\"")],
-        consequence: "The device may not know the datatype, and no published document uses it at enrollment.",
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "2.2.9.1",
+            "<parm name=\"ROBOSupport\" value=\"true\" datatype=\"boolean\"/>",
+        )],
+        consequence: "The device may not know the datatype: no published document uses another one at enrollment.",
         remedy: "Write string, integer or boolean, in small letters.",
         hresult: None,
         check: Check::Provisioning(|doc, cx| {

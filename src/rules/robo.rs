@@ -34,7 +34,7 @@ pub(super) static RULES: &[Rule] = &[
             Cite::must(
                 Spec::MsMde,
                 "3.5.4.1.1.1",
-                "http://schemas.microsoft.com/windows/pki/2009/01/enrollment#PKCS7",
+                "The <wsse:BinarySecurityToken> ValueType attribute MUST be \"http://schemas.microsoft.com/windows/pki/2009/01/enrollment#PKCS7\"",
             ),
         ],
         consequence: "The server takes it for a new enrollment, or declines.",
@@ -98,7 +98,7 @@ pub(super) static RULES: &[Rule] = &[
         requirement: "What a renewal signs is a PKCS#10, or a CMC request.",
         cites: &[Cite::must(Spec::MsWcce, "3.1.1.4.3.2.1", "1.2.840.113549.1.7.1")],
         consequence: "The server finds no key to issue for, and declines.",
-        remedy: "Look at what made this request.",
+        remedy: "Sign a PKCS#10 with the key of the certificate that is to be renewed, in whatever made this request.",
         hresult: NOT_ELIGIBLE,
         check: Check::Renewal(|m, cx| {
             let (Some(token), Some(signed)) = (&m.token, &m.signed) else { return Verdict::Skip };
@@ -121,9 +121,13 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Device,
         requirement: "The certificate that signs a renewal is inside it.",
-        cites: &[Cite::must(Spec::MsWcce, "3.1.1.4.3.2.1", "certificates")],
+        cites: &[Cite::observed(
+            Spec::MsWcce,
+            "3.1.1.4.3.2.1",
+            "The certificate to be renewed is among the certificates of the signed data.",
+        )],
         consequence: "A server that does not remember the certificate cannot verify the signature, and declines.",
-        remedy: "Look at what made this request.",
+        remedy: "Put the certificate that is renewed among the certificates of the SignedData, as Windows does.",
         hresult: NOT_ELIGIBLE,
         check: Check::Renewal(|m, cx| {
             let (Some(token), Some(signed)) = (&m.token, &m.signed) else { return Verdict::Skip };
@@ -179,7 +183,7 @@ pub(super) static RULES: &[Rule] = &[
         requirement: "The PKCS#10 of a renewal has the certificate to be renewed as its attribute 1.3.6.1.4.1.311.13.1.",
         cites: &[Cite::must(Spec::MsWcce, "3.1.1.4.3.2.1", "szOID_RENEWAL_CERTIFICATE")],
         consequence: "An authority of Microsoft's declines; other servers go by the signer.",
-        remedy: "Nothing, where the server goes by the signer.",
+        remedy: "Add the attribute with the old certificate; nothing is to be done where the server goes by the signer.",
         hresult: None,
         check: Check::Renewal(|m, cx| {
             let Some(signed) = &m.signed else { return Verdict::Skip };
@@ -200,7 +204,7 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Device,
         requirement: "A renewal is signed with the certificate that the device got, and before that expires.",
         cites: &[
-            Cite::must(Spec::MsMde2, "3.5", "existing certificate"),
+            Cite::should(Spec::MsMde2, "3.5", "are called using the existing certificate for authentication"),
             Cite::observed(
                 Spec::MsDocs,
                 "Certificate Renewal",
@@ -274,7 +278,7 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::FrontEnd,
         requirement: "A renewal comes over TLS with the certificate that is to be renewed.",
         cites: &[
-            Cite::must(Spec::MsMde, "3.5.4.1.1.1", "client"),
+            Cite::must(Spec::MsMde, "3.5.4.1.1.1", "As a result, the ES is required to support client TLS."),
             Cite::observed(
                 Spec::MsDocs,
                 "Certificate Renewal",
@@ -338,7 +342,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Device,
         requirement: "A device does not have to recover its certificate.",
-        cites: &[Cite::must(
+        cites: &[Cite::should(
             Spec::MsMde2,
             "3.6",
             "The enrollment client can request to recover an existing certificate if the existing certificate is lost or corrupted in some way.",

@@ -13,8 +13,12 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::FrontEnd,
         requirement: "GetPolicies and RequestSecurityToken go to the addresses of the discovery answer.",
-        cites: &[Cite::should(Spec::MsMde2, "3.1.4.1.3.2", "EnrollmentServiceUrl")],
-        consequence: "Something redirects or rewrites; the server may refuse what comes in its way.",
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "3.1.4.1.3.2",
+            "The value of <EnrollmentServiceUrl> is the address of the DS",
+        )],
+        consequence: "Something on the way redirects or rewrites, and the server may refuse what it did not expect.",
         remedy: "Look for a front end that changes paths or names.",
         hresult: None,
         check: Check::Request(|cx| {
@@ -46,7 +50,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::INFO,
         subject: Subject::Device,
         requirement: "Discovery comes before policy and certificate.",
-        cites: &[Cite::should(Spec::MsMde2, "1.3", "Discovery")],
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "1.3",
+            "The Discovery Service responds with a DiscoverResponse message",
+        )],
         consequence: "The device discovered elsewhere, or on another address or connection; rules that compare are silent.",
         remedy: "See whether the discovery host passes through enrollscope.",
         hresult: None,

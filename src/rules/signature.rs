@@ -75,11 +75,18 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Device,
         requirement: "Created and Expires of a request are UTC times that end in Z, Created before Expires.",
-        cites: &[Cite::must(
-            Spec::WsSecurity,
-            "10",
-            "The ordering of elements in this header is fixed and MUST be preserved by intermediaries.",
-        )],
+        cites: &[
+            Cite::must(
+                Spec::WsSecurity,
+                "10",
+                "The ordering of elements in this header is fixed and MUST be preserved by intermediaries.",
+            ),
+            Cite::must(
+                Spec::MsMde2,
+                "3.3.4.1.1.1.2",
+                "The <u:Expires> element MUST be a child of <u:Timestamp> in <s:Header> for certificate authentication. The value is a date/time.",
+            ),
+        ],
         consequence: "A strict server declines the message as expired.",
         remedy: "Look at the tool that made this request, and at the device's clock.",
         hresult: INVALID_SECURITY,
@@ -171,7 +178,7 @@ pub(super) static RULES: &[Rule] = &[
             ),
         ],
         consequence: "A server that goes by the type does not find the certificate.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Label the certificate #X509v3 and give it an Id, as Windows does, in whatever made this request.",
         hresult: INVALID_SECURITY,
         check: Check::Signed(|signed, cx| {
             let found = signed.token.value_type.as_ref();
@@ -203,8 +210,12 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Device,
         requirement: "The token in the header is a readable certificate that is valid when the message is sent.",
-        cites: &[Cite::must(Spec::MsMde2, "3.3.4.1.1.1.2", "#X509v3")],
-        consequence: "The server cannot verify who signed, and declines.",
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.3.4.1.1.1.2",
+            "The value type MUST be \"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3\"",
+        )],
+        consequence: "The server cannot verify who signed the message, and declines.",
         remedy: "Install a valid certificate on the device before it enrolls by certificate.",
         hresult: Some(0x8018_0028),
         check: Check::Signed(|signed, cx| {
@@ -244,7 +255,7 @@ pub(super) static RULES: &[Rule] = &[
             "The <ds:Signature> element MUST be a child of <wsse:Security> in <s:Header> for certificate authentication.",
         )],
         consequence: "The server cannot verify the message and declines.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Send SignedInfo, SignatureValue and KeyInfo complete, as Windows does, in whatever made this request.",
         hresult: INVALID_SECURITY,
         check: Check::Signed(|signed, cx| {
             let Some(signature) = &signed.signature else {
@@ -327,7 +338,7 @@ pub(super) static RULES: &[Rule] = &[
             ),
         ],
         consequence: "A server that knows no other algorithms declines.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Sign with RSA and SHA-256 over the exclusive canonical form, as Windows does, in whatever made this request.",
         hresult: INVALID_SECURITY,
         check: Check::Signed(|signed, cx| {
             let Some(signature) = &signed.signature else { return Verdict::Skip };
@@ -387,7 +398,7 @@ pub(super) static RULES: &[Rule] = &[
             ),
         ],
         consequence: "A strict server does not know which key made the signature.",
-        remedy: "Look at the tool that made this request.",
+        remedy: "Refer from KeyInfo to the token's Id by # and the Id, in whatever made this request.",
         hresult: INVALID_SECURITY,
         check: Check::Signed(|signed, cx| {
             let Some(key_info) = signed.signature.as_ref().and_then(|s| s.key_info.as_ref()) else {
@@ -435,7 +446,7 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::FrontEnd,
         requirement: "The message is as the device signed it.",
         cites: &[Cite::must(Spec::XmlSignature, "3.2.1", "if there is any mismatch, validation fails")],
-        consequence: "The server declines the message.",
+        consequence: "The signature no longer fits the message, and the server declines it.",
         remedy: "Look for what rewrites or re-formats messages on the way, and let it pass them unchanged.",
         hresult: INVALID_SECURITY,
         check: Check::Signed(|signed, cx| {
@@ -467,7 +478,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.2.2",
             "use the result to confirm the SignatureValue over the SignedInfo element",
         )],
-        consequence: "The server declines the message.",
+        consequence: "The sender does not have the key of the certificate that it shows, and the server declines the message.",
         remedy: "The message arrived unchanged: see which certificate the device was given, and whose key it has.",
         hresult: INVALID_SECURITY,
         check: Check::Signed(|signed, cx| {

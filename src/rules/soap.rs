@@ -68,8 +68,8 @@ pub(super) static RULES: &[Rule] = &[
             "5",
             "The XML infoset of a SOAP message MUST NOT contain a document type declaration information item.",
         )],
-        consequence: "Receivers refuse the message; it may be an attack, or a page in the place of a message.",
-        remedy: "Find out who sends it; leave the declaration out.",
+        consequence: "Receivers refuse the message, because such declarations are used for attacks.",
+        remedy: "Find out what sends it: a page in the place of a message, a template of the server, or an attack.",
         hresult: None,
         check: Check::Xml(|document, cx| {
             let found = document.defects().iter().find(|d| d.kind == DefectKind::DocumentType);
@@ -161,7 +161,7 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Server,
         requirement: "An envelope has one Body, and at most one Header before it.",
         cites: &[Cite::must(Spec::Soap12, "5.1", "A mandatory SOAP Body element information item")],
-        consequence: "Which content counts is left to chance.",
+        consequence: "Receivers take one of them, and not all the same one.",
         remedy: "Send one Header and one Body.",
         hresult: None,
         check: Check::Soap(|soap, cx| {
@@ -209,7 +209,7 @@ pub(super) static RULES: &[Rule] = &[
         cites: &[Cite::must(
             Spec::WsAddressing,
             "3.2",
-            "This REQUIRED element ... conveys the value of the [action] property.",
+            "This REQUIRED element (whose content is of type xs:anyURI) conveys the value of the [action] property.",
         )],
         consequence: "Strict peers refuse the message as another operation's.",
         remedy: "Send the Action that belongs to this message; letters' case counts.",
@@ -236,8 +236,8 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "The Action, and the To of a request, carry mustUnderstand=\"1\" in the namespace of SOAP.",
-        cites: &[Cite::should(Spec::MsMde2, "4.1.2", "s:mustUnderstand=\"1\"")],
-        consequence: "None is known.",
+        cites: &[Cite::should(Spec::MsMde2, "4.1.2", "<a:Action s:mustUnderstand=\"1\">")],
+        consequence: "None is known: Windows and the common servers process the headers all the same.",
         remedy: "Add s:mustUnderstand=\"1\"; without its prefix the attribute means nothing.",
         hresult: None,
         check: Check::Soap(|soap, cx| {
@@ -273,8 +273,8 @@ pub(super) static RULES: &[Rule] = &[
             "3.4",
             "If a reply is expected, a message MUST contain a MessageID",
         )],
-        consequence: "Strict servers refuse the request.",
-        remedy: "Real devices send one: look at the tool that made this request.",
+        consequence: "Servers that need it to name their answer refuse the request.",
+        remedy: "Send a MessageID with a fresh GUID; real devices do, so look at what made this request.",
         hresult: None,
         check: Check::Soap(|soap, cx| {
             if cx.message.side != Side::Request {
@@ -294,7 +294,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "MessageID and RelatesTo are urn:uuid: and a GUID, without blanks.",
-        cites: &[Cite::should(Spec::MsMde2, "4.1.1", "urn:uuid:748132ec-a575-4329-b01b-6171a9cf8478")],
+        cites: &[Cite::should(
+            Spec::MsWstep,
+            "4.1.1.1",
+            "<a:MessageID>urn:uuid:b5d1a601-5091-4a7d-b34b-5204c18b5919</a:MessageID>",
+        )],
         consequence: "None with Windows; other readers may not match answer and request.",
         remedy: "Write urn:uuid: once, and the GUID right behind it.",
         hresult: None,
@@ -363,8 +367,12 @@ pub(super) static RULES: &[Rule] = &[
         name: "reply-not-anonymous",
         severity: Severity::WARNING,
         subject: Subject::Device,
-        requirement: "A request asks for its answer on the same connection.",
-        cites: &[Cite::should(Spec::MsMde2, "4.1.1", "http://www.w3.org/2005/08/addressing/anonymous")],
+        requirement: "A request asks for its answer on the same connection: ReplyTo is the anonymous address.",
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "4.1.1",
+            "<a:Address>http://www.w3.org/2005/08/addressing/anonymous</a:Address>",
+        )],
         consequence: "A server that obeys would send the answer elsewhere.",
         remedy: "Real devices send the anonymous address: look at the tool that made this request.",
         hresult: None,
@@ -395,7 +403,7 @@ pub(super) static RULES: &[Rule] = &[
         cites: &[Cite::should(
             Spec::WsAddressing,
             "3.2",
-            "This ... element (whose content is of type xs:anyURI) provides the value for the [destination] property.",
+            "This OPTIONAL element (whose content is of type xs:anyURI) provides the value for the [destination] property.",
         )],
         consequence: "A server that compares them refuses the message.",
         remedy: "Look for a proxy that rewrites Host or the message; keep both as the device sent them.",

@@ -59,7 +59,7 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Server,
         requirement: "The document puts the issued certificate into CertificateStore/My.",
         cites: &[
-            Cite::must(
+            Cite::should(
                 Spec::MsMde2,
                 "2.2.9.2",
                 "My/User: Defines the certificate store that contains public keys for client certificates.",
@@ -166,9 +166,13 @@ pub(super) static RULES: &[Rule] = &[
         name: "thumbprint-of-another-certificate",
         severity: Severity::ERROR,
         subject: Subject::Server,
-        requirement: "The node above EncodedCertificate is named by the certificate's SHA-1.",
+        requirement: "The node above EncodedCertificate is named by the certificate's SHA-1 thumbprint.",
         cites: &[
-            Cite::must(Spec::MsMde2, "2.2.9.2", "CertHash"),
+            Cite::must(
+                Spec::MsMde2,
+                "2.2.9.2",
+                "The 20-byte value of the SHA-1 certificate hash is specified as a hexadecimal string value.",
+            ),
             Cite::observed(
                 Spec::Sdk,
                 "MENROLL_E_PROV_SSLCERTNOTFOUND",
@@ -235,7 +239,7 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Server,
         requirement: "The client certificate is in My/User or My/System, spelled so.",
         cites: &[
-            Cite::must(Spec::MsMde2, "2.2.9.2", "Note that Root/System is case sensitive."),
+            Cite::must(Spec::MsMde2, "2.2.9.2", "Note that My/User is case sensitive."),
             Cite::observed(
                 Spec::Sdk,
                 "MENROLL_E_PROV_SSLCERTNOTFOUND",
@@ -264,7 +268,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Server,
         requirement: "A Full enrollment gets its certificate in My/User, a Device enrollment in My/System.",
-        cites: &[Cite::must(Spec::MsMde2, "2.2.9.1", "wap-provisioningdoc")],
+        cites: &[Cite::should(
+            Spec::MsMde2,
+            "2.2.9.1",
+            "a provisioning example for Mobile Device Management (MDM) in user context",
+        )],
         consequence: "The management client may not find its certificate.",
         remedy: "Choose the store by the context item EnrollmentType.",
         hresult: Some(0x8018_0024),

@@ -122,7 +122,7 @@ pub(super) static RULES: &[Rule] = &[
         requirement: "The device and the listener have a TLS version, a cipher suite and a host name in common.",
         cites: &[Cite::observed(Spec::Field, "", "Without them no connection comes about.")],
         consequence: "The device cannot connect and shows a connection error.",
-        remedy: "Update the device, or allow what it offers; for an unknown host name add it to the configuration.",
+        remedy: "Allow a TLS version and cipher that the device offers, or update the device; add an unknown host name to the configuration.",
         hresult: Some(0x8018_0010),
         check: Check::Connection(|connection| match &connection.reason {
             Some(Reason::Refused(why)) => {
@@ -141,8 +141,8 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::WARNING,
         subject: Subject::Device,
         requirement: "What connects to a TLS listener speaks TLS.",
-        cites: &[Cite::should(Spec::MsMde2, "2.1", "over HTTPS over TCP/IP")],
-        consequence: "The request is answered with a sentence and goes no further.",
+        cites: &[Cite::must(Spec::MsWstep, "2.1", "HTTPS protocol MUST be used as the transport.")],
+        consequence: "enrollscope answers the request with one sentence, and the server never sees it.",
         remedy: "Use https:// in the address, or point plain HTTP at --listen-http.",
         hresult: None,
         check: Check::Connection(|connection| match connection.reason {

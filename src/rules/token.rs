@@ -137,7 +137,7 @@ pub(super) static RULES: &[Rule] = &[
             "3.4.4.1.1.2",
             "The <wst:TokenType> element MUST be a child of <wst: RequestSecurityTokenResponse>",
         )],
-        consequence: "Windows is not known to mind; strict clients do.",
+        consequence: "Windows is not known to mind; clients that go by the type do not find the token.",
         remedy: "Set TokenType to DeviceEnrollmentToken with its whole URL.",
         hresult: None,
         check: Check::TokenResponse(|m, cx| {
@@ -162,9 +162,9 @@ pub(super) static RULES: &[Rule] = &[
         cites: &[Cite::must(
             Spec::MsMde2,
             "3.4.4.1.1.2",
-            "The <wsse:BinarySecurityToken> ValueType attribute MUST be",
+            "The <wsse:BinarySecurityToken> ValueType attribute MUST be \"http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentProvisionDoc\"",
         )],
-        consequence: "Windows is not known to mind; strict clients do.",
+        consequence: "Windows is not known to mind; clients that go by the type do not look for a document in the token.",
         remedy: "Use the ValueType with 5.0.0.0 and without blanks.",
         hresult: None,
         check: Check::TokenResponse(|m, cx| {
@@ -187,9 +187,13 @@ pub(super) static RULES: &[Rule] = &[
         name: "document-of-other-encoding",
         severity: Severity::WARNING,
         subject: Subject::Server,
-        requirement: "The token's EncodingType is #base64binary.",
-        cites: &[Cite::must(Spec::MsMde, "3.4.4.1.1.3", "EncodingType")],
-        consequence: "Windows is not known to mind; strict clients do.",
+        requirement: "The token of the answer has the EncodingType #base64binary.",
+        cites: &[Cite::must(
+            Spec::MsMde,
+            "3.4.4.1.1.3",
+            "The <wsse:BinarySecurityToken> EncodingType attribute MUST be \"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd#base64binary\"",
+        )],
+        consequence: "Windows is not known to mind; clients that go by the encoding do not decode the token.",
         remedy: "Add the EncodingType of base64binary.",
         hresult: None,
         check: Check::TokenResponse(|m, cx| {

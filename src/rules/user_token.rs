@@ -34,7 +34,7 @@ pub(super) static RULES: &[Rule] = &[
         cites: &[Cite::must(
             Spec::MsMde2,
             "3.3.4.1.1.1.1",
-            "The <wsse:BinarySecurityToken> element MUST be a child of <wsse:Security>",
+            "The <wsse:BinarySecurityToken> EncodingType attribute MUST be \"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd#base64binary\"",
         )],
         consequence: "The server finds no user in it and declines.",
         remedy: "See what the sign-in page gave to the device as wresult.",
@@ -63,7 +63,7 @@ pub(super) static RULES: &[Rule] = &[
             Cite::must(
                 Spec::MsMde2,
                 "3.3.4.1.1.1.1",
-                "http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentUserToken",
+                "The <wsse:BinarySecurityToken> ValueType attribute MUST be \"http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentUserToken\"",
             ),
             Cite::observed(
                 Spec::MsDocs,
@@ -96,7 +96,11 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Device,
         requirement: "The EncodingType of the token in the header is #base64binary of WS-Security's first schema.",
-        cites: &[Cite::must(Spec::MsMde2, "3.3.4.1.1.1.1", "base64binary")],
+        cites: &[Cite::must(
+            Spec::MsMde2,
+            "3.3.4.1.1.1.1",
+            "The <wsse:BinarySecurityToken> EncodingType attribute MUST be \"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd#base64binary\"",
+        )],
         consequence: "A strict server declines the token.",
         remedy: "Look at what made the request: Windows sends it, in exactly this spelling.",
         hresult: Some(0x8018_0007),
@@ -221,7 +225,7 @@ pub(super) static RULES: &[Rule] = &[
             "4.1.4",
             "the expiration time on or after which the JWT MUST NOT be accepted for processing",
         )],
-        consequence: "The server declines the user.",
+        consequence: "The server does not accept the token, and declines the user.",
         remedy: "Check the clocks of the device and of this host; the device fetches a new token when it tries again.",
         hresult: Some(0x8018_0002),
         check: Check::Credential(|credential, cx| {

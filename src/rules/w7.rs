@@ -67,7 +67,18 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::LETTER,
         subject: Subject::Server,
         requirement: "ADDR is the management server's absolute https URL.",
-        cites: &[Cite::must(Spec::MsMde2, "2.2.9.5", "ADDR")],
+        cites: &[
+            Cite::should(
+                Spec::MsMde2,
+                "2.2.9.5",
+                "The ADDR parameter is used in the APPADR characteristic to get or set the address of the OMA DM server.",
+            ),
+            Cite::observed(
+                Spec::Sdk,
+                "MENROLL_E_PROV_CSP_W7",
+                "0x8018001F: the management account's settings failed.",
+            ),
+        ],
         consequence: "The device cannot reach its management server: enrollment ends, and nothing follows.",
         remedy: "Set ADDR to the server's public address, with https://.",
         hresult: Some(0x8018_001F),
@@ -214,7 +225,7 @@ pub(super) static RULES: &[Rule] = &[
         requirement: "BACKCOMPATRETRYDISABLED and USEHWDEVID have no value: that they are there says it.",
         cites: &[Cite::should(Spec::MsMde2, "2.2.9.5", "This parameter does not contain a value.")],
         consequence: "The flag counts as set, also when its value says false.",
-        remedy: "Leave out the value, or the whole parameter when it is meant to be off.",
+        remedy: "Leave out the value; leave out the whole parameter where the flag is meant to be off.",
         hresult: None,
         check: Check::Provisioning(|doc, cx| {
             let Some(application) = doc.application() else { return Verdict::Skip };

@@ -27,7 +27,7 @@ pub(super) static RULES: &[Rule] = &[
             "2.2.9.5",
             "Both APPSRV and CLIENT credentials MUST be provided in the provisioning XML.",
         )],
-        consequence: "The management account's settings fail.",
+        consequence: "The device cannot set up its management account, and enrollment fails.",
         remedy: "Add the missing APPAUTH with AAUTHLEVEL, AAUTHTYPE and AAUTHSECRET.",
         hresult: Some(0x8018_001F),
         check: Check::Setup(|doc, cx| {
@@ -89,7 +89,7 @@ pub(super) static RULES: &[Rule] = &[
             "2.2.9.5",
             "When AAUTHLEVEL is CLIENT, AAUTHTYPE MUST contain DIGEST.",
         )],
-        consequence: "The management account's settings fail.",
+        consequence: "The device does not accept this way to authenticate, and enrollment fails at the management account.",
         remedy: "Set AAUTHTYPE to DIGEST.",
         hresult: Some(0x8018_001F),
         check: Check::Provisioning(|doc, cx| {
@@ -115,7 +115,7 @@ pub(super) static RULES: &[Rule] = &[
         subject: Subject::Server,
         requirement: "Every APPAUTH has an AAUTHLEVEL and an AAUTHSECRET.",
         cites: &[Cite::must(Spec::MsMde2, "2.2.9.5", "APPAUTH/AAUTHSECRET: Required.")],
-        consequence: "The management account's settings fail.",
+        consequence: "The device has no secret to authenticate with, and enrollment fails at the management account.",
         remedy: "Add AAUTHSECRET to the APPAUTH.",
         hresult: Some(0x8018_001F),
         check: Check::Provisioning(|doc, cx| {
@@ -233,7 +233,7 @@ pub(super) static RULES: &[Rule] = &[
             "2.2.9.5",
             "The string is a concatenation of name/value pairs, each member of the pair delimited by the \"&\" character.",
         )],
-        consequence: "The management sessions take place without the client certificate.",
+        consequence: "The device cannot read the search, and its sessions take place without the client certificate.",
         remedy: "Write Subject= and the certificate's subject, then &amp;Stores=My%5CUser.",
         hresult: None,
         check: Check::Provisioning(|doc, cx| {
@@ -305,7 +305,7 @@ pub(super) static RULES: &[Rule] = &[
             "2.2.9.5",
             "The supported names are Subject and Stores; wildcard certificate search is not supported.",
         )],
-        consequence: "The management sessions take place without the client certificate.",
+        consequence: "The device finds no such certificate, and its sessions take place without one.",
         remedy: "Write Subject= and the subject of the certificate, URI-escaped, &amp;Stores=My%5CUser.",
         hresult: None,
         check: Check::Provisioning(|doc, cx| {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use enrollscope::commands::play;
 use enrollscope::engine::{Engine, Observation};
 use enrollscope::enrollment::Deadlines;
 use enrollscope::event::Event;
-use enrollscope::rules::{self, Force, Golden, Level, Profile};
+use enrollscope::report::catalogue;
+use enrollscope::rules::{self, Edit, Force, Golden, Level, Profile};
 use enrollscope::sim::golden;
 
 pub(crate) fn observe(events: Vec<Event>) -> Vec<Observation> {
@@ -121,9 +123,23 @@ fn published_ids_stay() {
 #[test]
 fn rules_md_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rules/RULES.md");
-    let wanted = rules::markdown();
+    let wanted = catalogue::markdown(&play);
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(path, &wanted).unwrap();
     }
     assert!(std::fs::read_to_string(path).unwrap_or_default() == wanted, "stale: UPDATE=1 cargo test");
+}
+
+/// What is not a message has nothing to compare; of the others the place that breaks the rule is seen.
+#[test]
+fn every_rule_shows_what_its_example_changes() {
+    let text = include_str!("../../src/rules/RULES.md");
+    for rule in rules::all() {
+        let section = text.split("\n#### ").find(|section| section.starts_with(&format!("{} `", rule.id)));
+        let section = section.unwrap_or_else(|| panic!("{} is not in RULES.md", rule.id));
+        let changed = ["```diff\n@@ ", "` becomes `", "` is added", "the body is missing"];
+        let shown = changed.iter().any(|words| section.contains(words));
+        let message = matches!(rule.examples[0].edit, Edit::Message { .. } | Edit::Several(_));
+        assert_eq!(shown, message, "{}: {section}", rule.id);
+    }
 }

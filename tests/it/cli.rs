@@ -317,13 +317,44 @@ fn rules_are_listed_and_shown_one_by_one() {
     }
     let human = place.run(&["rules"]);
     assert!(human.code == 0 && ids.iter().all(|id| human.out.contains(id)));
+    let stages: Vec<_> =
+        human.out.lines().filter(|line| line.ends_with(')') && !line.starts_with(' ')).collect();
+    assert!(stages.len() == 10 && stages[0].starts_with("Connection ("), "{stages:?}");
     for name in ["PROV-CS-003", "thumbprint-of-another-certificate"] {
         let ran = place.run(&["rules", name]);
         assert!(ran.code == 0 && ran.out.contains("PROV-CS-003"), "{ran:?}");
         let ran = place.run(&["rules", name, "--format", "json"]).json();
         assert_eq!(ran["rules"][0]["id"], "PROV-CS-003");
+        assert_eq!(ran["rules"][0]["stage"], "configuration");
     }
+}
+
+#[test]
+fn a_rule_is_shown_with_its_example_as_a_diff() {
+    let place = Place::new();
+    let plain = place.run(&["rules", "POL-RSP-007"]).out;
+    let gone = "  -  <minimalKeyLength>2048</minimalKeyLength>\n";
+    let new = "  +  <minimalKeyLength>1024</minimalKeyLength>\n";
+    assert!(plain.contains(&format!("{gone}{new}")), "{plain}");
+    assert!(plain.contains("0x80180027 MENROLL_E_CERTPOLICY_PRIVATEKEYCREATION_FAILED"), "{plain}");
+    assert!(!plain.contains('\u{1b}'));
+    let coloured = place.run(&["rules", "POL-RSP-007", "--color", "always"]).out;
+    assert!(
+        coloured.contains("\u{1b}[31m-  <minimalKeyLength>2048</minimalKeyLength>\u{1b}[0m"),
+        "{coloured}"
+    );
+    assert!(
+        coloured.contains("\u{1b}[32m+  <minimalKeyLength>1024</minimalKeyLength>\u{1b}[0m"),
+        "{coloured}"
+    );
+}
+
+#[test]
+fn an_unknown_rule_is_refused_with_those_that_are_like_it() {
+    let place = Place::new();
     place.run(&["rules", "NO-SUCH-1"]).refused("there is no rule NO-SUCH-1");
+    place.run(&["rules", "PROV-CS-03"]).refused("is it PROV-CS-003 (thumbprint-of-another-certificate)");
+    place.run(&["rules", "thumbprint-of-other-certificate"]).refused("is it PROV-CS-003");
 }
 
 #[test]
