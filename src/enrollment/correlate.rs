@@ -320,7 +320,12 @@ impl Correlator {
 
     /// The thread that this exchange continues: same connection, then user, then address.
     fn find_thread(&self, traits: &Traits, kind: Kind) -> Option<(EnrollmentId, usize, Link)> {
-        if let Some(found) = self.on_connection(traits, |row| fits_user(row, traits)) {
+        // Discover names its user as devices know them: another one is another device, behind one front end.
+        let fits = |row: &Row| match (kind, &row.enrollment.user, &traits.user) {
+            (Kind::DiscoverRequest, Some(known), Some(new)) => same_user(known, new),
+            _ => fits_user(row, traits),
+        };
+        if let Some(found) = self.on_connection(traits, fits) {
             let repeats = kind == Kind::DiscoverRequest && self.is_finished(found.enrollment);
             if !repeats {
                 return Some((found.enrollment, found.thread, Link::Certain));
@@ -394,7 +399,15 @@ impl Correlator {
             })
             .filter(|row| traits.at.since(row.enrollment.latest) <= ADDRESS_WINDOW)
             .collect();
-        pick(&probes, traits, Kind::DiscoverRequest)
+        let (id, thread, link) = pick(&probes, traits, Kind::DiscoverRequest)?;
+        // A device may yet go on where it has probed.
+        let open = self.rows.get(&id).and_then(|row| row.threads.get(thread)).is_some_and(|probe| {
+            probe
+                .connections
+                .iter()
+                .any(|c| self.by_connection.contains_key(c) && Some(c) != traits.connection.as_ref())
+        });
+        Some((id, thread, if open { Link::Ambiguous } else { link }))
     }
 
     fn is_finished(&self, id: EnrollmentId) -> bool {

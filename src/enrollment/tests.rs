@@ -223,6 +223,25 @@ fn a_credential_of_another_kind_is_another_device_and_terms_of_use_are_a_beginni
     assert!(![anna.enrollment, stranger.enrollment].contains(&terms.enrollment));
 }
 
+/// A renewal has no probe, and takes the only one that waits: another device's, who goes on alone.
+#[test]
+fn who_loses_its_probe_to_another_keeps_the_rest() {
+    let mut played = Played { correlator: Correlator::default(), truth: BTreeMap::new() };
+    let by = |connection: &str, traits: Traits| Traits {
+        connection: Some(ConnectionId(connection.into())),
+        ..traits
+    };
+    played.see(&by("c1", traits("a", Kind::DiscoveryProbe, 1000, None)), 0);
+    let other = by("c2", traits("b", Kind::DiscoverRequest, 1500, Some("omar@contoso.example")));
+    let other = played.see(&other, 1);
+    assert_eq!(other.link, Link::Ambiguous);
+    let own = by("c1", traits("c", Kind::DiscoverRequest, 2000, Some("ben@contoso.example")));
+    let own = played.see(&own, 0);
+    assert_ne!(own.enrollment, other.enrollment);
+    let next = by("c1", traits("d", Kind::GetPoliciesRequest, 2500, Some("ben@contoso.example")));
+    assert_eq!(played.see(&next, 0).enrollment, own.enrollment);
+}
+
 /// Windows sends the token request again when the answer was lost: the same bytes, often on another connection.
 #[test]
 fn a_repeated_token_request_is_one_attempt() {
