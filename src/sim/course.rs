@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::address::Address;
-use super::device::{Device, Proof};
+use super::device::{Device, Gained, Proof};
 use super::judge::{self, GivesUp, Provision, Services};
 use crate::event::{Request, Response, Time};
 use crate::message::certificate::sha256_hex;
@@ -88,7 +88,14 @@ impl<'d> Course<'d> {
             Step::SignIn => Ok(device.sign_in(&to, now)),
             Step::Password => Ok(device.password(&to, now)),
             Step::Policies => device.get_policies(&to, token, now),
-            Step::Token => device.request_token(&to, token, self.enrollment_data.as_deref(), now),
+            Step::Token => {
+                let attests = services.is_some_and(|s| s.attests);
+                device.request_token(
+                    &to,
+                    Gained { token, enrollment_data: self.enrollment_data.as_deref(), attests },
+                    now,
+                )
+            }
             Step::Sync => Ok(device.sync(&to, now)),
         };
         let planned = request.map(|request| Planned { step, to, request });

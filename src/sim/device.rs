@@ -46,8 +46,6 @@ pub struct Profile {
     pub names_user: bool,
     /// Further context items.
     pub extras: Vec<(&'static str, String)>,
-    /// Attests its key, as devices do from EnrollmentVersion 5.0 on.
-    pub attests: bool,
 }
 
 impl Profile {
@@ -85,7 +83,6 @@ impl Profile {
             discovers_as: None,
             names_user: true,
             extras: Vec::new(),
-            attests: false,
         }
     }
 
@@ -129,7 +126,7 @@ impl Profile {
             Golden::Certificate | Golden::DeviceContext => {
                 Self { enrollment_type: "Device".to_owned(), ..self }
             }
-            Golden::Attestation => Self { request_version: "7.0".to_owned(), attests: true, ..self },
+            Golden::Attestation => Self { request_version: "7.0".to_owned(), ..self },
             Golden::OnPremise
             | Golden::Refused
             | Golden::Denied
@@ -174,7 +171,6 @@ impl Profile {
             discovers_as: None,
             names_user: true,
             extras: Vec::new(),
-            attests: blank.attests,
         }
     }
 }
@@ -220,6 +216,17 @@ impl Proof {
             | Golden::Attestation => true,
         }
     }
+}
+
+/// What a device has from the steps before the token request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gained<'a> {
+    /// What the sign-in page gave, in base64.
+    pub token: Option<&'a str>,
+    /// From the terms of use.
+    pub enrollment_data: Option<&'a str>,
+    /// The key is to be attested.
+    pub attests: bool,
 }
 
 /// The id of the token that a signature refers to.
@@ -316,14 +323,7 @@ impl Device {
         Ok(soap_request(to, at, self.signed(text)?))
     }
 
-    /// `token` is what the sign-in page gave, in base64; `enrollment_data` is from the terms of use.
-    pub fn request_token(
-        &self,
-        to: &Address,
-        token: Option<&str>,
-        enrollment_data: Option<&str>,
-        at: Time,
-    ) -> Result<Request, KeyError> {
+    pub fn request_token(&self, to: &Address, gained: Gained<'_>, at: Time) -> Result<Request, KeyError> {
         let Profile { container, device_id, .. } = &self.profile;
         let (request_type, value_type, request) = match &self.proof {
             Proof::Renewal(holder) => {
@@ -349,11 +349,11 @@ impl Device {
                 "urn:uuid:0d5a1441-5891-453b-becf-a2e5f6ea3749",
                 &to.to_string()
             ),
-            security = self.security(token, at),
+            security = self.security(gained.token, at),
             token_type = names::DEVICE_ENROLLMENT_TOKEN,
             base64 = names::BASE64_BINARY,
             request = STANDARD.encode(request),
-            items = self.context_items(enrollment_data),
+            items = self.context_items(gained),
         );
         Ok(soap_request(to, at, self.signed(text)?))
     }
@@ -435,7 +435,7 @@ impl Device {
         )
     }
 
-    fn context_items(&self, enrollment_data: Option<&str>) -> String {
+    fn context_items(&self, gained: Gained<'_>) -> String {
         let p = &self.profile;
         let edition = p.os_edition.to_string();
         let truth = |value: bool| if value { "true" } else { "false" };
@@ -448,7 +448,7 @@ impl Device {
             ("DeviceName", &p.name),
         ];
         items.extend(p.macs.iter().map(|mac| ("MAC", mac.as_str())));
-        items.extend(enrollment_data.map(|data| ("EnrollmentData", data)));
+        items.extend(gained.enrollment_data.map(|data| ("EnrollmentData", data)));
         items.extend(p.extras.iter().map(|(name, value)| (*name, value.as_str())));
         items.extend([
             ("DeviceID", p.device_id.as_str()),
@@ -458,7 +458,7 @@ impl Device {
             ("ApplicationVersion", &p.os_version),
             ("NotInOobe", truth(p.not_in_oobe)),
         ]);
-        let attested = if p.attests { self.attestation() } else { Vec::new() };
+        let attested = if gained.attests { self.attestation() } else { Vec::new() };
         items.extend(attested.iter().map(|(name, value)| (*name, value.as_str())));
         let item = |(name, value): &(&str, &str)| {
             let value = escape(value);
@@ -566,7 +566,7 @@ mod tests {
         assert_eq!(text(&made), text(&recorded("getpolicies-req")));
 
         let enrollment = at("https://windows.fleetdm.ngrok.io/EnrollmentServer/Enrollment.svc");
-        let made = device.request_token(&enrollment, None, None, Time(0)).unwrap();
+        let made = device.request_token(&enrollment, Gained::default(), Time(0)).unwrap();
         // Only the key is another, and with it the request for a certificate.
         let around = |text: &str| {
             let (before, token) = text.split_once("#base64binary\">").unwrap();

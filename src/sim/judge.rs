@@ -35,6 +35,8 @@ pub(super) struct Services {
     pub(super) auth: AuthPolicy,
     /// The sign-in page; absent when the device has what it needs.
     pub(super) authentication: Option<Address>,
+    /// The device is to attest its key: federated devices do, from EnrollmentVersion 5.0 on.
+    pub(super) attests: bool,
 }
 
 /// What the device has once it is enrolled.
@@ -92,7 +94,9 @@ pub(super) fn discovered(response: &Response, over_tls: bool, proof: &Proof) -> 
         "" => None,
         _ => Some(service(found.policy_url.as_ref(), "EnrollmentPolicyServiceUrl", over_tls)?),
     };
-    Ok(Services { policy, enrollment, auth, authentication })
+    let version = text(found.version.as_ref()).parse::<f64>().unwrap_or_default();
+    let attests = auth == AuthPolicy::Federated && matches!(proof, Proof::Password) && version >= 5.0;
+    Ok(Services { policy, enrollment, auth, authentication, attests })
 }
 
 /// The EnrollmentData that the terms of use end with.
