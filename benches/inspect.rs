@@ -4,14 +4,14 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use enrollscope::capture;
 use enrollscope::engine::Engine;
 use enrollscope::enrollment::Deadlines;
-use enrollscope::event::{Event, Exchange};
+use enrollscope::event::{Body, Event, Exchange};
 use enrollscope::message::{read_request, read_response};
 use enrollscope::redact::{Key, Level, Redactor};
-use enrollscope::rules::Profile;
+use enrollscope::rules::{Golden, Profile};
 use enrollscope::sim::golden;
 use enrollscope::xml::Document;
 
@@ -34,16 +34,19 @@ fn engine() -> Engine {
 fn observe(c: &mut Criterion) {
     let events = golden::on_premise(golden::SEED);
     let mut group = c.benchmark_group("observe");
-    group.bench_function("whole enrollment", |b| {
-        b.iter_batched(
-            || (engine(), events.clone()),
-            |(mut engine, events)| {
-                let seen: Vec<_> = events.into_iter().map(|event| engine.observe(event)).collect();
-                (engine, seen)
-            },
-            BatchSize::SmallInput,
-        );
-    });
+    for flow in Golden::ALL {
+        let events = golden::of(*flow);
+        group.bench_function(format!("whole enrollment, {}", flow.word()), |b| {
+            b.iter_batched(
+                || (engine(), events.clone()),
+                |(mut engine, events)| {
+                    let seen: Vec<_> = events.into_iter().map(|event| engine.observe(event)).collect();
+                    (engine, seen)
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
     for (at, event) in events.iter().enumerate() {
         let Event::Exchange(exchange) = event else { continue };
         group.bench_function(name(exchange), |b| {
@@ -59,6 +62,45 @@ fn observe(c: &mut Criterion) {
                 BatchSize::SmallInput,
             );
         });
+    }
+}
+
+/// The answer to GetPolicies with this piece of it repeated until the body has about that many bytes.
+fn swollen(before: &str, piece: &str, bytes: usize) -> Event {
+    let events = golden::of(Golden::FullPolicy);
+    let all = exchanges(&events);
+    let mut exchange = (**all.iter().find(|e| name(e) == "get-policies-request").unwrap()).clone();
+    let response = exchange.response.as_mut().unwrap();
+    let text = String::from_utf8(response.body.bytes.to_vec()).unwrap();
+    let at = text.find(before).unwrap();
+    let more = piece.repeat((bytes.saturating_sub(text.len())) / piece.len());
+    response.body = Body::full(format!("{}{more}{}", &text[..at], &text[at..]));
+    Event::Exchange(Arc::new(exchange))
+}
+
+/// The throughput stays the same where the cost is linear in the body's size.
+fn large(c: &mut Criterion) {
+    let mut group = c.benchmark_group("large");
+    for (what, before, piece) in [
+        (
+            "references to nothing",
+            "</cAs>",
+            "<cA><certificate>AQAB</certificate><cAReferenceID>9</cAReferenceID></cA>",
+        ),
+        ("unknown elements", "</response>", "<another one=\"1\" two=\"2\">text</another>"),
+        ("text", "</response>", "<another>0123456789012345678901234567890123456789012345678901234</another>"),
+    ] {
+        for bytes in [1 << 16, 1 << 18, 1 << 20, 1 << 22] {
+            let event = swollen(before, piece, bytes);
+            group.throughput(Throughput::Bytes(bytes as u64));
+            group.bench_function(format!("{what}, {} KiB", bytes >> 10), |b| {
+                b.iter_batched(
+                    || (engine(), event.clone()),
+                    |(mut engine, event)| (engine.observe(event), engine),
+                    BatchSize::SmallInput,
+                );
+            });
+        }
     }
 }
 
@@ -132,6 +174,6 @@ criterion_group! {
         .warm_up_time(std::time::Duration::from_millis(300))
         .measurement_time(std::time::Duration::from_secs(1))
         .sample_size(30);
-    targets = observe, read, redact, record
+    targets = observe, large, read, redact, record
 }
 criterion_main!(benches);
