@@ -73,7 +73,7 @@ pub struct Placement {
 }
 
 /// All enrollments that are known, and the ways to find them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Correlator {
     pub(super) rows: BTreeMap<EnrollmentId, Row>,
     next: u64,

@@ -23,7 +23,7 @@ pub(super) struct Thread {
     pub(super) token: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) enrollment: Enrollment,
     /// Has a device identity: no other device's exchanges come here.

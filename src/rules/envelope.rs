@@ -421,7 +421,16 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Real devices send it so: look at the tool that made this request.",
         hresult: None,
         check: Check::Soap(|_, cx| as_declared(cx, "SOAP-020")),
-        needs: &["SOAP-001", "CRED-ONP-001", "CRED-CERT-007", "WSSE-001", "RSTR-010", "CRED-CERT-005"],
+        needs: &[
+            "SOAP-001",
+            "CRED-ONP-001",
+            "CRED-CERT-001",
+            "CRED-CERT-007",
+            "WSSE-001",
+            "WSSE-010",
+            "RSTR-010",
+            "CRED-CERT-005",
+        ],
         examples: &[
             Example::request(
                 Step::Policies,
@@ -447,7 +456,17 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Send each element where the specification has it, without text between elements.",
         hresult: None,
         check: Check::Soap(|_, cx| as_declared(cx, "SOAP-021")),
-        needs: &["SOAP-001", "RSTR-002", "WSTEP-REQ-017", "WSTEP-RESP-006", "FAULT-004", "XFAULT-006"],
+        needs: &[
+            "SOAP-001",
+            "RST-001",
+            "RSTR-002",
+            "RSTR-007",
+            "WSTEP-REQ-007",
+            "WSTEP-REQ-017",
+            "WSTEP-RESP-006",
+            "FAULT-004",
+            "XFAULT-006",
+        ],
         examples: &[
             Example::request(
                 Step::Token,

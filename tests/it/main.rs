@@ -16,6 +16,7 @@ mod coverage;
 mod engine;
 mod kill;
 mod messages;
+mod mutation;
 mod proxy;
 mod quirks;
 mod redaction;
