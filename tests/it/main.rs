@@ -12,6 +12,7 @@ mod architecture;
 mod binary;
 mod catalogue;
 mod cli;
+mod correlation;
 mod coverage;
 mod engine;
 mod kill;
