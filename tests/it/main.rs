@@ -22,6 +22,7 @@ mod proxy;
 mod quirks;
 mod redaction;
 mod rewriting;
+mod robustness;
 mod schema;
 mod screen;
 mod secrets;
