@@ -31,8 +31,8 @@ const MAX_CONNECTIONS: usize = 20_000;
 /// Exchanges whose delivery is awaited; the word comes within seconds.
 const MAX_DELIVERING: usize = 4096;
 
-/// Judges events in their order. One thread owns it.
-#[derive(Debug, Default)]
+/// Judges events in their order. One thread owns it; a copy judges on from the same state.
+#[derive(Clone, Debug, Default)]
 pub struct Engine {
     profile: Profile,
     deadlines: Deadlines,

@@ -260,7 +260,9 @@ impl Cast {
         let proof = match member.story {
             Story::Healthy(Flow::Entra) => {
                 let audience = format!("https://{SERVER_HOST}:{}", self.port.port());
-                let Ok(token) = entra_token(&member.user, &audience, now(), key) else { return };
+                let Ok(token) = entra_token((&member.user, &member.user), &audience, now(), key) else {
+                    return;
+                };
                 Proof::Entra(token)
             }
             Story::Healthy(Flow::Certificate) => match self.identities.get(&member.number) {

@@ -84,7 +84,7 @@ fn proof(args: &EnrollArgs, server: &Address) -> Result<Proof> {
     let holder = |path: &Path| Holder::from_pem(&read(path)?).with_context(|| format!("{}", path.display()));
     Ok(if args.entra {
         let audience = args.audience.as_ref().map_or_else(|| server.origin(), ToString::to_string);
-        Proof::Entra(entra_token(&args.user, &audience, now(), &Key::generate()?)?)
+        Proof::Entra(entra_token((&args.user, &args.user), &audience, now(), &Key::generate()?)?)
     } else if let Some(path) = &args.token_file {
         Proof::Entra(read(path)?.trim().to_owned())
     } else if let Some(path) = &args.identity {

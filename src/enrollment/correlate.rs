@@ -16,6 +16,8 @@ const MAX_ROWS: usize = 20_000;
 const MAX_THREADS: usize = 64;
 /// Connections whose enrollment is remembered; beyond it all are forgotten, and users and addresses must do.
 const MAX_CONNECTIONS: usize = 65_536;
+/// Connections of one attempt that are remembered with it.
+const MAX_TIES: usize = 8;
 /// Exchanges of one attempt that can move with it when it is claimed.
 const MAX_MEMBERS: usize = 32;
 
@@ -75,7 +77,7 @@ pub struct Placement {
 }
 
 /// All enrollments that are known, and the ways to find them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Correlator {
     pub(super) rows: BTreeMap<EnrollmentId, Row>,
     next: u64,
@@ -213,6 +215,10 @@ impl Correlator {
                 self.anchored_at.entry(address.clone()).or_default().push(id);
             }
             row.anchored = true;
+            // A token that the device does not use was somebody else's.
+            for thread in &mut row.threads {
+                thread.token = thread.token.take().filter(|token| traits.token.as_ref() == Some(token));
+            }
             row.key_hash.clone_from(&traits.key_hash);
             row.enrollment.device_id = Some(device.clone());
         }
@@ -226,7 +232,7 @@ impl Correlator {
             return at(id, 0, link);
         }
         let Some(row) = self.rows.get_mut(&id) else { return at(id, 0, link) };
-        let taken = row.threads.remove(thread.min(row.threads.len() - 1));
+        let mut taken = row.threads.remove(thread.min(row.threads.len() - 1));
         let mut enrollment = row.enrollment.clone();
         row.enrollment.exchanges = row.enrollment.exchanges.saturating_sub(taken.members.len() as u64);
         row.enrollment.threads = row.threads.len();
@@ -235,10 +241,10 @@ impl Correlator {
         enrollment.id = new;
         enrollment.exchanges = taken.members.len() as u64;
         enrollment.threads = 1;
-        let moved =
-            taken.members.iter().map(|(exchange, own)| (exchange.clone(), new, (*own).min(link))).collect();
+        taken.members.iter_mut().for_each(|(_, own)| *own = (*own).min(link));
+        let moved = taken.members.iter().map(|(exchange, own)| (exchange.clone(), new, *own)).collect();
         self.open_at.entry(enrollment.address.clone()).or_default().push(new);
-        for connection in &taken.connections {
+        for (connection, _) in &taken.connections {
             self.by_connection.insert(connection.clone(), new);
         }
         if let Some(known) = taken.token.as_ref().and_then(|token| self.by_token.get_mut(token)) {
@@ -274,8 +280,13 @@ impl Correlator {
         }
         let Some(from) = self.rows.remove(&placement.enrollment) else { return placement };
         self.unlist(&from.enrollment);
-        for known in from.threads.iter().filter_map(|t| t.token.as_ref()) {
-            self.by_token.insert(known.clone(), Some(into));
+        for thread in &from.threads {
+            if let Some(token) = &thread.token {
+                self.by_token.insert(token.clone(), Some(into));
+            }
+            for (connection, _) in &thread.connections {
+                self.by_connection.insert(connection.clone(), into);
+            }
         }
         let Some(row) = self.rows.get_mut(&into) else { return placement };
         let mut moved = placement.moved;
@@ -327,8 +338,12 @@ impl Correlator {
         };
         if let Some(found) = self.on_connection(traits, fits) {
             let repeats = kind == Kind::DiscoverRequest && self.is_finished(found.enrollment);
-            if !repeats {
-                return Some((found.enrollment, found.thread, Link::Certain));
+            // What was only guessed to be its attempt turned out to be a device's: perhaps another's.
+            let taken = found.link == Link::Ambiguous
+                && kind != Kind::SecurityTokenRequest
+                && self.rows.get(&found.enrollment).is_some_and(|row| row.anchored);
+            if !repeats && !taken {
+                return Some((found.enrollment, found.thread, found.link));
             }
         }
         if let Some(found) = self.by_token(traits, kind) {
@@ -378,8 +393,9 @@ impl Correlator {
         let token = traits.token.as_ref()?;
         let row =
             self.rows.get((*self.by_token.get(token)?).as_ref()?).filter(|row| fits_user(row, traits))?;
-        let index = row.threads.iter().position(|t| t.token.as_ref() == Some(token))?;
-        let thread = row.threads.get(index)?;
+        let mut with = row.threads.iter().enumerate().filter(|(_, t)| t.token.as_ref() == Some(token));
+        // Two attempts with one token cannot be told apart by it.
+        let ((index, thread), None) = (with.next()?, with.next()) else { return None };
         (awaits(thread, kind) || thread.step == Some(kind)).then_some((
             row.enrollment.id,
             index,
@@ -405,7 +421,7 @@ impl Correlator {
             probe
                 .connections
                 .iter()
-                .any(|c| self.by_connection.contains_key(c) && Some(c) != traits.connection.as_ref())
+                .any(|(c, _)| self.by_connection.contains_key(c) && Some(c) != traits.connection.as_ref())
         });
         Some((id, thread, if open { Link::Ambiguous } else { link }))
     }
@@ -422,8 +438,12 @@ impl Correlator {
         if !fits(row) {
             return None;
         }
-        let thread = row.threads.iter().rposition(|t| t.connections.contains(connection)).unwrap_or(0);
-        Some(at(row.enrollment.id, thread, Link::Certain))
+        let tie =
+            |t: &Thread| t.connections.iter().find(|(known, _)| known == connection).map(|(_, link)| *link);
+        let found = row.threads.iter().enumerate().rev().find_map(|(index, t)| Some((index, tie(t)?)));
+        // Of a thread with very many connections not all are remembered.
+        let (thread, link) = found.unwrap_or((0, Link::Ambiguous));
+        Some(at(row.enrollment.id, thread, link))
     }
 
     fn open_at_address<'s>(&'s self, traits: &Traits) -> impl Iterator<Item = &'s Row> + use<'s> {
@@ -470,20 +490,39 @@ impl Correlator {
 
     /// Records that the exchange now belongs there.
     fn join(&mut self, placement: &mut Placement, traits: &Traits, kind: Kind) {
+        if placement.link == Link::Ambiguous {
+            for id in [Some(placement.enrollment), placement.touched].into_iter().flatten() {
+                let threads = self.rows.get_mut(&id).into_iter().flat_map(|row| &mut row.threads);
+                threads.filter(|t| awaits(t, kind)).for_each(|t| t.mixed = true);
+            }
+        }
         let Some(row) = self.rows.get_mut(&placement.enrollment) else { return };
         placement.thread = placement.thread.min(row.threads.len().saturating_sub(1));
         if let Some(thread) = row.threads.get_mut(placement.thread) {
             thread.step = Some(kind);
             thread.answered_badly = false;
+            thread.mixed = false;
             thread.latest = traits.at;
+            // Whose the earlier ones are is no surer than that this one continues them.
+            for (id, own) in thread.members.iter_mut().filter(|(_, own)| *own > placement.link) {
+                *own = placement.link;
+                placement.moved.push((id.clone(), placement.enrollment, *own));
+            }
+            let names = kind == Kind::SecurityTokenRequest && traits.device_id.is_some();
+            let tie = if names || thread.members.is_empty() { Link::Certain } else { placement.link };
             if thread.members.len() < MAX_MEMBERS {
                 thread.members.push((traits.id.clone(), placement.link));
             }
-            if let Some(connection) = &traits.connection
-                && !thread.connections.contains(connection)
-            {
-                thread.connections.truncate(8);
-                thread.connections.push(connection.clone());
+            if let Some(connection) = &traits.connection {
+                match thread.connections.iter_mut().find(|(known, _)| known == connection) {
+                    Some((_, known)) => *known = (*known).max(tie),
+                    None => {
+                        if thread.connections.len() > MAX_TIES {
+                            thread.connections.remove(0);
+                        }
+                        thread.connections.push((connection.clone(), tie));
+                    }
+                }
             }
         }
         if let Some(connection) = &traits.connection {

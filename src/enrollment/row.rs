@@ -16,14 +16,17 @@ pub(super) struct Thread {
     /// The request kinds seen last.
     pub(super) step: Option<Kind>,
     pub(super) answered_badly: bool,
-    pub(super) connections: Vec<ConnectionId>,
+    /// With how sure it was that the first exchange on it continued the thread.
+    pub(super) connections: Vec<(ConnectionId, Link)>,
     pub(super) members: Vec<(ExchangeId, Link)>,
     pub(super) latest: Time,
+    /// What continued another thread may have been meant for this one.
+    pub(super) mixed: bool,
     /// The federated credential.
     pub(super) token: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) enrollment: Enrollment,
     /// Has a device identity: no other device's exchanges come here.
@@ -39,8 +42,8 @@ pub(super) fn pick(rows: &[&Row], traits: &Traits, kind: Kind) -> Option<(Enroll
         .flat_map(|row| row.threads.iter().enumerate().map(move |(index, thread)| (*row, index, thread)))
         .filter(|(_, _, thread)| awaits(thread, kind) && traits.at.since(thread.latest) <= ADDRESS_WINDOW)
         .collect();
-    let (row, index, _) = waiting.first()?;
-    let link = if waiting.len() == 1 { Link::Likely } else { Link::Ambiguous };
+    let (row, index, thread) = waiting.first()?;
+    let link = if waiting.len() == 1 && !thread.mixed { Link::Likely } else { Link::Ambiguous };
     Some((row.enrollment.id, *index, link))
 }
 

@@ -38,7 +38,7 @@ pub use field::{Field, Located, Spot, Within};
 pub use issuer::{Issuer, IssuerUri};
 pub use jwt::Jwt;
 pub use policy::{Extra, GetPoliciesRequest, GetPoliciesResponse, Oid};
-pub use provisioning::{Characteristic, Provisioning, StoreCertificate};
+pub use provisioning::{Characteristic, Provisioning, StoreCertificate, value_of};
 pub use read::{Content, Kind, Message, kind_of, read_answer, read_body, read_request, read_response};
 pub use schema::{Breach, Wrong};
 pub use signature::{Reference, SignatureState, TokenReference, XmlSignature};

@@ -169,7 +169,7 @@ impl<'d> Characteristic<'d> {
 }
 
 /// A parm's value; empty, at the parm itself, when it has none.
-fn value_of(parm: &Element<'_>) -> Field {
+pub fn value_of(parm: &Element<'_>) -> Field {
     Field::attribute(parm, "value").unwrap_or_else(|| Field {
         value: String::new(),
         spot: Spot::tag(parm),

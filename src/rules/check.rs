@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use super::rule::Subject;
+use super::soap::is_request_action;
 use crate::dialogue::Dialogue;
 use crate::event::{Connection, Exchange, From, Header, Response, Side, steers};
 use crate::message::certificate::Csr;
@@ -234,7 +235,11 @@ impl Context<'_> {
                     | Kind::NotHttp
             )
         };
-        known(self.request.kind) || known(self.message.kind)
+        // A request for one of our operations is one, whatever its Body holds.
+        let action = self.request.soap.as_ref().and_then(|soap| soap.action.as_ref());
+        known(self.request.kind)
+            || known(self.message.kind)
+            || action.is_some_and(|a| is_request_action(&a.value))
     }
 
     /// The device renews what it has: it has a certificate to show, and its management client is set up already.

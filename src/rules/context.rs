@@ -64,7 +64,7 @@ pub(super) static RULES: &[Rule] = &[
             let Some(context) = m.context.as_ref().filter(|_| !m.items.is_empty()) else {
                 return Verdict::Skip;
             };
-            let missing = BASE_ITEMS.iter().filter(|name| m.item(name).is_none());
+            let missing = BASE_ITEMS.iter().filter(|name| m.item(name).is_none_or(|f| f.value.is_empty()));
             Verdict::from_evidence(
                 missing
                     .map(|name| {

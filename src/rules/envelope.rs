@@ -429,7 +429,16 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Build the header as WS-Security has it; real devices do, so look at what made this request.",
         hresult: None,
         check: Check::Soap(|_, cx| as_declared(cx, "SOAP-020")),
-        needs: &["SOAP-001", "CRED-ONP-001", "CRED-CERT-007", "WSSE-001", "RSTR-010", "CRED-CERT-005"],
+        needs: &[
+            "SOAP-001",
+            "CRED-ONP-001",
+            "CRED-CERT-001",
+            "CRED-CERT-007",
+            "WSSE-001",
+            "WSSE-010",
+            "RSTR-010",
+            "CRED-CERT-005",
+        ],
         examples: &[
             Example::request(
                 Step::Policies,
@@ -455,7 +464,17 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Send each element where the specification has it, without text between elements.",
         hresult: None,
         check: Check::Soap(|_, cx| as_declared(cx, "SOAP-021")),
-        needs: &["SOAP-001", "RSTR-002", "WSTEP-REQ-017", "WSTEP-RESP-006", "FAULT-004", "XFAULT-006"],
+        needs: &[
+            "SOAP-001",
+            "RST-001",
+            "RSTR-002",
+            "RSTR-007",
+            "WSTEP-REQ-007",
+            "WSTEP-REQ-017",
+            "WSTEP-RESP-006",
+            "FAULT-004",
+            "XFAULT-006",
+        ],
         examples: &[
             Example::request(
                 Step::Token,

@@ -12,7 +12,48 @@ macro_rules! poll {
     };
 }
 
+/// All that a Poll can have (DMClient's own documentation).
+const SETTINGS: [&str; 8] = [
+    "NumberOfFirstRetries",
+    "IntervalForFirstSetOfRetries",
+    "NumberOfSecondRetries",
+    "IntervalForSecondSetOfRetries",
+    "NumberOfRemainingScheduledRetries",
+    "IntervalForRemainingScheduledRetries",
+    "PollOnLogin",
+    "AllUsersPollOnFirstLogin",
+];
+
 pub(super) static RULES: &[Rule] = &[
+    Rule {
+        id: "PROV-DM-021",
+        name: "unknown-poll-setting",
+        severity: Severity::INFO,
+        subject: Subject::Server,
+        requirement: "Poll has the settings that the device knows, spelled so.",
+        cites: &[Cite::should(Spec::MsMde2, "2.2.9.3", "NumberOfFirstRetries")],
+        consequence: "The device does not know the setting: it is ignored, or the document fails.",
+        remedy: "Correct the name's spelling; letters' case counts.",
+        hresult: None,
+        check: Check::Provisioning(|doc, cx| {
+            let providers = doc.providers();
+            let polls: Vec<_> = providers.iter().flat_map(|p| p.children_of("Poll")).collect();
+            if polls.is_empty() {
+                return Verdict::Skip;
+            }
+            let parms = polls.iter().flat_map(Characteristic::parms);
+            let unknown = parms.filter(|(name, _)| !SETTINGS.contains(&name.as_str())).take(8);
+            Verdict::from_evidence(
+                unknown.map(|(name, f)| cx.provisioned(&f.spot, "a known setting", name)).collect(),
+            )
+        }),
+        needs: &["PROV-003", "PROV-002"],
+        examples: &[Example::provisioning(
+            "…/characteristic[Poll]/parm[PollOnLogin]/@name",
+            Change::Set("PollOnLogon"),
+        )],
+        since: "0.1.0",
+    },
     Rule {
         id: "PROV-DM-004",
         name: "all-schedules-off",

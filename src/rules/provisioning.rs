@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::check::{Check, Verdict};
 use super::rule::{Change, Example, Rule, Severity, Subject};
 use super::spec::{Cite, Spec};
-use crate::message::{Characteristic, Field, Provisioning, Spot};
-use crate::xml::Element;
+use crate::message::{Characteristic, Field, Provisioning, Spot, value_of};
+use crate::xml::{Element, Namespace};
 
 macro_rules! app {
     ($name:literal) => {
@@ -50,7 +50,7 @@ pub(super) static RULES: &[Rule] = &[
         name: "unknown-element",
         severity: Severity::WARNING,
         subject: Subject::Server,
-        requirement: "The document has characteristic and parm elements only, each with its type or name.",
+        requirement: "The document has characteristic and parm elements only, in no namespace, each with its type or name.",
         cites: &[Cite::should(
             Spec::MsMde2,
             "2.2.9.1",
@@ -61,10 +61,20 @@ pub(super) static RULES: &[Rule] = &[
         hresult: Some(0x8018_0022),
         check: Check::Provisioning(|doc, cx| {
             let Some(root) = doc.root() else { return Verdict::Skip };
-            let unknown = root.descendants().filter(|e| match e.local() {
-                "characteristic" => e.attribute("type").is_none(),
-                "parm" => e.attribute("name").is_none(),
-                _ => true,
+            let named =
+                |e: &Element<'_>, name| e.attribute(name).is_some_and(|a| *a.namespace() == Namespace::None);
+            // Under a parent in some namespace, the mistake is the parent's.
+            let foreign = |e: &Element<'_>| {
+                let above = e.parent().map_or("", |p| p.namespace().uri());
+                e.namespace().uri() != above || *e.namespace() == Namespace::Undeclared
+            };
+            let unknown = std::iter::once(root).chain(root.descendants()).filter(|e| {
+                let known = match e.local() {
+                    "characteristic" => named(e, "type"),
+                    "parm" => named(e, "name") && e.attributes().all(|a| *a.namespace() == Namespace::None),
+                    _ => e.id() == root.id(),
+                };
+                !known || foreign(e)
             });
             Verdict::from_evidence(
                 unknown
@@ -130,11 +140,8 @@ pub(super) static RULES: &[Rule] = &[
             let mut judged = false;
             let mut evidence = Vec::new();
             for parm in root.descendants().filter(|e| e.local() == "parm") {
-                let (Some(kind), Some(value)) =
-                    (parm.attribute("datatype"), Field::attribute(&parm, "value"))
-                else {
-                    continue;
-                };
+                let Some(kind) = parm.attribute("datatype") else { continue };
+                let value = value_of(&parm);
                 judged = true;
                 if evidence.len() == MANY {
                     break;

@@ -80,9 +80,14 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "See whether the message was cut; indefinite lengths (BER) are not accepted either.",
         hresult: NOT_ELIGIBLE,
         check: Check::Renewal(|m, cx| {
-            let (Some(token), Some(der)) = (&m.token, &m.der) else { return Verdict::Skip };
+            let Some(token) = m.token.as_ref().filter(|token| !token.value.is_empty()) else {
+                return Verdict::Skip;
+            };
             Verdict::check(m.signed.is_some(), || {
-                let found = format!("{} bytes of something else", der.len());
+                let found = match &m.der {
+                    Some(der) => format!("{} bytes of something else", der.len()),
+                    None => "text that is not base64".to_owned(),
+                };
                 cx.fail(&token.value.spot, "SignedData around a PKCS#10", found)
             })
         }),
@@ -259,7 +264,8 @@ pub(super) static RULES: &[Rule] = &[
                 "ApplicationVersion",
                 "DeviceID",
             ];
-            let absent: Vec<_> = ITEMS.into_iter().filter(|name| m.item(name).is_none()).collect();
+            let absent: Vec<_> =
+                ITEMS.into_iter().filter(|name| m.item(name).is_none_or(|f| f.value.is_empty())).collect();
             Verdict::check(absent.is_empty(), || {
                 let context = m.context.as_ref().unwrap_or(&m.spot);
                 cx.fail(&context.missing("ContextItem"), absent.join(", "), "absent")

@@ -6,7 +6,7 @@ use super::rule::{Change, Example, Rule, Severity, Step, Subject};
 use super::schema::breaches;
 use super::spec::{Cite, Spec};
 use crate::event::{From, Side, header};
-use crate::message::{Content, Field, Kind, Soap, SoapVersion, names};
+use crate::message::{Content, Field, Kind, Soap, SoapVersion, Spot, names};
 use crate::xml::{Defect, DefectKind, Document};
 
 pub(super) static RULES: &[Rule] = &[
@@ -142,7 +142,14 @@ pub(super) static RULES: &[Rule] = &[
         consequence: "Devices find a success all the same, but not a fault.",
         remedy: "Use the namespace http://www.w3.org/2003/05/soap-envelope.",
         hresult: None,
-        check: Check::Soap(|soap, cx| {
+        check: Check::Xml(|document, cx| {
+            let Some(soap) = &cx.message.soap else {
+                // A message all the same, for who looks for it anywhere.
+                let bare = matches!(cx.message.content, Content::Provisioning(_));
+                let root = document.root().filter(|_| !bare && expected_action(cx.message.kind).is_some());
+                return root
+                    .map_or(Verdict::Skip, |root| cx.fail(&Spot::tag(&root), "Envelope", root.local()));
+            };
             let found = match soap.version {
                 SoapVersion::Soap12 => return Verdict::Pass,
                 SoapVersion::Soap11 => names::SOAP11,
@@ -215,8 +222,18 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Send the Action that belongs to this message; letters' case counts.",
         hresult: None,
         check: Check::Soap(|soap, cx| {
-            let Some(expected) = expected_action(cx.message.kind) else { return Verdict::Skip };
             let found = soap.action.as_ref();
+            let Some(expected) = expected_action(cx.message.kind) else {
+                // An Action of ours, and nothing in the Body that is known.
+                let named = found.filter(|f| cx.message.kind == Kind::Other && is_request_action(&f.value));
+                return named.map_or(Verdict::Skip, |f| {
+                    cx.fail(
+                        &soap.envelope,
+                        format!("the message of {}", f.value),
+                        "something else in the Body",
+                    )
+                });
+            };
             if found.is_some_and(|f| f.value == expected) {
                 return Verdict::Pass;
             }
@@ -255,7 +272,7 @@ pub(super) static RULES: &[Rule] = &[
             }
             Verdict::from_evidence(evidence)
         }),
-        needs: &["SOAP-004"],
+        needs: &["SOAP-004", "SOAP-002"],
         examples: &[
             Example::response(Step::Discover, "Envelope/Header/Action/@mustUnderstand", Change::Delete),
             Example::request(Step::Discover, "Envelope/Header/To/@mustUnderstand", Change::Delete),
@@ -482,6 +499,11 @@ fn expected_answer(request: Kind) -> Option<(&'static str, Kind)> {
     })
 }
 
+/// Whether a request's Action is one of the three.
+pub(super) fn is_request_action(action: &str) -> bool {
+    [names::ACTION_DISCOVER, names::ACTION_GET_POLICIES, names::ACTION_RST].contains(&action)
+}
+
 pub(super) fn expected_action(kind: Kind) -> Option<&'static str> {
     Some(match kind {
         Kind::DiscoverRequest => names::ACTION_DISCOVER,
@@ -534,6 +556,6 @@ pub(super) fn is_https_url(url: &str) -> bool {
 }
 
 /// For rules that need the typed soap of the message.
-pub(super) fn header_spot(soap: &Soap) -> &crate::message::Spot {
+pub(super) fn header_spot(soap: &Soap) -> &Spot {
     soap.header.as_ref().unwrap_or(&soap.envelope)
 }

@@ -9,8 +9,14 @@ use crate::event::Time;
 
 const HOUR: i64 = 3_600_000;
 
-/// A JSON Web Token of an hour's life for the enrollment server `audience`.
-pub fn entra_token(user: &str, audience: &str, now: Time, key: &Key) -> Result<String, KeyError> {
+/// A JSON Web Token of an hour's life for the enrollment server `audience`; `device` tells one of the user's devices
+/// from another.
+pub fn entra_token(
+    (user, device): (&str, &str),
+    audience: &str,
+    now: Time,
+    key: &Key,
+) -> Result<String, KeyError> {
     let tenant = uuid(&[b"tenant", user.rsplit('@').next().unwrap_or_default().as_bytes()]);
     let seconds = |at: Time| at.0.div_euclid(1000);
     let header = serde_json::json!({ "typ": "JWT", "alg": "RS256", "kid": "simulation" });
@@ -21,7 +27,7 @@ pub fn entra_token(user: &str, audience: &str, now: Time, key: &Key) -> Result<S
         "nbf": seconds(now),
         "exp": seconds(now.plus_millis(HOUR)),
         "appid": "29d9ed98-a469-4536-ade2-f981bc1d605e",
-        "deviceid": uuid(&[b"device", user.as_bytes()]).to_string(),
+        "deviceid": uuid(&[b"device", device.as_bytes()]).to_string(),
         "oid": uuid(&[b"object", user.as_bytes()]).to_string(),
         "scp": "mdm_delegation",
         "tid": tenant.to_string(),

@@ -78,6 +78,11 @@ pub fn of(golden: Golden) -> Vec<Event> {
     play(golden, SEED, None)
 }
 
+/// The same way with another device.
+pub fn of_another(golden: Golden, seed: u64) -> Vec<Event> {
+    play(golden, seed, None)
+}
+
 /// The golden with a rule's example made on it. `None` when the edit's place is not there.
 pub fn with_edit(golden: Golden, edit: &Edit) -> Option<Vec<Event>> {
     match *edit {
@@ -160,8 +165,9 @@ impl Scene {
         let leaf = authority.server_certificate(&names, &Key::from_pem(SERVER_KEY)?, START)?;
         let chain = vec![leaf, authority.root().clone()];
         let other = Key::from_pem(OTHER_KEY)?;
+        let device = if seed == SEED { USER.to_owned() } else { format!("device {seed}") };
         let proof = match golden {
-            Golden::Entra => Proof::Entra(entra_token(USER, PUBLIC, START, &other)?),
+            Golden::Entra => Proof::Entra(entra_token((USER, &device), PUBLIC, START, &other)?),
             Golden::Certificate => Proof::Certificate(Holder {
                 certificate: authority.issue("Bulk enrollment", &other.public(), START, None)?.client,
                 key: Arc::new(other),

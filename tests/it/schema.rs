@@ -44,7 +44,7 @@ fn messages() -> Vec<(Arc<Exchange>, Side)> {
     found
 }
 
-fn body(exchange: &mut Exchange, side: Side) -> &mut Body {
+pub(crate) fn body(exchange: &mut Exchange, side: Side) -> &mut Body {
     match side {
         Side::Request => &mut exchange.request.body,
         Side::Response => &mut exchange.response.as_mut().unwrap().body,

@@ -138,12 +138,13 @@ async fn every_way_to_enroll_works_over_tls_and_the_certificate_can_be_renewed()
     assert_ne!(renewed.provision.unwrap().certificate, certificate);
 
     let origin = format!("https://localhost:{}", server.address.port());
-    let token = entra_token("anna@contoso.example", &origin, now(), &key("server")).unwrap();
+    let token = entra_token(("anna@contoso.example", "d1"), &origin, now(), &key("server")).unwrap();
     let entra = server.enroll(&of(Proof::Entra(token)), |_| {}).await;
     assert!(entra.succeeded(), "{:#?}", entra.steps);
     assert_eq!(steps(&entra)[..2], [Step::Terms, Step::Discover]);
     let token =
-        entra_token("anna@contoso.example", "https://elsewhere.example", now(), &key("server")).unwrap();
+        entra_token(("anna@contoso.example", "d1"), "https://elsewhere.example", now(), &key("server"))
+            .unwrap();
     assert_eq!(failure(&server.enroll(&of(Proof::Entra(token)), |_| {}).await), (Step::Terms, None));
 
     // A user for whom it is another way than for everybody else.

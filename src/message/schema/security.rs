@@ -65,7 +65,7 @@ static TIMESTAMP: Type = sequence("Timestamp", &[opt("Created", &TIME), opt("Exp
     .with(ID)
     .with_others();
 /// xs:string in the schema; its text asks for xs:dateTime.
-static TIME: Type = simple("AttributedDateTime", Simple::Text).with(ID).with_others();
+static TIME: Type = simple("AttributedDateTime", Simple::DateTime).with(ID).with_others();
 
 const DS_ID: &[Attribute] = &[attribute("Id", Simple::Id)];
 static SIGNATURE: Type = sequence(

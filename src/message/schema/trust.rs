@@ -21,11 +21,18 @@ pub(super) static GLOBALS: &[Global] = &[
     Global { namespace: names::AUTHORIZATION, element: one("AdditionalContext", &CONTEXT) },
 ];
 
-/// The schema leaves the content open: the rules on its parts say more.
-static TOKEN: Type = sequence("SecurityToken", &[])
-    .then(Rest::Any)
-    .with(const { &[attribute("Context", Simple::Uri)] })
-    .with_others();
+/// The schema leaves the content open, and WS-Trust's text has each of these once: the rules on its parts say more.
+static TOKEN: Type = all(
+    "SecurityToken",
+    &[
+        opt("TokenType", &TOKEN_TYPE),
+        opt("RequestType", &REQUEST_TYPE),
+        opt("RequestedSecurityToken", &REQUESTED),
+    ],
+)
+.then(Rest::Any)
+.with(const { &[attribute("Context", Simple::Uri)] })
+.with_others();
 static COLLECTION: Type =
     sequence("ResponseCollection", &[many("RequestSecurityTokenResponse", &TOKEN)]).with_others();
 static REQUESTED: Type = sequence("RequestedSecurityToken", &[]).then(Rest::One);

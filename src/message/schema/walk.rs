@@ -82,6 +82,10 @@ impl Walker {
             self.add(Spot::tag(element), &about, global.namespace, shown(namespace));
             return self.global(element, global);
         }
+        if let Some(global) = misplaced(element) {
+            let about = About { wrong: Wrong::OtherNamespace, within: global.element.kind.name, child: "" };
+            self.add(Spot::tag(element), &about, global.namespace, shown(namespace));
+        }
         self.global_attributes(element);
         for child in element.children() {
             self.lax(&child);
@@ -250,7 +254,7 @@ impl Walker {
                 (None, Some((_, name, simple))) if kind.other_attributes && foreign => {
                     self.global_attribute(element, (name, *simple), &value);
                 }
-                (None, _) if kind.other_attributes && foreign => {}
+                (None, _) if kind.other_attributes && foreign && !is_ours(kind, local) => {}
                 (None, _) => {
                     // Without its prefix it means nothing to a validator; devices' and servers' readers may take it.
                     nil |= local == "nil" && matches!(value.trim(), "true" | "1");
@@ -295,6 +299,25 @@ impl Walker {
     }
 }
 
+/// What an element would be in another namespace than it is in: a header block, a fault, a part of a credential or of a
+/// token message. Under a parent in the same namespace, the mistake is the parent's.
+fn misplaced(element: &Element<'_>) -> Option<&'static Global> {
+    const PARENTS: &[&str] = &[
+        "Header",
+        "Body",
+        "Security",
+        "UsernameToken",
+        "KeyInfo",
+        "SecurityTokenReference",
+        "RequestSecurityToken",
+        "RequestSecurityTokenResponse",
+        "RequestedSecurityToken",
+        "Detail",
+    ];
+    let parent = element.parent().filter(|p| p.namespace() != element.namespace())?;
+    globals().filter(|_| PARENTS.contains(&parent.local())).find(|g| g.element.name == element.local())
+}
+
 /// How a child is the one that is declared.
 #[derive(Clone, Copy, PartialEq)]
 enum Fit {
@@ -326,6 +349,11 @@ fn find(
         }
     }
     None
+}
+
+/// An attribute that means something here, were it not in another namespace.
+fn is_ours(kind: &Type, local: &str) -> bool {
+    local == "mustUnderstand" || kind.attributes.iter().any(|a| a.name == local)
 }
 
 fn is_declaration(attribute: &Attribute<'_>) -> bool {

@@ -1,0 +1,23 @@
+//! An exchange's bytes through redaction: it ends, what it leaves can be redacted again, and a password that is whole
+//! in its element is gone.
+#![no_main]
+
+use enrollscope::redact::{Key, Level, Redactor};
+use enrollscope_fuzz::{exchange, write};
+use libfuzzer_sys::fuzz_target;
+
+const PASSWORD: &str = "Zq7vKpl4ntedxW9s3crEtQz";
+
+fuzz_target!(init: write("redact"), |data: &[u8]| {
+    let redactor = Redactor::new(Level::Secrets, false, Key::new(&[7; 32]));
+    let mut exchange = exchange(data);
+    let planted = format!("<Password>{PASSWORD}</Password>");
+    let body = [planted.as_bytes(), &exchange.request.body.bytes].concat();
+    exchange.request.body.length = body.len() as u64;
+    exchange.request.body.bytes = body.into();
+    redactor.exchange(&mut exchange);
+    let left = |bytes: &[u8]| bytes.windows(PASSWORD.len()).any(|w| w == PASSWORD.as_bytes());
+    assert!(!left(&exchange.request.body.bytes), "a password is left");
+    redactor.exchange(&mut exchange);
+    let _ = redactor.text(data);
+});
