@@ -10,13 +10,16 @@ const PASSWORD: &str = "Zq7vKpl4ntedxW9s3crEtQz";
 
 fuzz_target!(init: write("redact"), |data: &[u8]| {
     let redactor = Redactor::new(Level::Secrets, false, Key::new(&[7; 32]));
+    let left = |bytes: &[u8]| bytes.windows(PASSWORD.len()).any(|w| w == PASSWORD.as_bytes());
+    if left(data) {
+        return; // Within other letters it is no password.
+    }
     let mut exchange = exchange(data);
     let planted = format!("<Password>{PASSWORD}</Password>");
     let body = [planted.as_bytes(), &exchange.request.body.bytes].concat();
     exchange.request.body.length = body.len() as u64;
     exchange.request.body.bytes = body.into();
     redactor.exchange(&mut exchange);
-    let left = |bytes: &[u8]| bytes.windows(PASSWORD.len()).any(|w| w == PASSWORD.as_bytes());
     assert!(!left(&exchange.request.body.bytes), "a password is left");
     redactor.exchange(&mut exchange);
     let _ = redactor.text(data);

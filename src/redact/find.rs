@@ -106,78 +106,174 @@ fn lexical(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let lower = text.to_ascii_lowercase();
     for name in SECRET_NAMES {
+        let mut pass = Pass::new(text, name);
         for at in memmem::find_iter(&lower, &name.to_ascii_lowercase()) {
-            found.extend(value_at(text, at, name));
+            found.extend(pass.value_at(at));
         }
     }
     // Entities are never resolved, and may hold anything.
-    for at in memmem::find_iter(&lower, b"<!doctype") {
+    for (number, at) in memmem::find_iter(&lower, b"<!doctype").enumerate() {
+        if number == MAX_DOCTYPES {
+            found.push(at + "<!doctype".len()..text.len());
+            break;
+        }
         let end =
             lower.get(at..).and_then(|rest| memmem::find(rest, b"]>").or_else(|| memmem::find(rest, b">")));
         found.extend(literals(text, at..end.map_or(text.len(), |end| at + end)));
     }
     // A token in a security header that does not parse: between the tags, before the Body begins.
     let body = memmem::find(&lower, b"body").unwrap_or(text.len());
+    let mut pass = Pass::new(text, "BinarySecurityToken");
     for at in memmem::find_iter(&lower, b"binarysecuritytoken").take_while(|at| *at < body) {
-        let token = content_span(text, at, "BinarySecurityToken");
-        let public = token.as_ref().and_then(|span| std::str::from_utf8(text.get(span.clone())?).ok());
+        pass.reach(at);
+        let Some(token) = pass.content(at) else { continue };
+        let public = text.get(token.clone()).and_then(|t| std::str::from_utf8(t).ok());
         if !public.is_some_and(is_certificate) {
-            found.extend(element_content(text, at, "BinarySecurityToken"));
+            found.extend(without_markup(text, token));
         }
     }
     found
 }
 
+/// No document has more than one; behind so many all is secret.
+const MAX_DOCTYPES: usize = 8;
+
 fn is_certificate(base64: &str) -> bool {
     decode_base64(base64).is_some_and(|der| Certificate::read(&der).is_some())
 }
 
-fn value_at(text: &[u8], at: usize, name: &str) -> Vec<Range<usize>> {
-    let before = at.checked_sub(1).and_then(|i| text.get(i)).copied();
-    if let Some(b'<' | b':') = before {
-        return element_content(text, at, name);
-    }
-    beside(text, at, name).map(|span| without_markup(text, span)).unwrap_or_default()
+/// A walk over the places of one name, in their order. What it remembers keeps it linear, however often the name is
+/// there and whatever is missing around it.
+struct Pass<'t> {
+    text: &'t [u8],
+    name: &'static str,
+    /// How far it has looked, and the last `<`, and the last blank or `>`, before that.
+    seen: usize,
+    open: Option<usize>,
+    stop: Option<usize>,
+    /// The next `>` from there on; the text's length when there is none.
+    close: usize,
+    /// The next `value` behind the last tag that was looked at, and the one told last.
+    value: usize,
+    told: Option<usize>,
+    /// Where the last element's content, and the last bare value, ended.
+    element: usize,
+    bare: usize,
 }
 
-/// The value that stands beside the name rather than inside an element of it.
-fn beside(text: &[u8], at: usize, name: &str) -> Option<Range<usize>> {
-    let end = at + name.len();
-    let before = at.checked_sub(1).and_then(|i| text.get(i)).copied();
-    let after = text.get(end).copied();
-    match (before, after) {
-        // "NAME": "value" in JSON.
-        (Some(b'"'), Some(b'"')) if is_member(text.get(end + 1..)?) => {
-            let colon = end + 1 + text.get(end + 1..)?.iter().position(|b| *b == b':')?;
-            let open = colon + 1 + text.get(colon + 1..)?.iter().position(|b| *b == b'"')?;
-            let inner = text.get(open + 1..)?;
-            let mut escaped = false;
-            let close = inner.iter().position(|b| {
-                let closes = *b == b'"' && !escaped;
-                escaped = *b == b'\\' && !escaped;
-                closes
-            });
-            Some(open + 1..open + 1 + close.unwrap_or(inner.len()))
-        }
-        // name="NAME": the value is in the same tag.
-        (Some(b'"' | b'\''), Some(b'"' | b'\'')) => {
-            let open = text.get(..at)?.iter().rposition(|b| *b == b'<').unwrap_or(0);
-            let close = text.get(end..)?.iter().position(|b| *b == b'>').map_or(text.len(), |p| end + p);
-            // The `>` may stand inside the value's quotes: the quotes decide.
-            let value = find(text, b"value", open).filter(|v| *v < close)?;
-            quoted(text, value + "value".len())
-        }
-        // NAME="value" as an attribute, NAME=value in a form.
-        (_, Some(b'=')) => match text.get(end + 1) {
-            Some(b'"' | b'\'') => quoted(text, end),
-            _ => {
-                let start = end + 1;
-                let stop = |b: &u8| matches!(b, b'&' | b' ' | b'\r' | b'\n' | b'<' | b'"' | b';');
-                let length = text.get(start..)?.iter().position(stop).unwrap_or(text.len() - start);
-                Some(start..start + length)
+impl<'t> Pass<'t> {
+    fn new(text: &'t [u8], name: &'static str) -> Self {
+        let (open, stop, told) = (None, None, None);
+        Self { text, name, seen: 0, open, stop, close: 0, value: 0, told, element: 0, bare: 0 }
+    }
+
+    /// Goes on to the next place.
+    fn reach(&mut self, at: usize) {
+        for (place, byte) in self.text.iter().enumerate().take(at).skip(self.seen) {
+            match byte {
+                b'<' => self.open = Some(place),
+                b'>' => self.stop = Some(place),
+                blank if blank.is_ascii_whitespace() => self.stop = Some(place),
+                _ => {}
             }
-        },
-        _ => None,
+        }
+        self.seen = at;
+        if self.close < at || at == 0 {
+            let rest = self.text.get(at..).unwrap_or_default();
+            self.close = memchr::memchr(b'>', rest).map_or(self.text.len(), |p| at + p);
+        }
+    }
+
+    fn value_at(&mut self, at: usize) -> Vec<Range<usize>> {
+        self.reach(at);
+        let before = at.checked_sub(1).and_then(|i| self.text.get(i)).copied();
+        let span = match before {
+            Some(b'<' | b':') => self.content(at),
+            _ => self.beside(at),
+        };
+        span.map(|span| without_markup(self.text, span)).unwrap_or_default()
+    }
+
+    /// The value that stands beside the name rather than inside an element of it.
+    fn beside(&mut self, at: usize) -> Option<Range<usize>> {
+        let text = self.text;
+        let end = at + self.name.len();
+        let before = at.checked_sub(1).and_then(|i| text.get(i)).copied();
+        let after = text.get(end).copied();
+        match (before, after) {
+            // "NAME": "value" in JSON.
+            (Some(b'"'), Some(b'"')) if is_member(text.get(end + 1..)?) => {
+                let colon = end + 1 + text.get(end + 1..)?.iter().position(|b| *b == b':')?;
+                let open = colon + 1 + text.get(colon + 1..)?.iter().position(|b| *b == b'"')?;
+                let inner = text.get(open + 1..)?;
+                let mut escaped = false;
+                let close = inner.iter().position(|b| {
+                    let closes = *b == b'"' && !escaped;
+                    escaped = *b == b'\\' && !escaped;
+                    closes
+                });
+                Some(open + 1..open + 1 + close.unwrap_or(inner.len()))
+            }
+            // name="NAME": the value is in the same tag.
+            (Some(b'"' | b'\''), Some(b'"' | b'\'')) => {
+                let open = self.open.unwrap_or(0);
+                if self.value < open || self.value == 0 {
+                    self.value = find(text, b"value", open).unwrap_or(text.len());
+                }
+                // The `>` may stand inside the value's quotes: the quotes decide.
+                let value = Some(self.value).filter(|v| *v < self.close && self.told != Some(*v))?;
+                self.told = Some(value);
+                quoted(text, value + "value".len())
+            }
+            // NAME="value" as an attribute, NAME=value in a form.
+            (_, Some(b'=')) => match text.get(end + 1) {
+                Some(b'"' | b'\'') => quoted(text, end),
+                // Within another's value it ends where that ends.
+                _ if at < self.bare => None,
+                _ => {
+                    let start = end + 1;
+                    let stop = |b: &u8| matches!(b, b'&' | b' ' | b'\r' | b'\n' | b'<' | b'"' | b';');
+                    let length = text.get(start..)?.iter().position(stop).unwrap_or(text.len() - start);
+                    self.bare = start + length;
+                    Some(start..start + length)
+                }
+            },
+            _ => None,
+        }
+    }
+
+    /// What stands between `<…NAME…>` and `</…NAME`; to the end when that does not come. What begins inside of
+    /// another's content ends where that ends, and is left out.
+    fn content(&mut self, at: usize) -> Option<Range<usize>> {
+        let text = self.text;
+        let after = text.get(at + self.name.len()).copied();
+        let is_name = matches!(after, None | Some(b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n'));
+        // An end tag's name is no beginning.
+        let open = self.open.filter(|open| self.stop.is_none_or(|stop| stop < *open))?;
+        if !is_name || text.get(open + 1) == Some(&b'/') || self.close < self.element {
+            return None;
+        }
+        if self.close == text.len() {
+            let start = (at + self.name.len()).max(self.element);
+            self.element = text.len();
+            return Some(start..text.len());
+        }
+        if text.get(self.close - 1) == Some(&b'/') {
+            return None;
+        }
+        let start = self.close + 1;
+        let (mut from, mut tag) = (start, None);
+        let mut span = start..text.len();
+        while let Some(end) = find(text, self.name.as_bytes(), from) {
+            tag = text.get(from..end).and_then(|part| memchr::memrchr(b'<', part)).map(|p| from + p).or(tag);
+            if let Some(tag) = tag.filter(|t| text.get(t + 1) == Some(&b'/')) {
+                span.end = tag;
+                break;
+            }
+            from = end + 1;
+        }
+        self.element = span.end;
+        Some(span)
     }
 }
 
@@ -197,40 +293,6 @@ fn quoted(text: &[u8], from: usize) -> Option<Range<usize>> {
     let start = from + quote_at + 1;
     let length = text.get(start..)?.iter().position(|b| *b == quote).unwrap_or(text.len() - start);
     Some(start..start + length)
-}
-
-/// What stands between `<…NAME…>` and `</…NAME`; to the end when that does not come.
-fn element_content(text: &[u8], at: usize, name: &str) -> Vec<Range<usize>> {
-    content_span(text, at, name).map(|span| without_markup(text, span)).unwrap_or_default()
-}
-
-fn content_span(text: &[u8], at: usize, name: &str) -> Option<Range<usize>> {
-    // An end tag's name is no beginning.
-    let open = text.get(..at)?.iter().rposition(|b| *b == b'<')?;
-    let after = text.get(at + name.len()).copied();
-    let is_name = matches!(after, None | Some(b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n'));
-    let prefix = text.get(open + 1..at)?;
-    if !is_name
-        || prefix.first() == Some(&b'/')
-        || prefix.iter().any(|b| b.is_ascii_whitespace() || *b == b'>')
-    {
-        return None;
-    }
-    let close = text.get(at..)?.iter().position(|b| *b == b'>').map(|p| at + p);
-    let Some(close) = close else { return Some(at + name.len()..text.len()) };
-    if text.get(close - 1) == Some(&b'/') {
-        return None;
-    }
-    let start = close + 1;
-    let mut from = start;
-    while let Some(end) = find(text, name.as_bytes(), from) {
-        let tag = text.get(..end)?.iter().rposition(|b| *b == b'<').filter(|t| *t >= start);
-        if let Some(tag) = tag.filter(|t| text.get(t + 1) == Some(&b'/')) {
-            return Some(start..tag);
-        }
-        from = end + 1;
-    }
-    Some(start..text.len())
 }
 
 /// The parts of a text that are no markup: tags and references stay, so that the text parses as before.

@@ -251,3 +251,29 @@ fn the_tokens_of_every_flow_leave_no_trace() {
 fn contains(haystack: &[u8], needle: &str) -> bool {
     haystack.windows(needle.len()).any(|w| w == needle.as_bytes())
 }
+
+#[test]
+fn a_text_of_nothing_but_secrets_costs_its_length_and_not_its_square() {
+    let patterns = [
+        "<Password>",
+        "<x:Password",
+        ":Password",
+        "Password=",
+        "Password ",
+        "<Password/>",
+        "<a name=\"Password\">",
+        "<a name=\"Password\"",
+        "name=\"Password\" ",
+        "\"Password\":\"",
+        "<Password>Password",
+        "<!DOCTYPE a ",
+        "<BinarySecurityToken>",
+    ];
+    let redactor = redactor();
+    for pattern in patterns {
+        let text = pattern.repeat((1 << 20) / pattern.len());
+        let started = std::time::Instant::now();
+        redactor.text(text.as_bytes());
+        assert!(started.elapsed().as_secs() < 10, "{pattern}: {:?}", started.elapsed());
+    }
+}
