@@ -8,6 +8,7 @@ use memchr::memmem;
 use super::find::{secrets, whole_values};
 use super::forms::{forms, replace};
 use super::mask::Key;
+use super::token::wrapped;
 use crate::event::{Body, Exchange, Header};
 use crate::message::{
     Credential, Kind, SignatureState, decode_base64, decode_content, kind_of, read_request,
@@ -177,6 +178,7 @@ impl Redactor {
             let Some(value) = text.get(span.clone()) else { continue };
             let masked = self.key.placeholder(value);
             learn(known, value, &masked);
+            learn_inside(known, value, &masked);
             if let Some(target) = out.get_mut(span) {
                 target.copy_from_slice(&masked);
             }
@@ -376,6 +378,14 @@ fn withhold(exchange: &mut Exchange) {
 }
 
 /// Remembers a secret, without its surrounding whitespace, for the sweep.
+/// A token in base64 is the same secret as what is inside.
+fn learn_inside(known: &mut Vec<Pair>, value: &[u8], masked: &[u8]) {
+    if let Some((value, masked)) = wrapped(value, masked) {
+        learn(known, &value, &masked);
+        learn_inside(known, &value, &masked);
+    }
+}
+
 fn learn(known: &mut Vec<Pair>, value: &[u8], masked: &[u8]) {
     let start = value.len() - value.trim_ascii_start().len();
     let end = start + value.trim_ascii().len();

@@ -240,3 +240,42 @@ proptest::proptest! {
         proptest::prop_assert_eq!(kinds(text.as_bytes()), kinds(&masked));
     }
 }
+
+/// Written otherwise than we write them: padded, which the form of a JSON Web Token does not know.
+#[test]
+fn a_token_that_is_oddly_written_keeps_its_length() {
+    let part = |text: &str| base64::engine::general_purpose::URL_SAFE.encode(text);
+    let jwt = format!("{}.{}.c2lnbmF0dXJl", part("{\"alg\":\"RS256\"}"), part("{\"upn\":\"ab@b.example\"}"));
+    assert!(jwt.contains('='));
+    for token in [jwt.clone(), STANDARD.encode(&jwt), format!(" {jwt}\n"), jwt.replace('=', "")] {
+        let text = format!("<wsse:Password>{token}</wsse:Password>");
+        assert_eq!(redactor().text(text.as_bytes()).len(), text.len(), "{token}");
+    }
+}
+
+/// A server's error text often has the token that it did not like, without the base64 around it.
+#[test]
+fn a_wrapped_token_is_known_without_its_wrapping() {
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let jwt =
+        format!("{}.{}.{}", part("{\"alg\":\"RS256\"}"), part("{\"upn\":\"a@b.example\"}"), part(SECRET));
+    for token in [jwt, format!("opaque {SECRET} of ours")] {
+        let header = format!(
+            "<s:Envelope xmlns:s=\"s\"><s:Header><Security><BinarySecurityToken>{}</BinarySecurityToken></Security>\
+             </s:Header><s:Body/></s:Envelope>",
+            STANDARD.encode(&token)
+        );
+        let mut exchange = Exchange {
+            request: Request { body: Body::full(header), ..Request::default() },
+            response: Some(Response {
+                body: Body::full(format!("<Text>IDX10223: token: '{token}'</Text>")),
+                ..Response::default()
+            }),
+            ..Exchange::default()
+        };
+        redactor().exchange(&mut exchange);
+        let answer = exchange.response.unwrap().body.bytes;
+        let secret = token.rsplit('.').next().unwrap();
+        assert!(!appears(&answer, secret), "{}", String::from_utf8_lossy(&answer));
+    }
+}

@@ -36,9 +36,12 @@ const SHORTEST: usize = 24;
 const MAX_WRAPS: usize = 3;
 
 impl Key {
-    /// The placeholder of a credential: see [`Key::mask`] for texts without a structure.
+    /// The placeholder of a credential, of the same length: see [`Key::mask`] for texts without a structure.
     pub(super) fn placeholder(&self, secret: &[u8]) -> Vec<u8> {
-        self.unwrapped(secret, 0)
+        // A token that is written otherwise than ours would be (padded, with blanks) keeps no structure.
+        Some(self.unwrapped(secret, 0))
+            .filter(|m| m.len() == secret.len())
+            .unwrap_or_else(|| self.mask(secret))
     }
 
     fn unwrapped(&self, secret: &[u8], wraps: usize) -> Vec<u8> {
@@ -132,6 +135,16 @@ fn is_printable(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| {
         !text.is_empty() && !text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace())
     })
+}
+
+/// What a base64 credential holds, with its placeholder: a server's error page may have it without the wrapping.
+pub(super) fn wrapped(secret: &[u8], masked: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let inner = |bytes: &[u8]| {
+        let text = std::str::from_utf8(bytes).ok()?.trim_ascii();
+        (text.len() >= SHORTEST).then(|| decode_base64(text)).flatten().filter(|bytes| is_printable(bytes))
+    };
+    let (secret, masked) = (inner(secret)?, inner(masked)?);
+    (secret.len() == masked.len()).then_some((secret, masked))
 }
 
 #[cfg(test)]
