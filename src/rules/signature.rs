@@ -478,8 +478,8 @@ pub(super) static RULES: &[Rule] = &[
             "3.2.2",
             "use the result to confirm the SignatureValue over the SignedInfo element",
         )],
-        consequence: "The sender does not have the key of the certificate that it shows, and the server declines the message.",
-        remedy: "The message arrived unchanged: see which certificate the device was given, and whose key it has.",
+        consequence: "The server declines the message: it cannot tell that the sender has the key of the certificate it shows.",
+        remedy: "What is signed arrived unchanged: see whose key the device has, or what changed SignedInfo or its signature.",
         hresult: INVALID_SECURITY,
         check: Check::Signed(|signed, cx| {
             judge(signed.signature.as_ref(), cx, SignatureState::OtherKey, |signature| {

@@ -289,7 +289,8 @@ pub(super) static RULES: &[Rule] = &[
     Rule {
         id: "ENTRA-010",
         name: "terms-refused",
-        severity: Severity::ERROR,
+        // A refusal is a decision, and breaks no rule.
+        severity: Severity::INFO,
         subject: Subject::Server,
         requirement: "The terms of use end without error.",
         cites: &[Cite::observed(
@@ -298,7 +299,7 @@ pub(super) static RULES: &[Rule] = &[
             "With error=invalid_request, unauthorized_client, access_denied or server_error the enrollment ends.",
         )],
         consequence: "The device does not begin to enroll; the user sees the error of the join.",
-        remedy: "Read error_description: the token, its audience or the tenant's set-up does not suit the server.",
+        remedy: "Go by the error: access_denied is the user's decision, else the token or its audience does not suit.",
         hresult: None,
         check: Check::TermsAnswer(|answer, cx| {
             let Some(answer) = answer else { return Verdict::Skip };
@@ -310,7 +311,9 @@ pub(super) static RULES: &[Rule] = &[
                 (None, true) => "IsAccepted is not true".to_owned(),
                 (None, false) => return Verdict::Pass,
             };
-            cx.fail_head("Location", "IsAccepted=true", found)
+            let user = declined || answer.error.as_deref() == Some("access_denied");
+            let verdict = cx.fail_head("Location", "IsAccepted=true", found);
+            if user { verdict.with_subject(Subject::Identity) } else { verdict }
         }),
         needs: &["ENTRA-002"],
         examples: &[
