@@ -32,6 +32,8 @@ const QUEUE: usize = 1_024;
 const FRAME: Duration = Duration::from_millis(33);
 /// Between two looks at the recording's state.
 const STATUS: Duration = Duration::from_millis(500);
+/// How long the screen may take to be left in order once the process is asked to end.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Taking in updates is interrupted after so long, so that keys are answered.
 const BATCH: Duration = Duration::from_millis(25);
 
@@ -87,6 +89,7 @@ pub fn theme(colour: bool) -> Theme {
 ///
 /// # Errors
 /// No thread could be started.
+#[expect(clippy::exit, reason = "nobody is left who could return")]
 pub fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::<AtomicBool>::default();
     let flag = Arc::clone(&stop);
@@ -94,6 +97,11 @@ pub fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         if runtime.block_on(asked_to_end()).is_ok() {
             flag.store(true, Ordering::Relaxed);
+            // A terminal that has gone away keeps the input library reading its end for ever, and nobody looks at the
+            // flag any more.
+            std::thread::sleep(FAREWELL);
+            leave();
+            std::process::exit(0);
         }
     })?;
     Ok(stop)
