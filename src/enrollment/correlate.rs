@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::row::{ADDRESS_WINDOW, Row, Thread, awaits, fits_user, pick, same_user, suits};
 use super::state::{Enrollment, EnrollmentId, Last, Outcome, stage_of};
+use super::ways::{MAX_KEYS, list_at, unlist_at};
 use crate::dialogue::Dialogue;
 use crate::event::{ConnectionId, ExchangeId, Time};
 use crate::message::{AuthPolicy, Kind};
@@ -14,8 +15,6 @@ use crate::message::{AuthPolicy, Kind};
 const MAX_ROWS: usize = 20_000;
 /// Attempts of one user behind one address that are kept apart; more of them share the last.
 const MAX_THREADS: usize = 64;
-/// Connections whose enrollment is remembered; beyond it all are forgotten, and users and addresses must do.
-const MAX_CONNECTIONS: usize = 65_536;
 /// Connections of one attempt that are remembered with it.
 const MAX_TIES: usize = 8;
 /// Exchanges of one attempt that can move with it when it is claimed.
@@ -81,11 +80,11 @@ pub struct Placement {
 pub struct Correlator {
     pub(super) rows: BTreeMap<EnrollmentId, Row>,
     next: u64,
-    by_connection: HashMap<ConnectionId, EnrollmentId>,
+    pub(super) by_connection: HashMap<ConnectionId, EnrollmentId>,
     /// Rows that no device has anchored yet: every search by address is among them, so they are apart.
-    open_at: HashMap<String, Vec<EnrollmentId>>,
-    anchored_at: HashMap<String, Vec<EnrollmentId>>,
-    by_device: HashMap<String, EnrollmentId>,
+    pub(super) open_at: HashMap<String, Vec<EnrollmentId>>,
+    pub(super) anchored_at: HashMap<String, Vec<EnrollmentId>>,
+    pub(super) by_device: HashMap<String, EnrollmentId>,
     pub(super) by_certificate: HashMap<String, EnrollmentId>,
     /// By a federated credential; none when several enrollments have the same.
     pub(super) by_token: HashMap<String, Option<EnrollmentId>>,
@@ -212,7 +211,7 @@ impl Correlator {
             if !row.anchored {
                 let address = &row.enrollment.address;
                 unlist_at(&mut self.open_at, address, id);
-                self.anchored_at.entry(address.clone()).or_default().push(id);
+                list_at(&mut self.anchored_at, address, id);
             }
             row.anchored = true;
             // A token that the device does not use was somebody else's.
@@ -243,7 +242,7 @@ impl Correlator {
         enrollment.threads = 1;
         taken.members.iter_mut().for_each(|(_, own)| *own = (*own).min(link));
         let moved = taken.members.iter().map(|(exchange, own)| (exchange.clone(), new, *own)).collect();
-        self.open_at.entry(enrollment.address.clone()).or_default().push(new);
+        list_at(&mut self.open_at, &enrollment.address, new);
         for (connection, _) in &taken.connections {
             self.by_connection.insert(connection.clone(), new);
         }
@@ -279,7 +278,7 @@ impl Correlator {
             return placement;
         }
         let Some(from) = self.rows.remove(&placement.enrollment) else { return placement };
-        self.unlist(&from.enrollment);
+        self.unlist(&from);
         for thread in &from.threads {
             if let Some(token) = &thread.token {
                 self.by_token.insert(token.clone(), Some(into));
@@ -475,7 +474,7 @@ impl Correlator {
         let id = EnrollmentId(self.next);
         let mut enrollment = Enrollment::new(id, traits.at, &traits.address, &traits.host);
         enrollment.user = user;
-        self.open_at.entry(traits.address.clone()).or_default().push(id);
+        list_at(&mut self.open_at, &traits.address, id);
         self.rows.insert(
             id,
             Row { enrollment, anchored: false, key_hash: None, threads: vec![Thread::default()] },
@@ -483,7 +482,7 @@ impl Correlator {
         if self.rows.len() > MAX_ROWS
             && let Some((_, oldest)) = self.rows.pop_first()
         {
-            self.unlist(&oldest.enrollment);
+            self.unlist(&oldest);
         }
         at(id, 0, Link::Certain)
     }
@@ -527,7 +526,7 @@ impl Correlator {
         }
         if let Some(connection) = &traits.connection {
             // Closes may be missing from a damaged capture: the ways by connection must not grow for ever.
-            if self.by_connection.len() > MAX_CONNECTIONS {
+            if self.by_connection.len() > MAX_KEYS {
                 self.by_connection.clear();
             }
             self.by_connection.insert(connection.clone(), placement.enrollment);
@@ -555,24 +554,6 @@ impl Correlator {
             }
         }
         enrollment.last = Last::Open;
-    }
-
-    pub(super) fn unlist(&mut self, enrollment: &Enrollment) {
-        let id = enrollment.id;
-        unlist_at(&mut self.open_at, &enrollment.address, id);
-        unlist_at(&mut self.anchored_at, &enrollment.address, id);
-        self.by_connection.retain(|_, other| *other != id);
-        self.by_device.retain(|_, other| *other != id);
-        self.by_certificate.retain(|_, other| *other != id);
-        self.by_token.retain(|_, other| *other != Some(id));
-    }
-}
-
-fn unlist_at(lists: &mut HashMap<String, Vec<EnrollmentId>>, address: &str, id: EnrollmentId) {
-    let Some(ids) = lists.get_mut(address) else { return };
-    ids.retain(|other| *other != id);
-    if ids.is_empty() {
-        lists.remove(address);
     }
 }
 

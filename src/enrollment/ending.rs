@@ -2,6 +2,7 @@
 
 use super::correlate::{Correlator, Placement};
 use super::state::{Cause, Deadlines, EnrollmentId, Flow, Last, Stage};
+use super::ways::MAX_KEYS;
 use crate::event::Time;
 use crate::message::{AuthPolicy, Kind};
 use crate::rules::{Finding, Level};
@@ -82,6 +83,9 @@ impl Correlator {
             thread.answered_badly = matches!(enrollment.last, Last::Bad | Last::NoAnswer);
             if let Some(token) = &ending.token {
                 thread.token = Some(token.clone());
+                if self.by_token.len() > MAX_KEYS {
+                    self.by_token.clear();
+                }
                 let known = self.by_token.entry(token.clone()).or_insert(Some(placement.enrollment));
                 *known = known.filter(|id| *id == placement.enrollment);
             }
@@ -118,7 +122,7 @@ impl Correlator {
         }
         for id in idle {
             if let Some(row) = self.rows.remove(&id) {
-                self.unlist(&row.enrollment);
+                self.unlist(&row);
             }
         }
         changed

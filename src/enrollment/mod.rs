@@ -7,6 +7,7 @@ mod row;
 mod state;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 pub use correlate::{Correlator, Link, Placement, Traits};
 pub use ending::Ending;

@@ -81,12 +81,14 @@ pub(super) fn fits_user(row: &Row, traits: &Traits) -> bool {
 
 /// Letters' case does not count; `DOMAIN\user` and a bare name equal the local part of an address.
 pub(super) fn same_user(one: &str, other: &str) -> bool {
-    let local = |user: &str| {
+    fn local(user: &str) -> &str {
         let user = user.rsplit_once('\\').map_or(user, |(_, name)| name);
-        user.split_once('@').map_or(user, |(name, _)| name).to_lowercase()
-    };
-    if one.contains('@') && other.contains('@') {
-        return one.eq_ignore_ascii_case(other) || one.to_lowercase() == other.to_lowercase();
+        user.split_once('@').map_or(user, |(name, _)| name)
     }
-    local(one) == local(other)
+    let (one, other) = match one.contains('@') && other.contains('@') {
+        true => (one, other),
+        false => (local(one), local(other)),
+    };
+    one.eq_ignore_ascii_case(other)
+        || !(one.is_ascii() && other.is_ascii()) && one.to_lowercase() == other.to_lowercase()
 }

@@ -296,3 +296,16 @@ fn silence_stalls_and_a_missing_answer_fails() {
     correlator.tick(Time(25 * 3_600_000), &deadlines);
     assert_eq!(correlator.enrollments().count(), 0, "after a day it is forgotten");
 }
+
+#[test]
+fn thousands_of_attempts_at_one_address_cost_no_more_each() {
+    // Each GetPolicies on a connection of its own, as if a device had begun anew: hostile, or a broken load balancer.
+    let mut correlator = Correlator::default();
+    for n in 0..5_000 {
+        let mut one = traits(&n.to_string(), Kind::GetPoliciesRequest, 0, Some("anna"));
+        one.connection = Some(ConnectionId(format!("c{n}").into()));
+        correlator.place(&one);
+    }
+    let listed = correlator.open_at.values().map(Vec::len).max();
+    assert!(listed <= Some(1024), "{listed:?} rows are looked at for each exchange");
+}
