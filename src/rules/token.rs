@@ -1,12 +1,12 @@
 //! Rules on RequestSecurityTokenResponseCollection, the answer around the provisioning document (MS-WSTEP 3.1.4.1,
 //! MS-MDE2 3.4.4.1.1.2).
 
-use super::check::{Check, Verdict};
+use super::check::{Check, Context, Verdict};
 use super::enroll::element;
 use super::rule::{Change, Edit, Example, Golden, Part, Rule, Severity, Step, Subject};
 use super::spec::{Cite, Spec};
 use crate::event::{Side, Time};
-use crate::message::{Content, Field, Spot, names};
+use crate::message::{Content, Field, Spot, TokenResponse, names};
 
 macro_rules! answer {
     ($name:literal) => {
@@ -108,6 +108,9 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Send the provisioning document, or a fault that says why there is none.",
         hresult: None,
         check: Check::TokenResponse(|m, cx| {
+            if is_for_domain_client(m, cx) {
+                return Verdict::Skip;
+            }
             let parent = m.requested.as_ref().or(m.response.as_ref()).unwrap_or(&m.spot);
             let token = m.token.as_ref();
             Verdict::check(token.is_some_and(|t| !t.value.is_empty()), || {
@@ -226,7 +229,8 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Encode the XML document once, in UTF-8, as base64.",
         hresult: Some(0x8018_0023),
         check: Check::TokenResponse(|m, cx| {
-            let Some(token) = m.token.as_ref().filter(|t| !t.value.is_empty()) else { return Verdict::Skip };
+            let token = m.token.as_ref().filter(|t| !t.value.is_empty() && !is_for_domain_client(m, cx));
+            let Some(token) = token else { return Verdict::Skip };
             Verdict::check(m.provisioning.is_some(), || {
                 let found = match &m.decoded {
                     None => "text that is not base64".to_owned(),
@@ -488,4 +492,15 @@ fn is_language(tag: &str) -> bool {
     let short = |part: &str| (1..=8).contains(&part.len());
     let first = parts.next().is_some_and(|p| short(p) && p.bytes().all(|b| b.is_ascii_alphabetic()));
     first && parts.all(|p| short(p) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// The answer of an authority to a client of Windows' own certificate enrollment, which asks for the certificate alone
+/// (MS-WSTEP 4.1). To a device that asks for a provisioning document it is none.
+fn is_for_domain_client(m: &TokenResponse, cx: &Context<'_>) -> bool {
+    let bare = |kind: &Option<Field>| kind.as_ref().is_some_and(|kind| kind.value == names::X509_V3);
+    bare(&m.token_type)
+        && match &cx.request.content {
+            Content::TokenRequest(asked) => bare(&asked.token_type),
+            _ => true,
+        }
 }

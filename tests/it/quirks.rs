@@ -394,6 +394,20 @@ const QUIRKS: &[Quirk] = &[
     ("the published document for a device", Golden::DeviceContext, |s| {
         s.published_document("mde2-provisioningdoc-device-context.xml");
     }),
+    ("an authority's answers to Windows' own certificate enrollment", Golden::OnPremise, |s| {
+        for (request, response) in [
+            ("wstep-spec-4.1.1.1-issue-request.xml", "wstep-spec-4.1.1.2-issue-response.xml"),
+            ("wstep-spec-4.1.2.1-ket-request.xml", "wstep-spec-4.1.2.2-ket-response.xml"),
+            ("wstep-spec-4.1.5.1-renewal-request.xml", "wstep-spec-4.1.5.2-renewal-response.xml"),
+        ] {
+            let mut one = s.exchange(Step::Token).clone();
+            one.request.body = Body::full(example(request));
+            if let Some(answer) = &mut one.response {
+                answer.body = Body::full(example(response));
+            }
+            s.0.push(Event::Exchange(Arc::new(one)));
+        }
+    }),
     ("the published document of the first version", Golden::OnPremise, |s| {
         s.published_document("mde1-provisioningdoc.xml");
     }),
