@@ -1,7 +1,7 @@
 //! The XML signature of certificate authentication (MS-MDE2 3.3.4.1.1.1.2): read, and verified against the token beside
 //! it.
 
-use super::certificate::{Certificate, Digest, digest};
+use super::certificate::{Certificate, Digest, Verified, digest};
 use super::enroll::decode_base64;
 use super::field::{Field, Spot};
 use super::names;
@@ -49,6 +49,8 @@ pub enum SignatureState {
     Valid,
     /// The digest differs: a byte of the message was changed after it was signed.
     ContentChanged,
+    /// The digest fits, and the key signed another SignedInfo: that was changed after it was signed.
+    SignedInfoChanged,
     /// The digest fits, and the signature over it was made by another key, or changed.
     OtherKey,
     /// It refers to something else than the whole message, which nobody fetches.
@@ -58,8 +60,14 @@ pub enum SignatureState {
 }
 
 impl SignatureState {
-    const ALL: [Self; 5] =
-        [Self::Valid, Self::ContentChanged, Self::OtherKey, Self::Elsewhere, Self::Unchecked];
+    const ALL: [Self; 6] = [
+        Self::Valid,
+        Self::ContentChanged,
+        Self::SignedInfoChanged,
+        Self::OtherKey,
+        Self::Elsewhere,
+        Self::Unchecked,
+    ];
 
     /// The name of the fact that redaction leaves in its place.
     pub const FACT: &str = "xml-signature";
@@ -68,6 +76,7 @@ impl SignatureState {
         match self {
             Self::Valid => "valid",
             Self::ContentChanged => "content-changed",
+            Self::SignedInfoChanged => "signed-info-changed",
             Self::OtherKey => "other-key",
             Self::Elsewhere => "elsewhere",
             Self::Unchecked => "unchecked",
@@ -145,8 +154,12 @@ impl XmlSignature {
         };
         let signed = Canonical::element_of(info, form)?;
         let value = bytes(self.value.as_ref()?)?;
-        let holds = certificate.verifies(signature_method(&self.method.as_ref()?.value)?, &signed, &value)?;
-        Some(if holds { SignatureState::Valid } else { SignatureState::OtherKey })
+        let method = signature_method(&self.method.as_ref()?.value)?;
+        Some(match certificate.verifies(method, &signed, &value)? {
+            Verified::Holds => SignatureState::Valid,
+            Verified::OtherMessage => SignatureState::SignedInfoChanged,
+            Verified::OtherKey => SignatureState::OtherKey,
+        })
     }
 }
 

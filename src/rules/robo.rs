@@ -4,7 +4,7 @@ use super::check::{Check, Verdict};
 use super::rule::{Change, Edit, Example, Golden, Level, Part, Rule, Severity, Step, Subject};
 use super::spec::{Cite, Spec};
 use crate::event::Side;
-use crate::message::certificate::SignerState;
+use crate::message::certificate::{SignedData, SignerState};
 use crate::message::{Content, TokenRequest, names};
 
 const NOT_ELIGIBLE: Option<u32> = Some(0x8018_0016);
@@ -85,6 +85,9 @@ pub(super) static RULES: &[Rule] = &[
             };
             Verdict::check(m.signed.is_some(), || {
                 let found = match &m.der {
+                    Some(der) if SignedData::is_one(der) => {
+                        "one that is not DER: cut, or of indefinite length".into()
+                    }
                     Some(der) => format!("{} bytes of something else", der.len()),
                     None => "text that is not base64".to_owned(),
                 };

@@ -450,11 +450,22 @@ pub(super) static RULES: &[Rule] = &[
         remedy: "Look for what rewrites or re-formats messages on the way, and let it pass them unchanged.",
         hresult: INVALID_SECURITY,
         check: Check::Signed(|signed, cx| {
-            judge(signed.signature.as_ref(), cx, SignatureState::ContentChanged, |signature| {
-                let digest = signature.references.first().and_then(|r| r.digest.as_ref());
-                let spot = digest.map_or(&signature.spot, |d| &d.spot);
-                cx.fail(spot, "the digest of this message", "the digest of another text")
-            })
+            let Some(signature) = &signed.signature else { return Verdict::Skip };
+            match cx.signature_state(signature) {
+                SignatureState::Valid => Verdict::Pass,
+                SignatureState::ContentChanged => {
+                    let digest = signature.references.first().and_then(|r| r.digest.as_ref());
+                    let spot = digest.map_or(&signature.spot, |d| &d.spot);
+                    cx.fail(spot, "the digest of this message", "the digest of another text")
+                }
+                SignatureState::SignedInfoChanged => {
+                    let spot = signature.signed_info.as_ref().unwrap_or(&signature.spot);
+                    cx.fail(spot, "SignedInfo as the key signed it", "a SignedInfo that was changed")
+                }
+                SignatureState::OtherKey | SignatureState::Elsewhere | SignatureState::Unchecked => {
+                    Verdict::Skip
+                }
+            }
         }),
         needs: PARTS,
         examples: &[
@@ -464,6 +475,7 @@ pub(super) static RULES: &[Rule] = &[
                 Change::Set("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
             ),
             signed(Step::Token, "…/ContextItem[DeviceName]/Value", Change::Set("DESKTOP-OTHER")),
+            signed(Step::Token, signature!("SignedInfo/SignatureMethod"), Change::Set(" ")),
         ],
         since: "0.1.0",
     },
@@ -479,13 +491,21 @@ pub(super) static RULES: &[Rule] = &[
             "use the result to confirm the SignatureValue over the SignedInfo element",
         )],
         consequence: "The server declines the message: it cannot tell that the sender has the key of the certificate it shows.",
-        remedy: "What is signed arrived unchanged: see whose key the device has, or what changed SignedInfo or its signature.",
+        remedy: "What is signed arrived unchanged: see whose key the device has, or what changed its signature.",
         hresult: INVALID_SECURITY,
         check: Check::Signed(|signed, cx| {
-            judge(signed.signature.as_ref(), cx, SignatureState::OtherKey, |signature| {
-                let spot = signature.value.as_ref().map_or(&signature.spot, |v| &v.spot);
-                cx.fail(spot, "a signature by the token's key", "a signature by another key")
-            })
+            let Some(signature) = &signed.signature else { return Verdict::Skip };
+            match cx.signature_state(signature) {
+                SignatureState::Valid => Verdict::Pass,
+                SignatureState::OtherKey => {
+                    let spot = signature.value.as_ref().map_or(&signature.spot, |v| &v.spot);
+                    cx.fail(spot, "a signature by the token's key", "a signature by another key")
+                }
+                SignatureState::ContentChanged
+                | SignatureState::SignedInfoChanged
+                | SignatureState::Elsewhere
+                | SignatureState::Unchecked => Verdict::Skip,
+            }
         }),
         needs: PARTS,
         examples: &[signed(Step::Policies, signature!("SignatureValue"), Change::Set("AAAA"))],
@@ -530,19 +550,4 @@ fn span<'c>(cx: &Context<'c>) -> Option<(&'c Field, &'c Field)> {
         stamp.created.as_ref().filter(|f| !f.is_empty())?,
         stamp.expires.as_ref().filter(|f| !f.is_empty())?,
     ))
-}
-
-/// Fails when the signature is in that state; a signature that cannot be judged proves nothing.
-fn judge(
-    signature: Option<&crate::message::XmlSignature>,
-    cx: &Context<'_>,
-    bad: SignatureState,
-    otherwise: impl FnOnce(&crate::message::XmlSignature) -> Verdict,
-) -> Verdict {
-    let Some(signature) = signature else { return Verdict::Skip };
-    match cx.signature_state(signature) {
-        SignatureState::Valid => Verdict::Pass,
-        state if state == bad => otherwise(signature),
-        _ => Verdict::Skip,
-    }
 }

@@ -3,7 +3,7 @@
 
 use super::asn1::{Name, SEQUENCE, SET, Tlv};
 use super::csr::Csr;
-use super::key::{Digest, digest, digest_of, hex};
+use super::key::{Digest, Verified, digest, digest_of, hex};
 use super::x509::Certificate;
 
 const SIGNED_DATA: &str = "1.2.840.113549.1.7.2";
@@ -45,7 +45,7 @@ pub struct Signer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignerState {
     Valid,
-    /// The messageDigest attribute does not fit the content.
+    /// The messageDigest attribute does not fit the content, or the key signed other attributes than these.
     ContentChanged,
     /// The signature was made by another key, or changed.
     OtherKey,
@@ -169,8 +169,11 @@ impl Signer {
             (RSA, Digest::Sha512) => "1.2.840.113549.1.1.13",
             (other, _) => other,
         };
-        let holds = certificate.verifies(algorithm, &signed, signature)?;
-        Some(if holds { SignerState::Valid } else { SignerState::OtherKey })
+        Some(match certificate.verifies(algorithm, &signed, signature)? {
+            Verified::Holds => SignerState::Valid,
+            Verified::OtherMessage => SignerState::ContentChanged,
+            Verified::OtherKey => SignerState::OtherKey,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! PKCS#10 certification requests (RFC 2986), as real Windows devices write them.
 
 use super::asn1::{Extension, Name, SEQUENCE, SET, Tlv, key_purposes};
-use super::key::{PublicKey, sha256_hex, verify};
+use super::key::{PublicKey, Verified, sha256_hex, verify};
 use super::x509::Certificate;
 
 /// A certification request.
@@ -75,7 +75,7 @@ impl Csr {
             }
             attributes.push(Attribute { oid, values: values.map(|set| set.inner().count()) });
         }
-        let signature_valid =
+        let verified =
             signed.bits().and_then(|signed| verify(&key, &key_bytes, &signature_algorithm, info.raw, signed));
         let span = |part: &Tlv<'_>| (part.raw.as_ptr() as usize - der.as_ptr() as usize, part.raw.len());
         Some(Self {
@@ -84,7 +84,7 @@ impl Csr {
             key,
             key_hash: sha256_hex(key_info.raw),
             signature_algorithm,
-            signature_valid,
+            signature_valid: verified.map(|verified| verified == Verified::Holds),
             extensions,
             attributes,
             renews,

@@ -1,6 +1,7 @@
 //! Public keys, digests and signatures, by aws-lc-rs.
 
 use aws_lc_rs::{digest, signature};
+use num_bigint::BigUint;
 
 use super::asn1::Tlv;
 
@@ -124,7 +125,13 @@ pub fn algorithm_name(oid: &str) -> &str {
 }
 
 /// Whether `key` (the bit string's content) made `signed` over `message`; `None` for algorithms not understood.
-pub fn verify(key: &PublicKey, bytes: &[u8], algorithm: &str, message: &[u8], signed: &[u8]) -> Option<bool> {
+pub fn verify(
+    key: &PublicKey,
+    bytes: &[u8],
+    algorithm: &str,
+    message: &[u8],
+    signed: &[u8],
+) -> Option<Verified> {
     let digest = digest_of(algorithm);
     let with: &dyn signature::VerificationAlgorithm = match (key, digest) {
         (PublicKey::Rsa { .. }, Some(Digest::Sha1)) => {
@@ -142,7 +149,36 @@ pub fn verify(key: &PublicKey, bytes: &[u8], algorithm: &str, message: &[u8], si
         (PublicKey::Ec { bits: 384, .. }, Some(Digest::Sha384)) => &signature::ECDSA_P384_SHA384_ASN1,
         _ => return None,
     };
-    Some(signature::UnparsedPublicKey::new(with, bytes).verify(message, signed).is_ok())
+    Some(match signature::UnparsedPublicKey::new(with, bytes).verify(message, signed) {
+        Ok(()) => Verified::Holds,
+        Err(_) if made_signature(key, bytes, signed) => Verified::OtherMessage,
+        Err(_) => Verified::OtherKey,
+    })
+}
+
+/// What a signature came to that was verified with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verified {
+    Holds,
+    /// The key made it, over something else: what is signed was changed.
+    OtherMessage,
+    /// Another key made it, or it was changed itself.
+    OtherKey,
+}
+
+/// Whether `key` made this RSA signature, whatever it was made over: opened with the key it is a padded hash
+/// (RFC 8017 9.2), which no other key's is.
+fn made_signature(key: &PublicKey, bytes: &[u8], signed: &[u8]) -> bool {
+    let PublicKey::Rsa { bits: 512..=8192, exponent: Some(exponent) } = key else { return false };
+    let mut input = bytes;
+    let modulus = Tlv::take(&mut input).and_then(|pair| pair.inner().next());
+    let Some(modulus) = modulus.filter(|_| signed.len() <= 1024) else { return false };
+    let modulus = BigUint::from_bytes_be(modulus.value);
+    let opened = BigUint::from_bytes_be(signed).modpow(&BigUint::from(*exponent), &modulus).to_bytes_be();
+    // The leading zero byte is none in a number.
+    let Some(padding) = opened.strip_prefix(&[1]) else { return false };
+    let length = padding.iter().take_while(|b| **b == 0xFF).count();
+    length >= 8 && padding.get(length) == Some(&0)
 }
 
 /// Upper-case hexadecimal, as Windows writes thumbprints.

@@ -10,5 +10,7 @@ mod x509;
 pub use asn1::{Extension, Name, is_der};
 pub use cms::{SignedData, Signer, SignerState};
 pub use csr::{Attribute, Csr};
-pub use key::{Digest, PublicKey, algorithm_name, digest, digest_of, hex, sha1_hex, sha256_hex, verify};
+pub use key::{
+    Digest, PublicKey, Verified, algorithm_name, digest, digest_of, hex, sha1_hex, sha256_hex, verify,
+};
 pub use x509::Certificate;

@@ -1,7 +1,7 @@
 //! X.509 certificates (RFC 5280), as far as enrollment rules look into them.
 
 use super::asn1::{Extension, Name, SEQUENCE, Tlv, key_purposes};
-use super::key::{PublicKey, hex, sha1_hex, sha256_hex, verify};
+use super::key::{PublicKey, Verified, hex, sha1_hex, sha256_hex, verify};
 use crate::event::Time;
 
 #[derive(Clone, Debug)]
@@ -59,12 +59,14 @@ impl Certificate {
 
     /// Whether that issuer's key signed this certificate; `None` when the algorithm is not understood.
     pub fn is_signed_by(&self, issuer: &Self) -> Option<bool> {
-        verify(&issuer.key, &issuer.key_bytes, &self.signature_algorithm, &self.signed, &self.signature)
+        issuer
+            .verifies(&self.signature_algorithm, &self.signed, &self.signature)
+            .map(|verified| verified == Verified::Holds)
     }
 
     /// Whether this certificate's key made `signature` over `message`, by a signature algorithm's object identifier;
     /// `None` when that is not understood.
-    pub fn verifies(&self, algorithm: &str, message: &[u8], signature: &[u8]) -> Option<bool> {
+    pub fn verifies(&self, algorithm: &str, message: &[u8], signature: &[u8]) -> Option<Verified> {
         verify(&self.key, &self.key_bytes, algorithm, message, signature)
     }
 
