@@ -235,6 +235,7 @@ impl Correlator {
         let mut enrollment = row.enrollment.clone();
         row.enrollment.exchanges = row.enrollment.exchanges.saturating_sub(taken.members.len() as u64);
         row.enrollment.threads = row.threads.len();
+        row.begin_anew();
         self.next += 1;
         let new = EnrollmentId(self.next);
         enrollment.id = new;
@@ -249,7 +250,9 @@ impl Correlator {
         if let Some(known) = taken.token.as_ref().and_then(|token| self.by_token.get_mut(token)) {
             *known = known.map(|_| new);
         }
-        self.rows.insert(new, Row { enrollment, anchored: false, key_hash: None, threads: vec![taken] });
+        let mut own = Row { enrollment, anchored: false, key_hash: None, threads: vec![taken] };
+        own.begin_anew();
+        self.rows.insert(new, own);
         Placement { enrollment: new, link, moved, gone: Vec::new(), touched: Some(id), thread: 0 }
     }
 
@@ -294,6 +297,7 @@ impl Correlator {
         }
         row.enrollment.exchanges += from.enrollment.exchanges;
         row.threads.extend(from.threads);
+        row.begin_anew();
         row.enrollment.threads = row.threads.len();
         let gone = vec![(placement.enrollment, into)];
         Placement {
@@ -502,6 +506,7 @@ impl Correlator {
             thread.answered_badly = false;
             thread.mixed = false;
             thread.latest = traits.at;
+            thread.began = Some(thread.began.map_or(traits.at, |began| began.min(traits.at)));
             // Whose the earlier ones are is no surer than that this one continues them.
             for (id, own) in thread.members.iter_mut().filter(|(_, own)| *own > placement.link) {
                 *own = placement.link;
@@ -534,6 +539,7 @@ impl Correlator {
         let enrollment = &mut row.enrollment;
         enrollment.exchanges += 1;
         enrollment.latest = enrollment.latest.max(traits.at);
+        enrollment.started = enrollment.started.min(traits.at);
         enrollment.token_requests += u64::from(kind == Kind::SecurityTokenRequest);
         traits.host.clone_into(&mut enrollment.host);
         for (known, new) in [

@@ -19,6 +19,8 @@ pub(super) struct Thread {
     /// With how sure it was that the first exchange on it continued the thread.
     pub(super) connections: Vec<(ConnectionId, Link)>,
     pub(super) members: Vec<(ExchangeId, Link)>,
+    /// When its first exchange began.
+    pub(super) began: Option<Time>,
     pub(super) latest: Time,
     /// What continued another thread may have been meant for this one.
     pub(super) mixed: bool,
@@ -33,6 +35,15 @@ pub(super) struct Row {
     pub(super) anchored: bool,
     pub(super) key_hash: Option<String>,
     pub(super) threads: Vec<Thread>,
+}
+
+impl Row {
+    /// It begins with the first exchange of the threads that it has now.
+    pub(super) fn begin_anew(&mut self) {
+        if let Some(began) = self.threads.iter().filter_map(|thread| thread.began).min() {
+            self.enrollment.started = began;
+        }
+    }
 }
 
 /// The thread among these rows that awaits such a message: the oldest; ambiguous when there are several.

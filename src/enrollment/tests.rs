@@ -309,3 +309,21 @@ fn thousands_of_attempts_at_one_address_cost_no_more_each() {
     let listed = correlator.open_at.values().map(Vec::len).max();
     assert!(listed <= Some(1024), "{listed:?} rows are looked at for each exchange");
 }
+
+#[test]
+fn an_enrollment_begins_with_its_own_first_exchange() {
+    let mut correlator = Correlator::default();
+    let probe = |id: &str, at| Traits {
+        connection: Some(ConnectionId(id.into())),
+        ..traits(id, Kind::DiscoveryProbe, at, None)
+    };
+    // Two probes share a row until they are claimed; the later one was recorded first.
+    correlator.place(&probe("p2", 500));
+    correlator.place(&probe("p1", 100));
+    let started = |correlator: &Correlator| correlator.enrollments().map(|e| e.started.0).collect::<Vec<_>>();
+    assert_eq!(started(&correlator), [100]);
+    let mut first = traits("d1", Kind::DiscoverRequest, 900, Some("anna"));
+    first.connection = Some(ConnectionId("p1".into()));
+    correlator.place(&first);
+    assert_eq!(started(&correlator), [500, 100], "the probe took its time along");
+}
