@@ -235,7 +235,7 @@ pub struct ServerArgs {
     /// Up to which EnrollmentVersion it answers, 3.0 to 9.0; above 4.0 federated devices attest their keys
     #[arg(long, value_name = "N", default_value = "4.0", value_parser = enrollment_version)]
     pub enrollment_version: f64,
-    /// Answer with all that a policy can say, instead of with the little that devices need
+    /// Answer with all that a policy can say (attestation above version 4.0), instead of the little that devices need
     #[arg(long)]
     pub full_policy: bool,
     /// The origin to advertise; by default the listener's own

@@ -476,12 +476,17 @@ fn auth_of(response: &Message) -> Option<AuthPolicy> {
 }
 
 fn fault_of(response: &Message) -> Option<Cause> {
-    let Content::Fault(fault) = &response.content else { return None };
-    Some(Cause::Fault {
-        word: fault.word().unwrap_or("a fault").to_owned(),
-        reason: fault.reason.as_ref().map(|f| f.value.clone()).unwrap_or_default(),
-        hresult: fault.hresult(),
-    })
+    match &response.content {
+        Content::Fault(fault) => Some(Cause::Fault {
+            word: fault.word().unwrap_or("a fault").to_owned(),
+            reason: fault.reason.as_ref().map(|f| f.value.clone()).unwrap_or_default(),
+            hresult: fault.hresult(),
+        }),
+        Content::TermsAnswer(answer) => {
+            answer.refusal().map(|(said, by_user)| Cause::TermsRefused { said, by_user })
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

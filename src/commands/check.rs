@@ -1,6 +1,6 @@
 //! `check`: judges captures, directories and single messages.
 
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::event::{Event, Exchange, ExchangeId};
 use crate::report::{self, Input, Judged};
 use crate::rules::{Level, Profile, by_id};
 
-/// A message file is read up to here; nothing that an enrollment sends is longer.
+/// A message file is at most so long, in bytes; nothing that an enrollment sends is longer.
 const LARGEST_MESSAGE: u64 = 64 << 20;
 
 pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
@@ -86,44 +86,43 @@ impl Judging {
     }
 
     fn standard_input(&mut self) -> Result<()> {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).context("could not read the standard input")?;
-        let mut engine = self.engine();
-        self.bytes(&mut engine, Path::new("-"), &bytes)
+        self.stream(Path::new("-"), std::io::stdin().lock())
     }
 
     fn file(&mut self, path: &Path) -> Result<()> {
         let file =
             std::fs::File::open(path).context("could not open it; check the name and the permissions")?;
-        let name = path.display().to_string();
+        self.stream(path, file)
+    }
+
+    /// A capture is read as it comes, a message as a whole.
+    fn stream(&mut self, path: &Path, mut input: impl Read) -> Result<()> {
         let mut start = Vec::new();
-        let mut reader = BufReader::new(file);
-        (&mut reader).take(64).read_to_end(&mut start).context("could not read it")?;
-        let whole = std::io::Cursor::new(start.clone()).chain(reader);
-        if is_capture(&start) {
+        (&mut input).take(64).read_to_end(&mut start).context("could not read it")?;
+        let capture = is_capture(&start);
+        let whole = std::io::Cursor::new(start).chain(input);
+        if capture {
             let reader = Reader::new(BufReader::new(whole))?;
-            return self.capture(&name, Play::new(reader));
+            return self.capture(&path.display().to_string(), Play::new(reader));
         }
-        let mut bytes = Vec::new();
-        whole.take(LARGEST_MESSAGE).read_to_end(&mut bytes).context("could not read it")?;
+        let bytes = bounded(whole)?;
         let mut engine = self.engine();
         self.bytes(&mut engine, path, &bytes)
     }
 
+    /// One message.
     fn bytes(&mut self, engine: &mut Engine, path: &Path, bytes: &[u8]) -> Result<()> {
         let name = path.display().to_string();
         if bytes.is_empty() {
             bail!("the file is empty: neither a capture nor a message");
-        }
-        if is_capture(bytes) {
-            return self.capture(&name, Play::new(Reader::new(bytes)?));
         }
         if !MessageFile::is_one(bytes) {
             bail!("neither a capture, nor XML, nor HTTP that starts with a request or status line");
         }
         let mut exchange = MessageFile::read(bytes).into_exchange();
         // NAME.req.http and NAME.resp.http are one exchange, told with the request.
-        if let Some(answer) = answer_of(path).and_then(|path| std::fs::read(path).ok())
+        if let Some(answer) =
+            answer_of(path).filter(|path| path.is_file()).and_then(|path| std::fs::read(path).ok())
             && let MessageFile::Response(response) = MessageFile::read(&answer)
         {
             exchange.response = Some(response);
@@ -158,7 +157,8 @@ impl Judging {
             if is_told_with_its_request(file, &files) {
                 continue;
             }
-            let read = std::fs::read(file).context("could not read it").and_then(|bytes| {
+            let open = std::fs::File::open(file).context("could not open it");
+            let read = open.and_then(bounded).and_then(|bytes| {
                 // Notes lie beside messages.
                 let note = file.extension().is_some_and(|e| e == "txt") && !MessageFile::is_one(&bytes);
                 if note { Ok(()) } else { self.bytes(&mut engine, file, &bytes) }
@@ -189,9 +189,22 @@ impl Judging {
                 Played::Closed(closed) => input.late += closed.late,
             }
         }
+        if input.records == 0 && input.damaged > 0 {
+            bail!("nothing of it can be read: all {} places behind its header are damaged", input.damaged);
+        }
         self.judged.inputs.push(input);
         Ok(())
     }
+}
+
+/// All of a message, which must be of a message's length.
+fn bounded(input: impl Read) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(LARGEST_MESSAGE + 1).read_to_end(&mut bytes).context("could not read it")?;
+    if bytes.len() as u64 > LARGEST_MESSAGE {
+        bail!("it is no capture, and too long for a message (over {} MiB)", LARGEST_MESSAGE >> 20);
+    }
+    Ok(bytes)
 }
 
 /// Where the answer to the request in NAME.req.http is.

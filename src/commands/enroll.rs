@@ -1,5 +1,7 @@
 //! `enroll`: one simulated device, step by step.
 
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use super::output::{Exit, Output};
 use crate::capture::{MessageFile, Play, Played};
 use crate::cli::{DeviceShape, EnrollArgs, Format};
 use crate::event::{Event, Exchange};
-use crate::message::{Content, read_request};
+use crate::message::{Content, Jwt, read_request};
 use crate::net::{now, write_secret};
 use crate::rules::{Golden, by_id};
 use crate::sim::{
@@ -25,13 +27,16 @@ pub fn enroll(args: &EnrollArgs, out: Output) -> Result<Exit> {
     let password = std::env::var(&args.password_env).unwrap_or_else(|_| "password".to_owned());
     let trust = match &args.ca {
         Some(path) => {
-            let pem = std::fs::read_to_string(path)
-                .with_context(|| format!("could not read {}", path.display()))?;
+            let pem = read(path).with_context(|| format!("could not read {}", path.display()))?;
             Trust::from_pem(&pem).with_context(|| format!("{}", path.display()))?
         }
         None => Trust::System,
     };
     let proof = proof(args, &server)?;
+    if let Some(path) = &args.keep {
+        // Better now than when the certificate is there.
+        try_out(path).with_context(|| format!("cannot write the certificate to {}", path.display()))?;
+    }
     let mut options = Options { connect: args.connect, sync: true, ..Options::new(server, trust, now) };
     if let Some(id) = &args.break_rule {
         let Some(rule) = by_id(id) else {
@@ -76,17 +81,41 @@ pub fn enroll(args: &EnrollArgs, out: Output) -> Result<Exit> {
     Ok(if enrolled { Exit::Good } else { Exit::Found })
 }
 
+/// A certificate, a key or a token: none is longer than this, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::other("it is longer than 1 MiB"));
+    }
+    Ok(text)
+}
+
+/// Whether the file can be written, as far as that can be told before it is.
+fn try_out(path: &Path) -> io::Result<()> {
+    let existed = path.exists();
+    File::options().append(true).create(true).open(path)?;
+    if existed { Ok(()) } else { fs::remove_file(path) }
+}
+
 /// How the device proves who it is.
 fn proof(args: &EnrollArgs, server: &Address) -> Result<Proof> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))
-    };
+    let read = |path: &Path| read(path).with_context(|| format!("could not read {}", path.display()));
     let holder = |path: &Path| Holder::from_pem(&read(path)?).with_context(|| format!("{}", path.display()));
     Ok(if args.entra {
         let audience = args.audience.as_ref().map_or_else(|| server.origin(), ToString::to_string);
         Proof::Entra(entra_token((&args.user, &args.user), &audience, now(), &Key::generate()?)?)
     } else if let Some(path) = &args.token_file {
-        Proof::Entra(read(path)?.trim().to_owned())
+        let token = read(path)?.trim().to_owned();
+        if Jwt::read(&token).is_none() {
+            bail!(
+                "{} holds no token: three base64url parts with dots between are wanted (JWT)",
+                path.display()
+            );
+        }
+        Proof::Entra(token)
     } else if let Some(path) = &args.identity {
         Proof::Certificate(holder(path)?)
     } else if let Some(path) = &args.renew {
@@ -134,7 +163,7 @@ fn profile_of(path: &Path, user: &str, password: &str) -> Result<Profile> {
             Played::Event { .. } | Played::Damage(_) | Played::Closed(_) => None,
         }),
         Err(_) => {
-            let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+            let bytes = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
             visit(&MessageFile::read(&bytes).into_exchange())
         }
     };

@@ -46,6 +46,12 @@ fn failed(enrollment: &Enrollment, cause: &Cause) -> (String, Option<Subject>, O
                 *code,
             )
         }
+        Cause::TermsRefused { said, by_user: true } => {
+            (format!("The user did not accept the terms of use ({said})"), Some(Subject::Identity), None)
+        }
+        Cause::TermsRefused { said, by_user: false } => {
+            (format!("The terms of use ended with an error: {said}"), Some(Subject::Server), None)
+        }
         Cause::Status(status) => {
             let code = 0x8019_0000 | u32::from(*status);
             let sentence =

@@ -145,6 +145,8 @@ pub enum Cause {
     None,
     /// The server declined: the fault's word, its reason, and its code.
     Fault { word: String, reason: String, hresult: Option<u32> },
+    /// The terms of use ended without a yes: what they said instead, and whether that was the user's decision.
+    TermsRefused { said: String, by_user: bool },
     /// An HTTP error without a fault.
     Status(u16),
     /// We answered in the server's place, or nobody did.

@@ -100,6 +100,19 @@ impl TermsAnswer {
             location: location.split(['?', '#']).next().unwrap_or_default().to_owned(),
         })
     }
+
+    /// What it says instead of yes, and whether that is the user's own decision.
+    pub fn refusal(&self) -> Option<(String, bool)> {
+        let declined = self.is_accepted.as_deref().is_some_and(|a| !a.eq_ignore_ascii_case("true"));
+        let said = match (&self.error, declined) {
+            (Some(error), _) => {
+                format!("{error}: {}", self.error_description.as_deref().unwrap_or("no description"))
+            }
+            (None, true) => "IsAccepted is not true".to_owned(),
+            (None, false) => return None,
+        };
+        Some((said, declined || self.error.as_deref() == Some("access_denied")))
+    }
 }
 
 impl SignInRequest {

@@ -303,15 +303,7 @@ pub(super) static RULES: &[Rule] = &[
         hresult: None,
         check: Check::TermsAnswer(|answer, cx| {
             let Some(answer) = answer else { return Verdict::Skip };
-            let declined = answer.is_accepted.as_deref().is_some_and(|a| !a.eq_ignore_ascii_case("true"));
-            let found = match (&answer.error, declined) {
-                (Some(error), _) => {
-                    format!("{error}: {}", answer.error_description.as_deref().unwrap_or("no description"))
-                }
-                (None, true) => "IsAccepted is not true".to_owned(),
-                (None, false) => return Verdict::Pass,
-            };
-            let user = declined || answer.error.as_deref() == Some("access_denied");
+            let Some((found, user)) = answer.refusal() else { return Verdict::Pass };
             let verdict = cx.fail_head("Location", "IsAccepted=true", found);
             if user { verdict.with_subject(Subject::Identity) } else { verdict }
         }),

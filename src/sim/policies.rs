@@ -54,8 +54,10 @@ pub(super) fn lean(relates_to: &str) -> String {
     )
 }
 
-/// The same policy, with everything that AD CS and servers which ask for attestation say beside it.
-pub(super) fn full(relates_to: &str, public_url: &str, authority: &[u8]) -> String {
+/// The same policy, with everything that AD CS and, with `attested`, servers which ask for attestation say beside it.
+pub(super) fn full(relates_to: &str, public_url: &str, authority: &[u8], attested: bool) -> String {
+    let (behaviour, attestation) =
+        if attested { (BEHAVIOUR, attestation(public_url)) } else { ("", String::new()) };
     let extension = |(reference, value): (u8, &str)| {
         format!(
             "<extension><oIDReference>{reference}</oIDReference><critical>false</critical>\
@@ -81,8 +83,7 @@ pub(super) fn full(relates_to: &str, public_url: &str, authority: &[u8]) -> Stri
          <minimalKeyLength>2048</minimalKeyLength><keySpec>1</keySpec><keyUsageProperty xsi:nil=\"true\"/>\
          <permissions>D:P(A;;GA;;;BA)(A;;GA;;;SY)</permissions>\
          <algorithmOIDReference>2</algorithmOIDReference>\
-         <AttestationFailureBehavior>IgnoreOnError</AttestationFailureBehavior>\
-         <OperationTimeout>100</OperationTimeout><cryptoProviders>\
+         {behaviour}<cryptoProviders>\
          <provider>Microsoft Platform Crypto Provider</provider>\
          <provider>Microsoft Software Key Storage Provider</provider></cryptoProviders>\
          </privateKeyAttributes><revision><majorRevision>100</majorRevision><minorRevision>2</minorRevision>\
@@ -94,14 +95,8 @@ pub(super) fn full(relates_to: &str, public_url: &str, authority: &[u8]) -> Stri
          <oIDReference>5</oIDReference></rAPolicies></rARequirements><keyArchivalAttributes>\
          <symmetricAlgorithmOIDReference>3</symmetricAlgorithmOIDReference>\
          <symmetricAlgorithmKeyLength>256</symmetricAlgorithmKeyLength></keyArchivalAttributes>\
-         <extensions>{extensions}</extensions><attestation>\
-         <attestationFailureBehavior>IgnoreOnError</attestationFailureBehavior>\
-         <operationTimeout>100</operationTimeout><azureAttestation><nonce>bm9uY2UtMQ==</nonce>\
-         <relyingPartyId>{url}</relyingPartyId>\
-         <endpointUri>https://contoso.attest.azure.net/attest</endpointUri></azureAttestation></attestation>\
-         </attributes></policy></policies>",
+         <extensions>{extensions}</extensions>{attestation}</attributes></policy></policies>",
         extensions = extensions.map(extension).concat(),
-        url = escape(public_url),
     );
     let issuers = format!(
         "<cAs><cA><uris><cAURI><clientAuthentication>4</clientAuthentication>\
@@ -134,3 +129,16 @@ pub(super) fn full(relates_to: &str, public_url: &str, authority: &[u8]) -> Stri
 const ACTIVITY: &str = "<ActivityId CorrelationId=\"8c6060c4-3d78-4d73-ae17-e8bce88426ee\" \
      xmlns=\"http://schemas.microsoft.com/2004/09/ServiceModel/Diagnostics\">\
      a2b1e3d0-5c1f-4f6e-9a54-2f1b0f5c7d11</ActivityId>";
+
+const BEHAVIOUR: &str = "<AttestationFailureBehavior>IgnoreOnError</AttestationFailureBehavior>\
+     <OperationTimeout>100</OperationTimeout>";
+
+fn attestation(public_url: &str) -> String {
+    format!(
+        "<attestation><attestationFailureBehavior>IgnoreOnError</attestationFailureBehavior>\
+         <operationTimeout>100</operationTimeout><azureAttestation><nonce>bm9uY2UtMQ==</nonce>\
+         <relyingPartyId>{}</relyingPartyId>\
+         <endpointUri>https://contoso.attest.azure.net/attest</endpointUri></azureAttestation></attestation>",
+        escape(public_url)
+    )
+}

@@ -30,7 +30,7 @@ pub struct Settings {
     pub device_cap: usize,
     /// PROVIDER-ID and NAME in the provisioning document.
     pub provider: String,
-    /// The policy answer says all that there is to say, attestation included.
+    /// The policy answer says all that there is to say, attestation included above version 4.0.
     pub full_policy: bool,
     /// The answer to the token request says all that one can: an authority between, a port, lists, languages, times.
     pub detailed: bool,
@@ -230,7 +230,8 @@ impl Server {
 
     fn policies(&self, relates_to: &str) -> String {
         if self.settings.full_policy {
-            policies::full(relates_to, &self.settings.public_url, self.authority.root())
+            let attested = self.settings.newest > 4.0;
+            policies::full(relates_to, &self.settings.public_url, self.authority.root(), attested)
         } else {
             policies::lean(relates_to)
         }

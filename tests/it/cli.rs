@@ -245,8 +245,11 @@ fn what_cannot_be_read_does_not_keep_the_others_from_being_judged() {
     place.put("junk.bin", [0x7F, b'E', b'L', b'F', 0, 1, 2, 0xFF]);
     place.put("notes.txt", "call the customer\n");
     std::fs::create_dir(place.path("nothing")).unwrap();
+    let damaged = std::fs::read_to_string(committed(GOLDEN)).unwrap().lines().next().unwrap().to_owned();
+    place.put("damaged.jsonl", damaged + "\n{\"kind\":\"exchange\",\n{]\n");
     let good = committed("captures/demo/wrong-thumbprint.jsonl");
     for (name, words) in [
+        ("damaged.jsonl", "nothing of it can be read"),
         ("empty.jsonl", "empty"),
         ("newer.jsonl", "version 9"),
         ("other.json", "not a capture"),
@@ -679,4 +682,23 @@ fn a_simulated_device_enrolls_like_the_one_in_a_recording() {
     assert_eq!(broken.code, 1, "{broken:?}");
     place.run(&[&args[..7], &["--break", "PROV-CS-003"]].concat()).refused("server --break PROV-CS-003");
     server.stop();
+}
+
+#[test]
+fn what_a_simulated_device_needs_is_looked_at_before_anything_is_sent() {
+    let place = Place::new();
+    place.put("token.txt", "not a token\n");
+    place.put("long.pem", vec![b'x'; (1 << 20) + 1]);
+    // Nobody listens there: whoever gets so far says so.
+    let server = ["enroll", "--server", "https://127.0.0.1:9"];
+    for (more, words) in [
+        (["--token-file", "token.txt"], "token.txt holds no token"),
+        (["--token-file", "missing.txt"], "could not read missing.txt"),
+        (["--identity", "long.pem"], "could not read long.pem"),
+        (["--keep", "nowhere/device.pem"], "cannot write the certificate to nowhere/device.pem"),
+    ] {
+        let ran = place.run(&[&server[..], &more[..]].concat());
+        ran.refused(words);
+        assert_eq!(ran.out, "", "{words}");
+    }
 }

@@ -118,3 +118,24 @@ fn the_same_events_give_the_same_observations() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn refused_terms_of_use_end_the_enrollment() {
+    for (query, words, owner) in [
+        ("IsAccepted=false", "did not accept", "identity"),
+        ("error=access_denied&error_description=declined", "did not accept", "identity"),
+        ("error=unauthorized_client&error_description=unknown+tenant", "unknown tenant", "server"),
+    ] {
+        let mut events = golden::of(Golden::Entra);
+        let first = events.iter().position(|event| matches!(event, Event::Exchange(_))).unwrap();
+        events.truncate(first + 1);
+        let Some(Event::Exchange(exchange)) = events.last_mut() else { panic!() };
+        let response = Arc::make_mut(exchange).response.as_mut().unwrap();
+        let location = response.headers.iter_mut().find(|h| h.name == "Location").unwrap();
+        location.value = format!("ms-appx-web://Microsoft.AAD.BrokerPlugin?{query}").into();
+        let enrollment = last(events);
+        assert_eq!(enrollment.outcome, Outcome::Failed, "{query}");
+        assert!(enrollment.verdict.contains(words), "{}", enrollment.verdict);
+        assert_eq!(enrollment.owner.map(|owner| owner.word()), Some(owner));
+    }
+}
