@@ -73,13 +73,17 @@ pub fn write(target: &str) {
             match target {
                 "observe" | "redact" => seeds.push(bytes_of(&exchange)),
                 "xml" => seeds.extend(bodies.iter().flatten().map(|body| body.bytes.to_vec())),
-                "der" => {
+                "der" | "provisioning" => {
                     let messages = [
                         Some(read_request(&exchange.request)),
                         exchange.response.as_ref().map(read_response),
                     ];
                     for document in messages.into_iter().flatten().filter_map(|m| m.document) {
-                        seeds.extend(encoded(&document));
+                        seeds.extend(
+                            encoded(&document)
+                                .into_iter()
+                                .filter(|bytes| target == "der" || bytes.starts_with(b"<")),
+                        );
                     }
                 }
                 _ => {}
