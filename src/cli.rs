@@ -138,6 +138,12 @@ pub struct ProxyArgs {
     /// For people, or for programs
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
+    /// Where to tell /metrics (Prometheus), /healthz and /status, for instance 127.0.0.1:9180
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub admin: Option<SocketAddr>,
+    /// The token that opens /status, in a file; by default a new one is printed at the start
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    pub admin_token_file: Option<PathBuf>,
     /// Write the listening addresses to this file once connections are accepted
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,

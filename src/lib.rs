@@ -23,6 +23,8 @@ pub mod diagnosis;
 pub mod engine;
 
 // Presentation, pure.
+pub mod metrics;
+
 pub mod report;
 
 pub mod dashboard;

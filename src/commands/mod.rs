@@ -1,5 +1,6 @@
 //! One file per subcommand: the wiring between the world and the pure modules.
 
+mod admin;
 mod certs;
 mod check;
 mod demo;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use anyhow::{Context as _, Result, bail};
 use tokio::sync::watch;
 
+use super::admin::Admin;
 use super::live;
 use super::logging;
 use super::output::{Exit, Output};
@@ -18,6 +19,7 @@ use crate::engine::{Engine, Observation};
 use crate::enrollment::Deadlines;
 use crate::net::{LocalCa, Origin, Served, Trust, load_identity, now};
 use crate::proxy::{Limits, ListenerSettings, Proxy, Settings};
+use crate::report::About;
 use crate::rules::Level;
 use crate::terminal;
 
@@ -33,6 +35,8 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
     // Listeners first: a port in use must not leave an empty capture behind.
     let (journal, receiver) = crate::sink::Journal::new();
     let proxy = runtime.block_on(Proxy::bind(settings, journal.clone()))?;
+    let admin = args.admin.map(|address| Admin::bind(&runtime, address, args.admin_token_file.as_deref()));
+    let admin = admin.transpose()?;
     let record = live::record(&args.recording, journal, receiver, true, out)?;
     let addresses = proxy.addresses();
     // Before anybody hears that we listen: who hears it may ask us to end.
@@ -40,12 +44,18 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
         let _runtime = runtime.enter();
         interrupted()
     };
-    announce(&addresses, args.ready_file.as_deref(), out)?;
-    let (stop, stopped) = watch::channel(false);
-    let running = runtime.spawn(proxy.run(stopped));
-    let engine = Engine::new(args.profile, Deadlines::default());
     let live::Record { journal, writer, feed, path } = record;
     let recorder = Arc::clone(writer.status());
+    let (stop, stopped) = watch::channel(false);
+    let about = about(args, addresses.clone());
+    let told = admin.map(|admin| {
+        let Status { subject, listeners, warnings, .. } = about.clone();
+        let page = About { subject, listeners, warnings, recording: None };
+        admin.start(&runtime, Arc::clone(&recorder), move || page.clone(), stopped.clone(), out)
+    });
+    announce(&addresses, args.ready_file.as_deref(), out)?;
+    let running = runtime.spawn(proxy.run(stopped));
+    let engine = Engine::new(args.profile, Deadlines::default());
     let wire = Wire { runtime, running, stop, journal, writer };
 
     let mut worst = None;
@@ -55,6 +65,7 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
         let ending = std::thread::spawn(move || wire.end_when(interrupted));
         for (observation, _) in seen {
             worst = worst.max(observation.findings.iter().map(|f| f.level).max());
+            told.iter().for_each(|told| told.see(&observation));
             live::print(&observation, args.format, out);
         }
         let _ = judging.join();
@@ -66,6 +77,7 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
         let watch = move |observation: &Observation| {
             let worst = observation.findings.iter().map(|f| f.level as u8 + 1).max();
             seen.fetch_max(worst.unwrap_or(0), Ordering::Relaxed);
+            told.iter().for_each(|told| told.see(observation));
         };
         let (updates, judging) =
             terminal::follow(feed, engine, watch).context("could not start the engine's thread")?;
@@ -75,7 +87,6 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
             interrupted.await;
             flag.store(true, Ordering::Relaxed);
         });
-        let about = about(args, addresses);
         let status = move || Status { recording: Some(recorder.read()), ..about.clone() };
         let options =
             terminal::Options { theme: terminal::theme(out.colour()), capture: path.clone(), stop: asked };

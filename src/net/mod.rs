@@ -1,5 +1,6 @@
 //! Bytes on sockets: TLS with its facts, certificates, and HTTP/1 heads exactly as they crossed the wire.
 
+mod admin;
 mod ca;
 mod clock;
 mod framer;
@@ -13,6 +14,7 @@ mod tls;
 mod trust;
 mod wire;
 
+pub use admin::{Pages as AdminPages, Token as AdminToken, watch_port};
 pub use ca::{CaError, LocalCa, write_secret};
 pub use clock::now;
 pub use framer::{BadChunks, Ended, Framer};

@@ -7,8 +7,10 @@ mod json;
 mod judged;
 mod lines;
 mod paint;
+mod status;
 
 pub use human::{clean, human};
 pub use json::json;
 pub use judged::{Input, Judged, Seen};
 pub use lines::{line, line_json};
+pub use status::{About, Overview};

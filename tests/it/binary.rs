@@ -137,6 +137,12 @@ pub struct Running {
 }
 
 impl Running {
+    /// The rest of a line that it said before it accepted.
+    pub fn said(&self, start: &str) -> &str {
+        let line = self.said.lines().find_map(|line| line.strip_prefix(start));
+        line.unwrap_or_else(|| panic!("no line {start:?} in {}", self.said))
+    }
+
     /// Sends the signal, and waits for the end.
     #[cfg(unix)]
     pub fn signal(mut self, name: &str) -> (ExitStatus, String, String) {

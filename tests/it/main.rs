@@ -17,6 +17,7 @@ mod coverage;
 mod engine;
 mod kill;
 mod messages;
+mod metrics;
 mod mutation;
 mod proxy;
 mod quirks;

@@ -246,6 +246,11 @@ impl Server {
     }
 }
 
+/// What must come about, in time.
+pub async fn within<F: Future>(what: F) -> F::Output {
+    tokio::time::timeout(HANG, what).await.expect("in time")
+}
+
 pub async fn read_until<S: AsyncRead + Unpin>(stream: &mut S, until: &str) -> Vec<u8> {
     let mut got = Vec::new();
     while !got.ends_with(until.as_bytes()) {
