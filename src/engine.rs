@@ -377,8 +377,12 @@ fn traits(
     response: Option<&Message>,
     connection: Option<&Connection>,
 ) -> Traits {
-    let host =
-        header(&exchange.request.headers, "Host").map(|h| h.text().to_ascii_lowercase()).unwrap_or_default();
+    let front = exchange.front.as_deref();
+    let host = front
+        .and_then(|front| front.host.clone())
+        .or_else(|| header(&exchange.request.headers, "Host").map(|h| h.text().into_owned()))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let known = |kind: Kind| !matches!(kind, Kind::Other | Kind::None | Kind::NotHttp);
     // A response file without its request still belongs to a step.
     let kind = Some(request.kind).filter(|k| known(*k)).or(response.map(|r| r.kind).filter(|k| known(*k)));
@@ -387,10 +391,14 @@ fn traits(
         at: exchange.request.at,
         kind,
         connection: exchange.connection.clone(),
-        address: connection.map(|c| c.address().to_owned()).unwrap_or_default(),
+        address: front
+            .and_then(|front| front.address.clone())
+            .or_else(|| connection.map(|c| c.address().to_owned()))
+            .unwrap_or_default(),
         host: host.strip_suffix(":443").unwrap_or(&host).to_owned(),
-        client_certificate: connection
-            .and_then(|c| c.client_certificate.first())
+        client_certificate: front
+            .and_then(|front| front.client_certificate.first())
+            .or_else(|| connection.and_then(|c| c.client_certificate.first()))
             .and_then(|der| Certificate::read(der))
             .map(|c| c.thumbprint),
         ..Traits::default()

@@ -98,6 +98,8 @@ pub struct Exchange {
     pub id: ExchangeId,
     /// The device-side connection; absent for single messages read from files.
     pub connection: Option<ConnectionId>,
+    /// Where a trusted front end speaks for the device: what it says of it.
+    pub front: Option<Box<Front>>,
     pub request: Request,
     /// Absent: no answer was sent (the device went away, or the exchange comes from a request file).
     pub response: Option<Response>,
@@ -109,6 +111,19 @@ pub struct Exchange {
     /// What we changed, healed or could not keep; see [`Change`].
     pub changes: Vec<Change>,
     pub delivery: Delivery,
+}
+
+/// What a trusted front end (load balancer, ingress, tunnel) says of the device whose request it forwards.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Front {
+    /// The device's address, without a port.
+    pub address: Option<String>,
+    /// Whether the device spoke TLS with it.
+    pub secure: Option<bool>,
+    /// The host that the device asked for.
+    pub host: Option<String>,
+    /// The device's certificates, DER, leaf first.
+    pub client_certificate: Vec<Bytes>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -333,8 +348,10 @@ pub struct Connection {
     pub id: ConnectionId,
     pub at: Time,
     pub event: ConnectionEvent,
-    /// `ip:port` of the other end.
+    /// `ip:port` of the device: of the other end, or what a trusted front end says by the PROXY protocol.
     pub peer: String,
+    /// `ip:port` of the front end that says so.
+    pub via: Option<String>,
     /// The listener's URL: `https://0.0.0.0:443`.
     pub listener: String,
     /// The name the device asked for in its ClientHello.

@@ -12,7 +12,8 @@ use super::record::{Closed, Header, Record, Redaction, Session};
 use super::words;
 use crate::event::{
     Body, Change, Connection, ConnectionEvent, ConnectionId, Delivery, End, Exchange, ExchangeId, Framing,
-    From, Header as Field, Offered, Request, Response, Sent, Side, Time, Timing, Tls, Upstream, Version,
+    From, Front, Header as Field, Offered, Request, Response, Sent, Side, Time, Timing, Tls, Upstream,
+    Version,
 };
 
 /// What a record's checksum says.
@@ -120,6 +121,7 @@ struct WireExchange {
     #[serde(default)]
     id: String,
     connection: Option<String>,
+    front: Option<WireFront>,
     request: WireRequest,
     response: Option<WireResponse>,
     upstream: Option<WireUpstream>,
@@ -131,6 +133,15 @@ struct WireExchange {
     changes: Vec<WireChange>,
     #[serde(default, deserialize_with = "delivery")]
     delivery: Delivery,
+}
+
+#[derive(Deserialize)]
+struct WireFront {
+    address: Option<String>,
+    scheme: Option<String>,
+    host: Option<String>,
+    #[serde(default)]
+    client_certificate: Vec<Base64>,
 }
 
 #[derive(Deserialize)]
@@ -259,6 +270,7 @@ struct WireConnection {
     event: ConnectionEvent,
     #[serde(default)]
     peer: String,
+    via: Option<String>,
     #[serde(default)]
     listener: String,
     sni: Option<String>,
@@ -367,6 +379,7 @@ impl std::convert::From<WireExchange> for Exchange {
             seq: wire.seq,
             id: ExchangeId(wire.id.into()),
             connection: wire.connection.map(|id| ConnectionId(id.into())),
+            front: wire.front.map(|front| Box::new(front.into())),
             request: wire.request.into(),
             response: wire.response.map(Into::into),
             upstream: wire.upstream.map(Into::into),
@@ -374,6 +387,17 @@ impl std::convert::From<WireExchange> for Exchange {
             facts: wire.facts,
             changes: wire.changes.into_iter().map(Into::into).collect(),
             delivery: wire.delivery,
+        }
+    }
+}
+
+impl std::convert::From<WireFront> for Front {
+    fn from(wire: WireFront) -> Self {
+        Self {
+            address: wire.address,
+            secure: wire.scheme.map(|scheme| scheme == "https"),
+            host: wire.host,
+            client_certificate: certificates(wire.client_certificate),
         }
     }
 }
@@ -506,6 +530,7 @@ impl TryFrom<WireConnection> for Connection {
             at: wire.at,
             event: wire.event,
             peer: wire.peer,
+            via: wire.via,
             listener: wire.listener,
             sni: wire.sni,
             alpn: wire.alpn,

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use super::record::{Closed, Header, Record, Redaction, Session};
 use super::{VERSION, words};
 use crate::event::{
-    Body, Change, Connection, End, Exchange, Header as Field, Request, Response, Sent, Time, Timing, Tls,
-    Upstream,
+    Body, Change, Connection, End, Exchange, Front, Header as Field, Request, Response, Sent, Time, Timing,
+    Tls, Upstream,
 };
 
 /// The member that ends every record, as it starts: the checksum covers what is before it.
@@ -35,6 +35,9 @@ pub fn exchange(out: &mut Vec<u8>, exchange: &Exchange) {
         o.number("seq", exchange.seq);
         o.text("id", &exchange.id.0);
         o.optional_text("connection", exchange.connection.as_ref().map(|c| &*c.0));
+        if let Some(front) = exchange.front.as_deref() {
+            o.object("front", |o| self::front(o, front));
+        }
         o.object("request", |o| request(o, &exchange.request));
         o.optional_object("response", exchange.response.as_ref(), response);
         o.optional_object("upstream", exchange.upstream.as_ref(), upstream);
@@ -47,6 +50,13 @@ pub fn exchange(out: &mut Vec<u8>, exchange: &Exchange) {
         o.list("changes", &exchange.changes, |out, c| Object::write(out, |o| change(o, c)));
         o.text("delivery", words::delivery(exchange.delivery));
     });
+}
+
+fn front(o: &mut Object<'_>, front: &Front) {
+    o.optional_text("address", front.address.as_deref());
+    o.optional_text("scheme", front.secure.map(|secure| if secure { "https" } else { "http" }));
+    o.optional_text("host", front.host.as_deref());
+    o.list("client_certificate", &front.client_certificate, |out, der| base64(out, der));
 }
 
 pub fn end(out: &mut Vec<u8>, end: &End) {
@@ -64,6 +74,9 @@ pub fn connection(out: &mut Vec<u8>, connection: &Connection) {
         o.time("at", connection.at);
         o.text("event", words::connection_event(connection.event));
         o.text("peer", &connection.peer);
+        if connection.via.is_some() {
+            o.optional_text("via", connection.via.as_deref());
+        }
         o.text("listener", &connection.listener);
         o.optional_text("sni", connection.sni.as_deref());
         o.optional_text("alpn", connection.alpn.as_deref());

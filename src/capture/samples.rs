@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 use crate::event::{
     Body, Change, Connection, ConnectionEvent, ConnectionId, Delivery, End, Exchange, ExchangeId, Framing,
-    From, Header, Offered, Reason, Request, Response, Sent, Side, Time, Timing, Tls, Upstream, Version,
+    From, Front, Header, Offered, Reason, Request, Response, Sent, Side, Time, Timing, Tls, Upstream,
+    Version,
 };
 
 /// 2026-11-20T21:16:29.000Z
@@ -36,6 +37,12 @@ pub(crate) fn full_exchange() -> Exchange {
         seq: 7,
         id: ExchangeId("01936f4e-6a3b-7000-8000-000000000007".into()),
         connection: Some(ConnectionId("c1".into())),
+        front: Some(Box::new(Front {
+            address: Some("198.51.100.7".to_owned()),
+            secure: Some(true),
+            host: Some("mdm.example".to_owned()),
+            client_certificate: vec![Bytes::from_static(b"\x30\x80")],
+        })),
         request: Request {
             at: START,
             method: "POST".to_owned(),
@@ -93,6 +100,7 @@ pub(crate) fn full_connection() -> Connection {
         at: START,
         event: ConnectionEvent::Failed,
         peer: "[2001:db8::1]:50123".to_owned(),
+        via: Some("10.0.0.2:40000".to_owned()),
         listener: "https://0.0.0.0:443".to_owned(),
         sni: Some("enterpriseenrollment.example".to_owned()),
         alpn: Some("http/1.1".to_owned()),
@@ -238,20 +246,27 @@ fn delivery() -> impl Strategy<Value = Delivery> {
 }
 
 pub(crate) fn any_exchange() -> impl Strategy<Value = Exchange> {
-    let names = (any::<u64>(), text(), of(text()));
+    let front = (of(text()), of(any::<bool>()), of(text()), vec(bytes(), 0..2));
+    let front = front.prop_map(|(address, secure, host, client_certificate)| {
+        Box::new(Front { address, secure, host, client_certificate })
+    });
+    let names = (any::<u64>(), text(), of(text()), of(front));
     let facts = btree_map(text(), text(), 0..3);
     (names, request(), of(response()), of(upstream()), timing(), facts, changes(), delivery()).prop_map(
-        |((seq, id, connection), request, response, upstream, timing, facts, changes, delivery)| Exchange {
-            seq,
-            id: ExchangeId(id.into()),
-            connection: connection.map(|id| ConnectionId(id.into())),
-            request,
-            response,
-            upstream,
-            timing,
-            facts,
-            changes,
-            delivery,
+        |((seq, id, connection, front), request, response, upstream, timing, facts, changes, delivery)| {
+            Exchange {
+                seq,
+                id: ExchangeId(id.into()),
+                connection: connection.map(|id| ConnectionId(id.into())),
+                front,
+                request,
+                response,
+                upstream,
+                timing,
+                facts,
+                changes,
+                delivery,
+            }
         },
     )
 }
@@ -277,15 +292,25 @@ pub(crate) fn any_connection() -> impl Strategy<Value = Connection> {
     let event = prop::sample::select(vec![Opened, Failed, Closed]);
     let offered = (vec(text(), 0..3), vec(any::<u16>(), 0..5), vec(text(), 0..3))
         .prop_map(|(versions, ciphers, alpn)| Offered { versions, ciphers, alpn });
-    let ends = (text(), text(), of(text()), of(text()));
+    let ends = (text(), of(text()), text(), of(text()), of(text()));
     let certificates = (vec(bytes(), 0..3), vec(bytes(), 0..3));
     (text(), time(), event, ends, of(offered), any_tls(), certificates, of(reason())).prop_map(
-        |(id, at, event, (peer, listener, sni, alpn), offered, tls, (chain, client_certificate), reason)| {
+        |(
+            id,
+            at,
+            event,
+            (peer, via, listener, sni, alpn),
+            offered,
+            tls,
+            (chain, client_certificate),
+            reason,
+        )| {
             Connection {
                 id: ConnectionId(id.into()),
                 at,
                 event,
                 peer,
+                via,
                 listener,
                 sni,
                 alpn,

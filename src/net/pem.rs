@@ -52,6 +52,11 @@ pub fn load_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Pe
     if found.is_empty() { Err(PemError::NoCertificate(path.into())) } else { Ok(found) }
 }
 
+/// All certificates in a text; none when it is not PEM.
+pub(super) fn certificates_in(text: &[u8]) -> Vec<CertificateDer<'static>> {
+    rustls_pemfile::certs(&mut &*text).filter_map(Result::ok).collect()
+}
+
 /// A server's chain and key, checked to belong together.
 pub fn load_identity(certificate: &Path, key: &Path) -> Result<Identity, PemError> {
     let chain = load_certificates(certificate)?;

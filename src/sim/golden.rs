@@ -289,6 +289,7 @@ impl Scene {
             at: self.now,
             event: ConnectionEvent::Opened,
             peer: peer(&id),
+            via: None,
             listener: "https://0.0.0.0:443".to_owned(),
             sni: Some(host.to_owned()),
             alpn: Some("http/1.1".to_owned()),
