@@ -42,6 +42,7 @@ pub use provisioning::{Characteristic, Provisioning, StoreCertificate, value_of}
 pub use read::{Content, Kind, Message, kind_of, read_answer, read_body, read_request, read_response};
 pub use schema::{Breach, Wrong};
 pub use signature::{Reference, SignatureState, TokenReference, XmlSignature};
+pub(crate) use signin::value_span;
 pub use signin::{Page, PageForm, PageInput, PageValue, SignInRequest, TermsAnswer, TermsRequest};
 pub use soap::{Block, Envelope, Soap, SoapVersion, Timestamp};
 pub use template::{Archival, Attestation, Policy, PolicyExtension, Registration};

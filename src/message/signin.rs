@@ -191,7 +191,7 @@ impl PageForm {
 }
 
 /// The value within `name="value"`, without its quotes.
-fn value_span(text: &str, attribute: Range<usize>) -> Range<usize> {
+pub(crate) fn value_span(text: &str, attribute: Range<usize>) -> Range<usize> {
     let raw = text.get(attribute.clone()).unwrap_or_default();
     // An empty value has no place in the tokenizer's span.
     let Some((name, value)) = raw.split_once('=') else { return attribute.end..attribute.end };

@@ -1,14 +1,17 @@
 //! Redaction of a whole exchange: bodies, heads, targets, and the second texts where we changed something.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use memchr::memmem;
 
+use super::edits::{Edit, Edits};
 use super::find::{secrets, whole_values};
 use super::forms::{forms, replace};
 use super::mask::Key;
+use super::names::is_secret_header;
+use super::query::is_query;
+use super::spelling::spelled;
 use super::token::wrapped;
+use super::wrapping::{Utf16, base64_runs, is_text, opened, write_base64};
 use crate::event::{Body, Exchange, Header};
 use crate::message::{
     Credential, Kind, SignatureState, decode_base64, decode_content, kind_of, read_request,
@@ -41,44 +44,16 @@ pub struct Redactor {
     level: Level,
     /// Keep bodies of which nobody knows what they hold, too.
     all_bodies: bool,
-    key: Key,
+    pub(super) key: Key,
 }
 
 /// A secret and its placeholder.
-type Pair = (Vec<u8>, Vec<u8>);
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
 
 /// Values beyond this number are not searched for in the rest of the exchange (they are masked where they stand).
 const MAX_VALUES: usize = 32;
-/// Base64 inside base64 is opened so many times.
-const MAX_NESTING: usize = 3;
-
-/// Headers whose values are secrets as a whole.
-const SECRET_HEADERS: &[&str] = &[
-    "Authorization",
-    "Proxy-Authorization",
-    "Cookie",
-    "Set-Cookie",
-    "X-Api-Key",
-    "X-Auth-Token",
-    "X-Csrf-Token",
-    "MDM-Signature",
-    "WWW-Authenticate-Token",
-];
-
-/// Query parameters whose values are secrets.
-const SECRET_PARAMETERS: &[&str] = &[
-    "access_token",
-    "id_token",
-    "code",
-    "token",
-    "wresult",
-    "password",
-    "client_secret",
-    "assertion",
-    "sig",
-    "ticket",
-    "OpaqueBlob",
-];
+/// Texts inside of texts (in base64, in escapes, in parameters) are opened so many times.
+pub(super) const MAX_NESTING: usize = 5;
 
 impl Redactor {
     pub fn new(level: Level, all_bodies: bool, key: Key) -> Self {
@@ -106,14 +81,17 @@ impl Redactor {
         self.body(&mut exchange.request.body, &mut known);
         self.heads(&mut exchange.request.headers, &mut known);
         for header in exchange.request.headers.iter_mut().filter(|h| h.name.eq_ignore_ascii_case("Host")) {
-            header.value = Bytes::from(self.userinfo(&header.value, 0, &mut known));
+            let mut edits = Edits::default();
+            edits.add(self.user(&header.value, 0, &mut known));
+            header.value = Bytes::from(edits.apply(&header.value));
         }
-        self.target(&mut exchange.request.target, &mut known);
+        self.phrase(&mut exchange.request.target, &mut known);
         if let Some(sent) = exchange.request.sent.as_deref_mut() {
             self.sent(sent, &mut known);
         }
         if let Some(response) = exchange.response.as_mut() {
             self.body(&mut response.body, &mut known);
+            self.phrase(&mut response.reason, &mut known);
             self.heads(&mut response.headers, &mut known);
             self.heads(&mut response.body.trailers, &mut known);
             if let Some(sent) = response.sent.as_deref_mut() {
@@ -140,7 +118,7 @@ impl Redactor {
             self.heads(headers, known);
         }
         if let Some(target) = &mut sent.target {
-            self.target(target, known);
+            self.phrase(target, known);
         }
     }
 
@@ -164,133 +142,94 @@ impl Redactor {
         body.bytes = Bytes::from(masked);
     }
 
-    /// Masks the secrets of one text, and of the texts inside its base64 tokens.
-    fn masked(&self, text: &[u8], known: &mut Vec<Pair>, nesting: usize) -> Vec<u8> {
+    /// Masks the secrets of one text, and of the texts inside it.
+    pub(super) fn masked(&self, text: &[u8], known: &mut Vec<Pair>, nesting: usize) -> Vec<u8> {
         if let Some(utf16) = Utf16::of(text) {
             return utf16.write(&self.masked(utf16.text.as_bytes(), known, nesting));
         }
-        let mut out = text.to_vec();
+        let mut edits = Edits::default();
+        if is_query(text) {
+            edits.add(self.parameters(text, known, nesting));
+        }
+        self.rest(text, edits, known, nesting)
+    }
+
+    /// A text of one line, which may be an address: a header's value, a target.
+    fn line(&self, text: &[u8], known: &mut Vec<Pair>) -> Vec<u8> {
+        let mut edits = Edits::default();
+        edits.add(self.users(text, known));
+        edits.add(self.parameters(text, known, 0));
+        self.rest(text, edits, known, 0)
+    }
+
+    /// What is not replaced yet: secrets by their names and shapes, then the texts inside.
+    fn rest(&self, text: &[u8], mut edits: Edits, known: &mut Vec<Pair>, nesting: usize) -> Vec<u8> {
         for value in whole_values(text) {
             let masked = self.key.mask(value.as_bytes());
             learn(known, value.as_bytes(), &masked);
         }
-        for span in secrets(text) {
-            let Some(value) = text.get(span.clone()) else { continue };
-            let masked = self.key.placeholder(value);
-            learn(known, value, &masked);
-            learn_inside(known, value, &masked);
-            if let Some(target) = out.get_mut(span) {
-                target.copy_from_slice(&masked);
-            }
-        }
+        let found = secrets(text).into_iter().filter_map(|span| {
+            let value = text.get(span.clone())?;
+            Some((span, self.secret(value, known)))
+        });
+        edits.add(found.collect());
         if nesting < MAX_NESTING {
-            self.tokens(&mut out, known, nesting);
+            edits.add(self.values(text, known, nesting));
+            let gaps = edits.gaps(text.len());
+            edits.add(opened(text, &gaps, &mut |inner| {
+                Some(self.masked(inner, known, nesting + 1)).filter(|masked| masked != inner)
+            }));
         }
-        out
+        edits.apply(text)
     }
 
-    /// Opens every base64 token that holds a text, masks inside, and writes it back letter for letter.
-    fn tokens(&self, text: &mut Vec<u8>, known: &mut Vec<Pair>, nesting: usize) {
-        for span in base64_runs(text) {
-            let Some(run) = text.get(span.clone()) else { continue };
-            let Some(inner) = std::str::from_utf8(run).ok().and_then(decode_base64) else { continue };
-            if !is_text(&inner) {
-                continue; // Certificates, requests and signatures are no secrets.
+    /// The placeholder of a secret that is remembered for the sweep.
+    pub(super) fn secret(&self, value: &[u8], known: &mut Vec<Pair>) -> Vec<u8> {
+        let masked = self.key.placeholder(value);
+        learn(known, value, &masked);
+        learn_inside(known, value, &masked);
+        masked
+    }
+
+    /// Values that are written otherwise than they read, as texts of their own.
+    fn values(&self, text: &[u8], known: &mut Vec<Pair>, nesting: usize) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        for value in spelled(text) {
+            let masked = self.masked(&value.plain, known, nesting + 1);
+            if masked == value.plain {
+                continue;
             }
-            let masked = self.masked(&inner, known, nesting + 1);
-            if masked != inner
-                && let Some(written) = write_base64(run, &masked)
-            {
-                text.splice(span, written);
+            match value.write(text, &masked) {
+                Some(written) => edits.extend(written),
+                None => edits.extend(value.spans().filter_map(|span| {
+                    let masked = self.key.mask(text.get(span.clone())?);
+                    Some((span, masked))
+                })),
             }
         }
+        edits
     }
 
     fn heads(&self, headers: &mut [Header], known: &mut Vec<Pair>) {
         for header in headers {
-            if SECRET_HEADERS.iter().any(|name| name.eq_ignore_ascii_case(&header.name)) {
-                // The scheme and the cookies' names say what it is; the rest is the secret.
-                let value = header.value.to_vec();
-                let start = secret_start(&header.name, &value);
-                let secret = value.get(start..).unwrap_or_default();
-                let masked = self.key.placeholder(secret);
-                learn(known, secret, &masked);
-                header.value = Bytes::from([value.get(..start).unwrap_or_default(), &masked].concat());
-            } else if header.value.contains(&b'=') {
-                header.value = Bytes::from(self.query(&header.value, known));
+            let value = if is_secret_header(&header.name) {
+                // The scheme and the cookie's name say what it is; the rest is the secret.
+                let (kept, secret) = header.value.split_at(secret_start(&header.name, &header.value));
+                [kept, &self.secret(secret, known)].concat()
+            } else {
+                self.line(&header.value, known)
+            };
+            if *value != *header.value {
+                header.value = Bytes::from(value);
             }
         }
     }
 
-    fn target(&self, target: &mut String, known: &mut Vec<Pair>) {
-        if let Some(scheme) = target.find("://") {
-            let masked = self.userinfo(target.as_bytes(), scheme + 3, known);
-            *target = String::from_utf8_lossy(&masked).into_owned();
+    fn phrase(&self, text: &mut String, known: &mut Vec<Pair>) {
+        let masked = self.line(text.as_bytes(), known);
+        if masked != text.as_bytes() {
+            *text = String::from_utf8_lossy(&masked).into_owned();
         }
-        if target.contains('=') {
-            *target = String::from_utf8_lossy(&self.query(target.as_bytes(), known)).into_owned();
-        }
-    }
-
-    /// The user and the password before the `@` of an authority that begins at `start`.
-    fn userinfo(&self, text: &[u8], start: usize, known: &mut Vec<Pair>) -> Vec<u8> {
-        let mut out = text.to_vec();
-        let authority = text.get(start..).unwrap_or_default();
-        let end = authority.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(authority.len());
-        let Some(at) = authority.get(..end).and_then(|a| a.iter().rposition(|b| *b == b'@')) else {
-            return out;
-        };
-        for part in authority.get(..at).unwrap_or_default().split(|b| *b == b':') {
-            let masked = self.key.mask(part);
-            learn(known, part, &masked);
-            let from = part.as_ptr() as usize - text.as_ptr() as usize;
-            if let Some(target) = out.get_mut(from..from + part.len()) {
-                target.copy_from_slice(&masked);
-            }
-        }
-        out
-    }
-
-    /// Values of secret parameters in a query (or a fragment, or a Location with one).
-    fn query(&self, text: &[u8], known: &mut Vec<Pair>) -> Vec<u8> {
-        let mut spans = Vec::new();
-        let mut start = 0;
-        for (at, byte) in text.iter().chain([&b'&']).enumerate() {
-            if !matches!(byte, b'&' | b'?' | b'#' | b';' | b' ' | b'"' | b',') {
-                continue;
-            }
-            let pair = text.get(start..at).unwrap_or_default();
-            if let Some(equals) = pair.iter().position(|b| *b == b'=') {
-                let name = String::from_utf8_lossy(pair.get(..equals).unwrap_or_default()).into_owned();
-                let secret = SECRET_PARAMETERS.iter().any(|p| p.eq_ignore_ascii_case(&name));
-                let value = start + equals + 1..at;
-                if let Some(found) = text.get(value.clone()).filter(|_| secret) {
-                    let masked = self.parameter(found, known);
-                    spans.push((value, masked));
-                }
-            }
-            start = at + 1;
-        }
-        let mut out = text.to_vec();
-        for (span, masked) in spans.into_iter().rev() {
-            out.splice(span, masked);
-        }
-        out
-    }
-
-    /// A parameter's value: the placeholder of what it says, written as it was.
-    fn parameter(&self, raw: &[u8], known: &mut Vec<Pair>) -> Vec<u8> {
-        if !raw.contains(&b'%') && !raw.contains(&b'+') {
-            let masked = self.key.placeholder(raw);
-            learn(known, raw, &masked);
-            return masked;
-        }
-        let whole = [b"v=", raw].concat();
-        let said =
-            form_urlencoded::parse(&whole).next().map(|(_, value)| value.into_owned()).unwrap_or_default();
-        let masked = self.key.placeholder(said.as_bytes());
-        learn(known, said.as_bytes(), &masked);
-        form_urlencoded::byte_serialize(&masked).collect::<String>().into_bytes()
     }
 
     /// Third layer: every secret that was found, wherever else it stands in the exchange, in any form.
@@ -377,7 +316,6 @@ fn withhold(exchange: &mut Exchange) {
     }
 }
 
-/// Remembers a secret, without its surrounding whitespace, for the sweep.
 /// A token in base64 is the same secret as what is inside.
 fn learn_inside(known: &mut Vec<Pair>, value: &[u8], masked: &[u8]) {
     if let Some((value, masked)) = wrapped(value, masked) {
@@ -386,7 +324,8 @@ fn learn_inside(known: &mut Vec<Pair>, value: &[u8], masked: &[u8]) {
     }
 }
 
-fn learn(known: &mut Vec<Pair>, value: &[u8], masked: &[u8]) {
+/// Remembers a secret, without its surrounding whitespace, for the sweep.
+pub(super) fn learn(known: &mut Vec<Pair>, value: &[u8], masked: &[u8]) {
     let start = value.len() - value.trim_ascii_start().len();
     let end = start + value.trim_ascii().len();
     let (Some(value), Some(masked)) = (value.get(start..end), masked.get(start..end)) else { return };
@@ -413,8 +352,29 @@ fn resolved(value: &[u8]) -> Vec<u8> {
 
 /// `Bearer xyz` keeps its scheme, `name=value` its name.
 fn secret_start(name: &str, value: &[u8]) -> usize {
-    let separator = if name.to_ascii_lowercase().contains("cookie") { b'=' } else { b' ' };
-    value.iter().position(|b| *b == separator).map_or(0, |at| at + 1)
+    const SCHEMES: &[&str] = &[
+        "Basic",
+        "Bearer",
+        "Digest",
+        "DPoP",
+        "HOBA",
+        "Hawk",
+        "Kerberos",
+        "NTLM",
+        "Negotiate",
+        "OAuth",
+        "Token",
+    ];
+    let is_cookie = name.to_ascii_lowercase().contains("cookie");
+    let sign = if is_cookie { b'=' } else { b' ' };
+    let Some(at) = value.iter().position(|b| *b == sign) else { return 0 };
+    let before = value.get(..at).unwrap_or_default();
+    let says_what_it_is = if is_cookie {
+        !before.iter().any(|b| matches!(b, b';' | b' '))
+    } else {
+        SCHEMES.iter().any(|scheme| scheme.as_bytes().eq_ignore_ascii_case(before))
+    };
+    if says_what_it_is { at + 1 } else { 0 }
 }
 
 fn sweep_bytes(bytes: &mut Bytes, forms: &[Pair]) {
@@ -445,7 +405,8 @@ fn sweep(text: &[u8], forms: &[Pair], nesting: usize) -> Option<Vec<u8>> {
         }
     }
     if nesting < MAX_NESTING {
-        for span in base64_runs(out.as_deref().unwrap_or(text)) {
+        // Last first, so that replacing one does not move the others.
+        for span in base64_runs(out.as_deref().unwrap_or(text)).into_iter().rev() {
             let run = out.as_deref().unwrap_or(text).get(span.clone())?.to_vec();
             let Some(inner) = std::str::from_utf8(&run).ok().and_then(decode_base64).filter(|i| is_text(i))
             else {
@@ -459,101 +420,4 @@ fn sweep(text: &[u8], forms: &[Pair], nesting: usize) -> Option<Vec<u8>> {
         }
     }
     out
-}
-
-/// Runs of base64 letters (whitespace between them allowed) long enough to hold a message, last first, so that
-/// replacing one does not move the others.
-fn base64_runs(text: &[u8]) -> Vec<std::ops::Range<usize>> {
-    const SHORTEST: usize = 64;
-    let mut runs = Vec::new();
-    let mut at = 0;
-    while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= SHORTEST) {
-        let length = rest.iter().position(|b| !in_base64(*b)).unwrap_or(rest.len());
-        let run = rest.get(..length).unwrap_or_default();
-        let blanks = run.len() - run.trim_ascii_start().len();
-        let run = run.trim_ascii();
-        if run.len() >= SHORTEST {
-            runs.push(at + blanks..at + blanks + run.len());
-        }
-        at += length + 1;
-    }
-    runs.reverse();
-    runs
-}
-
-/// Base64's letters of both alphabets, and the blanks between them: by table, as every byte is asked for.
-fn in_base64(byte: u8) -> bool {
-    const TABLE: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = 0_u8;
-        loop {
-            let letter = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_');
-            #[expect(clippy::indexing_slicing, reason = "at compile time, and a byte is below 256")]
-            {
-                table[byte as usize] = letter || byte.is_ascii_whitespace();
-            }
-            if byte == u8::MAX {
-                break table;
-            }
-            byte += 1;
-        }
-    };
-    TABLE.get(byte as usize).copied().unwrap_or_default()
-}
-
-/// Mostly printable: a document, or base64 of one.
-fn is_text(bytes: &[u8]) -> bool {
-    let sample = bytes.get(..bytes.len().min(512)).unwrap_or_default();
-    let odd = sample.iter().filter(|b| b.is_ascii_control() && !b.is_ascii_whitespace()).count();
-    !sample.is_empty() && (odd == 0 || Utf16::of(bytes).is_some())
-}
-
-/// Base64 of the new bytes, laid out over the old run: the same whitespace at the same places.
-pub(super) fn write_base64(run: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
-    let url_safe = run.iter().any(|b| matches!(b, b'-' | b'_'));
-    let encoded = STANDARD.encode(bytes).into_bytes();
-    let mut letters = encoded.into_iter().map(|b| match b {
-        b'+' if url_safe => b'-',
-        b'/' if url_safe => b'_',
-        other => other,
-    });
-    let mut out = Vec::with_capacity(run.len());
-    for byte in run {
-        if byte.is_ascii_whitespace() {
-            out.push(*byte);
-        } else if let Some(letter) = letters.next() {
-            out.push(letter);
-        }
-    }
-    // Unpadded runs stay unpadded; a text that grew goes on behind.
-    let padded = run.contains(&b'=') || run.iter().filter(|b| !b.is_ascii_whitespace()).count() % 4 == 0;
-    out.extend(letters.filter(|b| padded || *b != b'='));
-    Some(out)
-}
-
-/// A UTF-16 text with a byte order mark.
-struct Utf16 {
-    text: String,
-    little: bool,
-}
-
-impl Utf16 {
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let little = match bytes {
-            [0xFF, 0xFE, ..] => true,
-            [0xFE, 0xFF, ..] => false,
-            _ => return None,
-        };
-        let unit = if little { u16::from_le_bytes } else { u16::from_be_bytes };
-        let units = bytes.get(2..)?.chunks_exact(2).filter_map(|pair| pair.try_into().ok().map(unit));
-        let text = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
-        Some(Self { text, little })
-    }
-
-    fn write(&self, text: &[u8]) -> Vec<u8> {
-        let text = String::from_utf8_lossy(text);
-        let unit = |u: u16| if self.little { u.to_le_bytes() } else { u.to_be_bytes() };
-        let mark: [u8; 2] = if self.little { [0xFF, 0xFE] } else { [0xFE, 0xFF] };
-        mark.into_iter().chain(text.encode_utf16().flat_map(unit)).collect()
-    }
 }

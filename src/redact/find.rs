@@ -5,16 +5,19 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::SECRET_NAMES;
+use super::names::{LAST_WORDS, is_secret};
+use super::page::handed_over;
+use super::token::web_tokens;
 use crate::message::certificate::Certificate;
-use crate::message::{Page, decode_base64};
+use crate::message::decode_base64;
 use crate::xml::{Document, Element};
 
 /// Raw byte ranges of secret values, in order, not overlapping.
 pub(super) fn secrets(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = structural(text);
     found.extend(lexical(text));
-    found.extend(inputs(text));
+    found.extend(handed_over(text));
+    found.extend(web_tokens(text));
     found.retain(|span| !span.is_empty());
     found.sort_by_key(|span| (span.start, span.end));
     let mut joined: Vec<Range<usize>> = Vec::with_capacity(found.len());
@@ -28,40 +31,33 @@ pub(super) fn secrets(text: &[u8]) -> Vec<Range<usize>> {
     joined
 }
 
-/// Text of secret elements, values of secret attributes, values beside a secret name, tokens in a security header.
+/// Text of secret elements, values of secret attributes, values beside a secret name, all that is unknown in a security
+/// header.
 fn structural(text: &[u8]) -> Vec<Range<usize>> {
     let document = Document::read(text);
     let source = document.source();
     let raw = |span: Range<usize>| source.raw_offset(span.start)..source.raw_offset(span.end);
     let mut found = Vec::new();
+    // All text before it is found already.
+    let mut covered = 0;
     for element in document.elements() {
-        let named =
-            ["name", "Name", "id"].iter().filter_map(|n| element.attribute(n)).any(|a| is_secret(&a.value()));
-        if named {
-            found.extend(element.attribute("value").map(|a| raw(a.span())));
-            found.extend(
-                element.children().filter(|c| c.local() == "Value").flat_map(|c| c.hidden_spans()).map(raw),
-            );
-        }
-        if is_secret(element.local()) || is_token_in_header(&element) {
+        let is_named = element.attributes().any(|a| is_naming(a.local()) && is_secret(&a.value()));
+        let is_secret_element = is_secret(element.local()) || is_unknown_in_header(&element);
+        if (is_named || is_secret_element) && element.span().end > covered {
             found.extend(element.hidden_spans().into_iter().map(raw));
-            // Nobody knows what else a secret's element says about it; how it is written is no secret.
-            let telling = element.attributes().filter(|a| !is_description(a.name(), a.local()));
-            found.extend(telling.map(|a| raw(a.span())));
+            covered = element.span().end;
         }
-        found.extend(element.attributes().filter(|a| is_secret(a.local())).map(|a| raw(a.span())));
+        if element.local().eq_ignore_ascii_case("Security") {
+            found.extend(own_spans(&element).into_iter().map(raw));
+        }
+        let telling = element.attributes().filter(|a| {
+            let says = if is_named { is_value(a.local()) } else { is_secret_element };
+            // Nobody knows what else a secret's element says about it; how it is written is no secret.
+            is_secret(a.local()) || says && !is_description(a.name(), a.local())
+        });
+        found.extend(telling.map(|a| raw(a.span())));
     }
     found
-}
-
-/// What the page that hands a token over has in its forms: the token, and state of the server's.
-fn inputs(text: &[u8]) -> Vec<Range<usize>> {
-    let page = if Page::may_be_one(text) { Page::read(text) } else { None };
-    let Some(page) = page else { return Vec::new() };
-    let values = page.forms.iter().flat_map(|form| &form.inputs).filter(|input| !input.name.is_empty());
-    let places = values.filter_map(|input| Some(page.place(&input.value.as_ref()?.span)));
-    let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    places.map(|place| at(place.offset)..at(place.offset.saturating_add(place.length))).collect()
 }
 
 /// Values that the text spells in pieces, put together: the rest of the exchange may have them in one.
@@ -70,7 +66,7 @@ pub(super) fn whole_values(text: &[u8]) -> Vec<String> {
         return Vec::new();
     }
     let document = Document::read(text);
-    let secret = document.elements().filter(|e| is_secret(e.local()) || is_token_in_header(e));
+    let secret = document.elements().filter(|e| is_secret(e.local()) || is_unknown_in_header(e));
     secret.map(|e| e.text().trim().to_owned()).filter(|value| !value.is_empty()).collect()
 }
 
@@ -80,24 +76,47 @@ fn is_description(name: &str, local: &str) -> bool {
         || ["Type", "Id", "EncodingType", "ValueType", "name", "type", "nil", "datatype"].contains(&local)
 }
 
-fn is_secret(name: &str) -> bool {
-    SECRET_NAMES.iter().any(|secret| secret.eq_ignore_ascii_case(name.trim()))
+/// Attributes that say what the value is that stands beside them, or below.
+fn is_naming(local: &str) -> bool {
+    ["name", "id", "type"].iter().any(|n| n.eq_ignore_ascii_case(local))
 }
 
-/// A BinarySecurityToken anywhere but in the Body: the credential of a federated or Entra enrollment. A certificate is
-/// no secret.
-fn is_token_in_header(element: &Element<'_>) -> bool {
-    if !element.local().eq_ignore_ascii_case("BinarySecurityToken") || is_certificate(&element.text()) {
-        return false;
+fn is_value(local: &str) -> bool {
+    ["value", "content"].iter().any(|n| n.eq_ignore_ascii_case(local))
+}
+
+/// What stands in a security header is a secret, but for what is known to be none: times, signatures, certificates,
+/// and the user's name. So is a token in any other header, and one that no reader can put together.
+fn is_unknown_in_header(element: &Element<'_>) -> bool {
+    let is =
+        |element: &Element<'_>, names: &[&str]| names.iter().any(|n| element.local().eq_ignore_ascii_case(n));
+    if is(element, &["BinarySecurityToken"]) {
+        let in_header =
+            || ancestors(element).any(|above| is(&above, &["Header", "Security", "UsernameToken"]));
+        return element.children().next().is_some() || in_header() && !is_certificate(&element.text());
     }
-    let mut here = element.parent();
-    while let Some(above) = here {
-        if ["Header", "Security", "UsernameToken"].iter().any(|n| above.local().eq_ignore_ascii_case(n)) {
-            return true;
+    match element.parent() {
+        Some(parent) if is(&parent, &["Security"]) => {
+            !is(element, &["Timestamp", "Signature", "UsernameToken", "SecurityTokenReference"])
         }
-        here = above.parent();
+        Some(parent) if is(&parent, &["UsernameToken"]) => !is(element, &["Username", "Created"]),
+        _ => false,
     }
-    false
+}
+
+/// What stands in an element, but in none below it.
+fn own_spans(element: &Element<'_>) -> Vec<Range<usize>> {
+    let mut children = element.children().map(|child| child.span()).peekable();
+    let mut spans = element.hidden_spans();
+    spans.retain(|span| {
+        while children.next_if(|child| child.end <= span.start).is_some() {}
+        children.peek().is_none_or(|child| span.end <= child.start)
+    });
+    spans
+}
+
+fn ancestors<'d>(element: &Element<'d>) -> impl Iterator<Item = Element<'d>> + use<'d> {
+    std::iter::successors(element.parent(), Element::parent)
 }
 
 /// By name in the bytes: `<x:NAME …>value</`, `name="NAME" … value="value"`, `NAME="value"`, `NAME=value&`. A value
@@ -105,10 +124,10 @@ fn is_token_in_header(element: &Element<'_>) -> bool {
 fn lexical(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let lower = text.to_ascii_lowercase();
-    for name in SECRET_NAMES {
-        let mut pass = Pass::new(text, name);
-        for at in memmem::find_iter(&lower, &name.to_ascii_lowercase()) {
-            found.extend(pass.value_at(at));
+    for word in LAST_WORDS {
+        let mut pass = Pass::new(text);
+        for at in memmem::find_iter(&lower, word) {
+            found.extend(pass.value_at(at, word.len()));
         }
     }
     // Entities are never resolved, and may hold anything.
@@ -123,10 +142,10 @@ fn lexical(text: &[u8]) -> Vec<Range<usize>> {
     }
     // A token in a security header that does not parse: between the tags, before the Body begins.
     let body = memmem::find(&lower, b"body").unwrap_or(text.len());
-    let mut pass = Pass::new(text, "BinarySecurityToken");
+    let mut pass = Pass::new(text);
     for at in memmem::find_iter(&lower, b"binarysecuritytoken").take_while(|at| *at < body) {
         pass.reach(at);
-        let Some(token) = pass.content(at) else { continue };
+        let Some(token) = pass.content(at..at + "BinarySecurityToken".len()) else { continue };
         let public = text.get(token.clone()).and_then(|t| std::str::from_utf8(t).ok());
         if !public.is_some_and(is_certificate) {
             found.extend(without_markup(text, token));
@@ -142,13 +161,13 @@ fn is_certificate(base64: &str) -> bool {
     decode_base64(base64).is_some_and(|der| Certificate::read(&der).is_some())
 }
 
-/// A walk over the places of one name, in their order. What it remembers keeps it linear, however often the name is
+/// A walk over the places of one word, in their order. What it remembers keeps it linear, however often the word is
 /// there and whatever is missing around it.
 struct Pass<'t> {
     text: &'t [u8],
-    name: &'static str,
-    /// How far it has looked, and the last `<`, and the last blank or `>`, before that.
+    /// How far it has looked; before that, where the last name begins, the last `<`, and the last blank or `>`.
     seen: usize,
+    word: usize,
     open: Option<usize>,
     stop: Option<usize>,
     /// The next `>` from there on; the text's length when there is none.
@@ -162,14 +181,17 @@ struct Pass<'t> {
 }
 
 impl<'t> Pass<'t> {
-    fn new(text: &'t [u8], name: &'static str) -> Self {
+    fn new(text: &'t [u8]) -> Self {
         let (open, stop, told) = (None, None, None);
-        Self { text, name, seen: 0, open, stop, close: 0, value: 0, told, element: 0, bare: 0 }
+        Self { text, seen: 0, word: 0, open, stop, close: 0, value: 0, told, element: 0, bare: 0 }
     }
 
     /// Goes on to the next place.
     fn reach(&mut self, at: usize) {
         for (place, byte) in self.text.iter().enumerate().take(at).skip(self.seen) {
+            if !is_name_byte(*byte) {
+                self.word = place + 1;
+            }
             match byte {
                 b'<' => self.open = Some(place),
                 b'>' => self.stop = Some(place),
@@ -184,20 +206,30 @@ impl<'t> Pass<'t> {
         }
     }
 
-    fn value_at(&mut self, at: usize) -> Vec<Range<usize>> {
+    /// The secret that is told by the name that ends with the word of that length.
+    fn value_at(&mut self, at: usize, length: usize) -> Vec<Range<usize>> {
         self.reach(at);
-        let before = at.checked_sub(1).and_then(|i| self.text.get(i)).copied();
+        let name = self.word..at + length;
+        let text = self.text;
+        let ends = text.get(name.end).is_none_or(|b| !is_name_byte(*b));
+        if !ends
+            || name.len() > LONGEST_NAME
+            || !text.get(name.clone()).is_some_and(|n| is_secret(&String::from_utf8_lossy(n)))
+        {
+            return Vec::new();
+        }
+        let before = name.start.checked_sub(1).and_then(|i| text.get(i)).copied();
         let span = match before {
-            Some(b'<' | b':') => self.content(at),
-            _ => self.beside(at),
+            Some(b'<' | b':') => self.content(name),
+            _ => self.beside(name),
         };
-        span.map(|span| without_markup(self.text, span)).unwrap_or_default()
+        span.map(|span| without_markup(text, span)).unwrap_or_default()
     }
 
     /// The value that stands beside the name rather than inside an element of it.
-    fn beside(&mut self, at: usize) -> Option<Range<usize>> {
+    fn beside(&mut self, name: Range<usize>) -> Option<Range<usize>> {
         let text = self.text;
-        let end = at + self.name.len();
+        let (at, end) = (name.start, name.end);
         let before = at.checked_sub(1).and_then(|i| text.get(i)).copied();
         let after = text.get(end).copied();
         match (before, after) {
@@ -221,7 +253,10 @@ impl<'t> Pass<'t> {
                     self.value = find(text, b"value", open).unwrap_or(text.len());
                 }
                 // The `>` may stand inside the value's quotes: the quotes decide.
-                let value = Some(self.value).filter(|v| *v < self.close && self.told != Some(*v))?;
+                if self.value >= self.close {
+                    return self.below();
+                }
+                let value = Some(self.value).filter(|v| self.told != Some(*v))?;
                 self.told = Some(value);
                 quoted(text, value + "value".len())
             }
@@ -242,11 +277,23 @@ impl<'t> Pass<'t> {
         }
     }
 
+    /// The text in or below the element whose tag has the name but no value.
+    fn below(&mut self) -> Option<Range<usize>> {
+        let start =
+            Some(self.close + 1).filter(|start| *start > self.element && *start <= self.text.len())?;
+        if self.text.get(self.close - 1) == Some(&b'/') {
+            return None;
+        }
+        let end = self.text.get(start..).and_then(|rest| memmem::find(rest, b"</"));
+        self.element = end.map_or(self.text.len(), |end| start + end);
+        Some(start..self.element)
+    }
+
     /// What stands between `<…NAME…>` and `</…NAME`; to the end when that does not come. What begins inside of
     /// another's content ends where that ends, and is left out.
-    fn content(&mut self, at: usize) -> Option<Range<usize>> {
+    fn content(&mut self, name: Range<usize>) -> Option<Range<usize>> {
         let text = self.text;
-        let after = text.get(at + self.name.len()).copied();
+        let after = text.get(name.end).copied();
         let is_name = matches!(after, None | Some(b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n'));
         // An end tag's name is no beginning.
         let open = self.open.filter(|open| self.stop.is_none_or(|stop| stop < *open))?;
@@ -254,7 +301,7 @@ impl<'t> Pass<'t> {
             return None;
         }
         if self.close == text.len() {
-            let start = (at + self.name.len()).max(self.element);
+            let start = name.end.max(self.element);
             self.element = text.len();
             return Some(start..text.len());
         }
@@ -264,7 +311,8 @@ impl<'t> Pass<'t> {
         let start = self.close + 1;
         let (mut from, mut tag) = (start, None);
         let mut span = start..text.len();
-        while let Some(end) = find(text, self.name.as_bytes(), from) {
+        let what = text.get(name)?;
+        while let Some(end) = find(text, what, from) {
             tag = text.get(from..end).and_then(|part| memchr::memrchr(b'<', part)).map(|p| from + p).or(tag);
             if let Some(tag) = tag.filter(|t| text.get(t + 1) == Some(&b'/')) {
                 span.end = tag;
@@ -275,6 +323,13 @@ impl<'t> Pass<'t> {
         self.element = span.end;
         Some(span)
     }
+}
+
+/// Names that are longer are no names.
+const LONGEST_NAME: usize = 256;
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
 /// What follows a member's name in JSON: a colon, and a text.

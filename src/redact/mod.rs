@@ -3,25 +3,19 @@
 //! exchange. If in doubt a text is withheld, never passed on raw.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod edits;
 mod exchange;
 mod find;
 mod forms;
 mod mask;
+mod names;
+mod page;
+mod query;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod token;
+mod wrapping;
 
 pub use exchange::{Level, Redactor};
 pub use mask::Key;
-
-/// Names (of elements, attributes, form fields and `parm`s, in any case) whose values are secrets.
-pub(crate) const SECRET_NAMES: &[&str] = &[
-    "Password",
-    "wresult",
-    "AAUTHSECRET",
-    "AAUTHDATA",
-    "Nonce",
-    "EnrollmentData",
-    "SecurityToken",
-    "client_secret",
-];

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use memchr::memmem;
 
-use super::exchange::write_base64;
 use super::mask::Key;
+use super::wrapping::write_base64;
 use crate::message::{decode_base64, jwt};
 
 /// Claims that say for whom, by whom and for how long a token is good, and whose it is: without its signature and its
@@ -65,12 +66,19 @@ impl Key {
 
     /// `None` when it is no JSON Web Token.
     fn jwt(&self, text: &str) -> Option<String> {
-        let [header, claims, signature] = jwt::parts(text)?;
+        let Some([header, claims, signature]) = jwt::parts(text) else { return self.jwe(text) };
         jwt::object(header)?;
         jwt::object(claims)?;
         let claims = self.claims(URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?);
         let signature = self.mask(signature.as_bytes());
         Some(format!("{header}.{}.{}", URL_SAFE_NO_PAD.encode(claims), String::from_utf8_lossy(&signature)))
+    }
+
+    /// A token of five parts is encrypted (RFC 7516): its header says how, and nothing else can be read.
+    fn jwe(&self, text: &str) -> Option<String> {
+        let (header, rest) = text.split_once('.').filter(|(_, rest)| rest.matches('.').count() == 3)?;
+        jwt::object(header)?;
+        Some(format!("{header}.{}", String::from_utf8_lossy(&self.mask(rest.as_bytes()))))
     }
 
     /// The JSON object with the values of all claims masked but those that are kept, and of the same length.
@@ -129,6 +137,67 @@ fn string_end(json: &[u8], from: usize) -> usize {
         }
     }
     json.len()
+}
+
+/// Everything that has the shape of a JSON Web Token: a first part that begins as a JSON object does in base64, and
+/// two or four more, with dots between. What stands before the first part in one word is no part of it.
+pub(super) fn web_tokens(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for mark in ["ey", "ew"] {
+        let (mut done, mut tries) = (0, 0);
+        for start in memmem::find_iter(text, mark) {
+            if start < done {
+                continue;
+            }
+            let end = part_end(text, start);
+            if text.get(end) != Some(&b'.') {
+                // No part of this word is followed by another.
+                (done, tries) = (end, 0);
+                continue;
+            }
+            if let Some(end) = begins_token(text, start..end).then(|| token_end(text, end)).flatten() {
+                found.push(start..end);
+                (done, tries) = (end, 0);
+                continue;
+            }
+            tries += 1;
+            if tries == MAX_TRIES {
+                (done, tries) = (end, 0);
+            }
+        }
+    }
+    found
+}
+
+/// So many beginnings are tried in one word.
+const MAX_TRIES: usize = 8;
+
+/// `{"` is enough; a brace with a blank behind it is there in words, too.
+fn begins_token(text: &[u8], part: Range<usize>) -> bool {
+    const SHORTEST_HEADER: usize = 10;
+    let Some(header) = text.get(part).filter(|header| header.len() >= SHORTEST_HEADER) else { return false };
+    match header {
+        [b'e', b'y', b'J', ..] => true,
+        [b'e', b'y', b'A', ..] | [b'e', b'w', b'o' | b'k' | b'0', ..] => {
+            std::str::from_utf8(header).is_ok_and(|header| jwt::object(header).is_some())
+        }
+        _ => false,
+    }
+}
+
+/// Where the token ends whose first part ends at `dot`; `None` when no third part follows.
+fn token_end(text: &[u8], dot: usize) -> Option<usize> {
+    let next = |dot: usize| (text.get(dot) == Some(&b'.')).then(|| part_end(text, dot + 1));
+    let third = next(next(dot)?)?;
+    let fifth = next(third).filter(|end| *end > third + 1).and_then(next);
+    Some(fifth.unwrap_or(third))
+}
+
+/// Where the letters of base64 for URLs end.
+fn part_end(text: &[u8], start: usize) -> usize {
+    let letter = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'=');
+    let length = text.get(start..).unwrap_or_default().iter().take_while(|b| letter(b)).count();
+    start + length
 }
 
 fn is_printable(bytes: &[u8]) -> bool {

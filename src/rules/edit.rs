@@ -118,6 +118,10 @@ fn own(what: &str, exchange: &mut Exchange) -> bool {
             response.status = 500;
             response.body = Body::full("<html><body>Internal Server Error</body></html>");
         }
+        ("long", _, Some(response)) => {
+            let blanks = vec![b' '; crate::xml::MAX_TEXT];
+            response.body = Body::full([&response.body.bytes, &blanks[..]].concat());
+        }
         ("slow", _, Some(_)) => exchange.timing.wait = Some(45_000_000),
         _ => return false,
     }

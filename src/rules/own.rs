@@ -2,9 +2,12 @@
 
 use super::check::{Check, Verdict};
 use super::rule::{Edit, Example, Rule, Severity, Subject};
+use super::soap::fail_defect;
 use super::spec::{Cite, Spec};
+use super::stores::fail_provisioned_defect;
 use crate::event::{From, Side};
 use crate::message::Spot;
+use crate::xml::{Defect, Document};
 
 pub(super) static RULES: &[Rule] = &[
     Rule {
@@ -92,7 +95,41 @@ pub(super) static RULES: &[Rule] = &[
         examples: &[Example::edit(Edit::Own("unverified"))],
         since: "0.1.0",
     },
+    Rule {
+        id: "OWN-004",
+        name: "not-read-in-full",
+        severity: Severity::WARNING,
+        subject: Subject::Enrollscope,
+        requirement: "The message is within what enrollscope reads.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "It reads 1 MiB of a message, 64 levels, 128 attributes of an element, 256 namespaces and 65,536 nodes.",
+        )],
+        consequence: "What follows was passed on, but not judged; what is found missing may stand there.",
+        remedy: "See what makes the message so large; do not rely on other findings about it.",
+        hresult: None,
+        check: Check::Xml(|document, cx| {
+            if let Some(defect) = limit(document) {
+                return fail_defect(document, cx, defect, EXPECTED);
+            }
+            let provisioning = cx.message.provisioning().map(|inner| &inner.document);
+            let found = provisioning.and_then(|inner| Some((inner, limit(inner)?)));
+            found
+                .map_or(Verdict::Pass, |(inner, defect)| fail_provisioned_defect(inner, cx, defect, EXPECTED))
+        }),
+        needs: &[],
+        examples: &[Example::edit(Edit::Own("long"))],
+        since: "0.1.0",
+    },
 ];
+
+const EXPECTED: &str = "no more than is read";
+
+/// The first limit of ours that was reached.
+fn limit(document: &Document) -> Option<&Defect> {
+    document.defects().iter().find(|defect| defect.kind.is_limit())
+}
 
 /// Not part of the catalogue: no message breaks it, only we do. The engine raises it when a check or the reading of a
 /// message panics; the traffic is not touched by it.

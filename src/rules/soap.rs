@@ -465,7 +465,7 @@ fn body<'a>(cx: &Context<'a>) -> Option<&'a crate::event::Body> {
     }
 }
 
-fn fail_defect(document: &Document, cx: &Context<'_>, defect: &Defect, expected: &str) -> Verdict {
+pub(super) fn fail_defect(document: &Document, cx: &Context<'_>, defect: &Defect, expected: &str) -> Verdict {
     fail_defect_at(document, cx, defect.span.clone(), expected, defect.kind.text())
 }
 

@@ -5,6 +5,7 @@ use super::rule::{Change, Example, Golden, Part, Rule, Severity, Step, Subject};
 use super::spec::{Cite, Spec};
 use crate::event::Side;
 use crate::message::{Characteristic, Content, Provisioning, Spot, StoreCertificate, TokenRequest};
+use crate::xml::{Defect, Document};
 
 macro_rules! my {
     ($name:literal) => {
@@ -36,11 +37,7 @@ pub(super) static RULES: &[Rule] = &[
             let Some(defect) = document.defects().iter().find(|d| !d.kind.is_limit()) else {
                 return Verdict::Pass;
             };
-            let element = document.element_at(defect.span.start).or_else(|| document.root());
-            let Some(element) = element else { return Verdict::Skip };
-            let mut evidence = cx.provisioned(&Spot::tag(&element), "well-formed XML", defect.kind.text());
-            evidence.place = Some(document.source().place(defect.span.clone()));
-            Verdict::Fail(vec![evidence])
+            fail_provisioned_defect(document, cx, defect, "well-formed XML")
         }),
         needs: &[],
         examples: &[
@@ -466,6 +463,20 @@ pub(super) static RULES: &[Rule] = &[
 ];
 
 /// Judges every certificate; skips when there is none. A few findings of a kind say it.
+/// Fails where the provisioning document's text has the defect.
+pub(super) fn fail_provisioned_defect(
+    document: &Document,
+    cx: &Context<'_>,
+    defect: &Defect,
+    expected: &str,
+) -> Verdict {
+    let element = document.element_at(defect.span.start).or_else(|| document.root());
+    let Some(element) = element else { return Verdict::Skip };
+    let mut evidence = cx.provisioned(&Spot::tag(&element), expected, defect.kind.text());
+    evidence.place = Some(document.source().place(defect.span.clone()));
+    Verdict::Fail(vec![evidence])
+}
+
 fn each(doc: &Provisioning, judge: impl Fn(&StoreCertificate) -> Option<super::Evidence>) -> Verdict {
     if doc.certificates.is_empty() {
         return Verdict::Skip;

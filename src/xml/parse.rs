@@ -24,7 +24,9 @@ pub(super) fn parse(raw: &[u8]) -> Document {
     }
     builder.run();
     if raw.len() > MAX_TEXT {
-        builder.defects.retain(|d| d.kind != DefectKind::Unclosed);
+        // What the cut itself broke is no mistake of the text's; half a character was replaced by a whole one.
+        let end = text.len() - char::REPLACEMENT_CHARACTER.len_utf8();
+        builder.defects.retain(|d| d.kind != DefectKind::Unclosed && d.span.end < end);
         builder.defect(DefectKind::Truncated, text.len()..text.len());
     }
     let Builder { nodes, root, mut defects, .. } = builder;

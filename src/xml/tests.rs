@@ -117,6 +117,12 @@ fn limits_are_defects_and_never_hang() {
     assert!(kinds(&format!("<a>{}</a>", "<b/>".repeat(MAX_NODES))).contains(&D::TooManyNodes));
     let long = format!("<a>{}</a>", "x".repeat(MAX_TEXT));
     assert_eq!(kinds(&long), [D::Truncated]);
+    // What the cut breaks is no mistake of the text's.
+    for (start, piece) in
+        [("<a><!--", "x"), ("<a><![CDATA[", "x"), ("<c><a b='", "x"), ("<a>", "é"), ("<a>.", "é")]
+    {
+        assert_eq!(kinds(&(start.to_owned() + &piece.repeat(MAX_TEXT))), [D::Truncated], "{start}");
+    }
     assert!(kinds(&"<!—".repeat(10_000)).len() <= MAX_DEFECTS + 1);
     assert!(kinds(&"<".repeat(10_000)).len() <= MAX_DEFECTS + 1);
 }
