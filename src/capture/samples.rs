@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 use crate::event::{
     Body, Change, Connection, ConnectionEvent, ConnectionId, Delivery, End, Exchange, ExchangeId, Framing,
-    From, Header, Offered, Reason, Request, Response, Sent, Side, Time, Timing, Tls, Upstream, Version,
+    From, Header, Offered, Reason, Relay, Request, Response, Sent, Side, Time, Timing, Tls, Upstream,
+    Version,
 };
 
 /// 2026-11-20T21:16:29.000Z
@@ -104,6 +105,7 @@ pub(crate) fn full_connection() -> Connection {
         tls: Some(tls()),
         chain: vec![Bytes::from_static(b"\x30\x82")],
         client_certificate: vec![Bytes::from_static(b"\x30\x80")],
+        passthrough: Some(Relay { target: "192.0.2.9:443".to_owned(), up: 517, down: 4_096 }),
         reason: Some(Reason::Alert("unknown_ca".to_owned())),
     }
 }
@@ -269,6 +271,8 @@ fn reason() -> impl Strategy<Value = Reason> {
         Just(Reason::ClosedByDevice),
         Just(Reason::Reset),
         Just(Reason::ClosedByUs),
+        Just(Reason::ClosedByServer),
+        text().prop_map(Reason::Unwanted),
     ]
 }
 
@@ -278,9 +282,20 @@ pub(crate) fn any_connection() -> impl Strategy<Value = Connection> {
     let offered = (vec(text(), 0..3), vec(any::<u16>(), 0..5), vec(text(), 0..3))
         .prop_map(|(versions, ciphers, alpn)| Offered { versions, ciphers, alpn });
     let ends = (text(), text(), of(text()), of(text()));
-    let certificates = (vec(bytes(), 0..3), vec(bytes(), 0..3));
+    let relay =
+        (text(), any::<u64>(), any::<u64>()).prop_map(|(target, up, down)| Relay { target, up, down });
+    let certificates = (vec(bytes(), 0..3), vec(bytes(), 0..3), of(relay));
     (text(), time(), event, ends, of(offered), any_tls(), certificates, of(reason())).prop_map(
-        |(id, at, event, (peer, listener, sni, alpn), offered, tls, (chain, client_certificate), reason)| {
+        |(
+            id,
+            at,
+            event,
+            (peer, listener, sni, alpn),
+            offered,
+            tls,
+            (chain, client_certificate, passthrough),
+            reason,
+        )| {
             Connection {
                 id: ConnectionId(id.into()),
                 at,
@@ -293,6 +308,7 @@ pub(crate) fn any_connection() -> impl Strategy<Value = Connection> {
                 tls,
                 chain,
                 client_certificate,
+                passthrough,
                 reason,
             }
         },

@@ -2,6 +2,7 @@
 
 mod certs;
 mod check;
+mod configure;
 mod demo;
 mod enroll;
 mod fleet;
@@ -13,10 +14,12 @@ mod proxy;
 mod repair;
 mod rules;
 mod server;
+mod sites;
 mod state;
 
 pub use certs::certs;
 pub use check::check;
+pub use configure::config_check;
 pub use demo::demo;
 pub use enroll::enroll;
 pub use open::open;

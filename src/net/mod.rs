@@ -2,10 +2,13 @@
 
 mod ca;
 mod clock;
+mod files;
 mod framer;
 mod head;
 mod hello;
+mod keeper;
 mod leg;
+mod name;
 mod origin;
 mod pem;
 mod replay;
@@ -15,13 +18,16 @@ mod wire;
 
 pub use ca::{CaError, LocalCa, write_secret};
 pub use clock::now;
+pub use files::{CertificateError, CertificateFiles, Contents, PASSWORD_VARIABLE};
 pub use framer::{BadChunks, Ended, Framer};
 pub use head::{Edit, Extent, Head, Refusal, Start};
 pub use hello::{Greeting, read_greeting};
+pub use keeper::{Alarms, Keeper, KeeperError, Planned, keep};
 pub use leg::{Arrived, Departing, Fate, Leg};
+pub use name::{HostPattern, HostPatternError, plain};
 pub use origin::{Origin, OriginError};
 pub use pem::{Identity, PemError, load_certificates, load_identity, to_pem};
 pub use replay::{Replayed, Written};
-pub use tls::{Served, alert_name, chain, facts, refusal_reason};
+pub use tls::{Certificate, Served, alert, alert_name, chain, facts, no_certificate, refusal_reason};
 pub use trust::{Trust, TrustError, Verdict, explain};
 pub use wire::{Patience, Role, Wire};

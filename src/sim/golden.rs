@@ -300,6 +300,7 @@ impl Scene {
             tls: Some(tls()),
             chain: self.chain.clone(),
             client_certificate: client,
+            passthrough: None,
             reason: None,
         })));
         id
