@@ -242,9 +242,6 @@ fn prepare(args: &ProxyArgs, sites: &Sites, out: Output) -> Result<Prepared> {
     let plain = args.listen_http.iter().map(|address| (address, None));
     let listener = |(address, served): (&SocketAddr, _)| ListenerSettings { address: *address, served };
     let listeners = secure.chain(plain).map(listener).collect();
-    for words in keeper.iter().flat_map(|keeper| keeper.alarms().read()) {
-        out.note(&format!("warning: {words}"));
-    }
     if sites.is_insecure(args) {
         out.note("warning: the server's certificate is not verified (--upstream-insecure)");
     }

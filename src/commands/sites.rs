@@ -19,6 +19,8 @@ const PASSED_THROUGH: &[&str] =
 #[derive(Debug)]
 pub(super) struct Sites {
     hosts: Vec<Host>,
+    /// Passed through although nobody said so.
+    assumed: Vec<HostPattern>,
     default: Option<InspectedHost>,
 }
 
@@ -60,19 +62,16 @@ impl Sites {
                 );
             }
         }
-        for name in PASSED_THROUGH {
-            let name: HostPattern = name.parse()?;
-            if !hosts.iter().any(|host| host.name.covers(&name)) {
-                hosts.push(Host { name, mode: HostMode::Passthrough(None), given: "default".to_owned() });
-            }
-        }
+        let assumed: Result<Vec<HostPattern>, _> = PASSED_THROUGH.iter().map(|name| name.parse()).collect();
+        let mut assumed = assumed?;
+        assumed.retain(|name| !hosts.iter().any(|host| host.name.covers(name)));
         let default = args.upstream.clone().map(|upstream| InspectedHost {
             upstream_connect: args.upstream_connect,
             public_url: args.public_url.clone(),
             certificate: given_certificate(args),
             ..InspectedHost::new(upstream)
         });
-        Ok(Self { hosts, default })
+        Ok(Self { hosts, assumed, default })
     }
 
     fn inspected(&self) -> impl Iterator<Item = (&HostPattern, &InspectedHost)> {
@@ -84,7 +83,7 @@ impl Sites {
 
     /// Nothing would ever be forwarded.
     pub(super) fn is_empty(&self) -> bool {
-        self.default.is_none() && self.hosts.iter().all(|host| host.given == "default")
+        self.default.is_none() && self.hosts.is_empty()
     }
 
     /// In words for the screen's head.
@@ -109,8 +108,10 @@ impl Sites {
                 HostMode::Passthrough(target) => Mode::Passthrough(*target),
                 HostMode::Refuse => Mode::Refuse,
             };
-            routes.push(Route { name: host.name.clone(), mode });
+            routes.push(Route { name: host.name.clone(), mode, assumed: false });
         }
+        let assumed = self.assumed.iter().cloned();
+        routes.extend(assumed.map(|name| Route { name, mode: Mode::Passthrough(None), assumed: true }));
         let default = self.default.as_ref().map(|site| trusts.settings(site, args)).transpose()?;
         Ok((routes, default))
     }
@@ -236,7 +237,8 @@ mod tests {
             HostMode::Passthrough(None) => format!("{}>", host.name),
             HostMode::Refuse => format!("{}!", host.name),
         };
-        sites.hosts.iter().map(way).collect()
+        let assumed = sites.assumed.iter().map(|name| format!("({name})"));
+        sites.hosts.iter().map(way).chain(assumed).collect()
     }
 
     #[test]
@@ -250,9 +252,9 @@ mod tests {
             "a.example=https://a",
             "b.example>192.0.2.1:444",
             "*.c.example!",
-            "manage.microsoft.com>",
-            "*.manage.microsoft.com>",
-            "dm.microsoft.com>",
+            "(manage.microsoft.com)",
+            "(*.manage.microsoft.com)",
+            "(dm.microsoft.com)",
         ];
         assert_eq!(ways(&sites(words, file).unwrap()), expected);
         // Whoever takes all of Microsoft's names takes these, too.

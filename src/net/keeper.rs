@@ -59,7 +59,7 @@ pub struct Keeper {
     kept: Vec<Kept>,
     local: Option<Time>,
     alarms: Alarms,
-    /// When expiry was last put into the log.
+    /// When what lasts was last put into the log.
     told: Option<Time>,
 }
 
@@ -156,20 +156,22 @@ impl Keeper {
                 "the local authority {words}: a new start makes a new one, which devices must then be told to trust"
             ));
         }
-        // The log is told at the start and once a day, the screen all the time.
-        if self.told.is_none_or(|told| now.since(told) >= DAY) {
-            expiring.iter().for_each(|words| tracing::warn!("{words}"));
-            self.told = Some(now);
-        }
         let strangers = self.kept.iter().flat_map(|kept| {
             let names = kept.strangers.iter();
             names.map(|name| format!("the certificate {} is not for {name}", kept.files.name()))
         });
+        let mut lasting: Vec<String> = strangers.collect();
+        lasting.extend(expiring);
+        // The log is told at the start and once a day, the screen all the time.
+        if self.told.is_none_or(|told| now.since(told) >= DAY) {
+            lasting.iter().for_each(|words| tracing::warn!("{words}"));
+            self.told = Some(now);
+        }
         let troubles = self.kept.iter().filter_map(|kept| match &kept.trouble {
             Trouble::Told(words) => Some(words.clone()),
             Trouble::None | Trouble::Fresh => None,
         });
-        self.alarms.set(troubles.chain(strangers).chain(expiring).collect());
+        self.alarms.set(troubles.chain(lasting).collect());
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Settings {
 pub struct Route {
     pub name: HostPattern,
     pub mode: Mode,
+    /// Nobody said so: where it leads is not looked up before a device asks for it.
+    pub assumed: bool,
 }
 
 #[derive(Clone, Debug)]

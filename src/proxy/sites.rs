@@ -31,6 +31,8 @@ pub(super) struct Sites {
     /// The most particular pattern first.
     named: Vec<(HostPattern, Way)>,
     default: Option<Arc<Site>>,
+    /// Names that are passed through by where they resolve to, and that somebody asked for.
+    resolved: Vec<String>,
 }
 
 impl Sites {
@@ -46,7 +48,10 @@ impl Sites {
         let mut named: Vec<_> =
             settings.routes.iter().map(|route| (route.name.clone(), way(&route.mode))).collect();
         named.sort_by_key(|(name, _)| std::cmp::Reverse(name.rank()));
-        Self { named, default: settings.default.as_ref().map(site) }
+        // Which names there are below one is seen when devices ask for them.
+        let said = settings.routes.iter().filter(|r| !r.assumed && matches!(r.mode, Mode::Passthrough(None)));
+        let resolved = said.filter_map(|route| route.name.exact().map(str::to_owned)).collect();
+        Self { named, default: settings.default.as_ref().map(site), resolved }
     }
 
     /// Without a name, whatever takes every name.
@@ -63,7 +68,7 @@ impl Sites {
         named.chain(&self.default)
     }
 
-    /// Every name and address that may be connected to, and what it was given for.
+    /// The names and addresses that may be connected to, as far as somebody gave them, and what for.
     pub(super) fn targets(&self) -> Vec<(String, Target)> {
         let mut targets: Vec<_> = self
             .inspected()
@@ -76,16 +81,13 @@ impl Sites {
                 (format!("the upstream {upstream}"), target)
             })
             .collect();
+        let through = |name: &dyn fmt::Display| format!("{name}, which is to be passed through,");
         for (name, way) in &self.named {
-            let Way::Passthrough(address) = way else { continue };
-            let target = match (address, name.exact()) {
-                (Some(address), _) => Target::Address(*address),
-                (None, Some(name)) => Target::Name(name.to_owned(), HTTPS),
-                // Which names there are below it is seen when devices ask for them.
-                (None, None) => continue,
-            };
-            targets.push((format!("{name}, which is to be passed through,"), target));
+            if let Way::Passthrough(Some(address)) = way {
+                targets.push((through(name), Target::Address(*address)));
+            }
         }
+        targets.extend(self.resolved.iter().map(|name| (through(name), Target::Name(name.clone(), HTTPS))));
         targets
     }
 }

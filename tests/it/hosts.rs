@@ -1,11 +1,16 @@
 //! Several public names on one listener: each to its own server, some passed through, some refused, none by accident.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use enrollscope::event::{ConnectionEvent, From, Reason};
+use enrollscope::engine::Engine;
+use enrollscope::enrollment::Deadlines;
+use enrollscope::event::{Connection, ConnectionEvent, Event, From, Reason, Relay};
 use enrollscope::net::{Served, alert};
 use enrollscope::proxy::{ListenerSettings, Mode, Proxy, Route, Settings};
+use enrollscope::report;
+use enrollscope::rules::Profile;
 use enrollscope::sink::Journal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -19,11 +24,11 @@ const THROUGH: &str = "through.example";
 const REFUSED: &str = "refused.example";
 
 fn inspect(name: &str, upstream: SocketAddr) -> Route {
-    Route { name: name.parse().unwrap(), mode: Mode::Inspect(Box::new(site(upstream))) }
+    Route { name: name.parse().unwrap(), mode: Mode::Inspect(Box::new(site(upstream))), assumed: false }
 }
 
 fn other(name: &str, mode: Mode) -> Route {
-    Route { name: name.parse().unwrap(), mode }
+    Route { name: name.parse().unwrap(), mode, assumed: false }
 }
 
 /// A listener for these routes; with an authority, it speaks TLS.
@@ -333,4 +338,40 @@ async fn several_listeners_serve_the_same_sites_and_ipv6_works() {
         bench.reason().await;
     }
     bench.stop().await;
+}
+
+#[test]
+fn a_passage_is_told_in_a_line_and_is_nobodys_mistake() {
+    let relay = Relay { target: "192.0.2.9:443".to_owned(), up: 5, down: 7 };
+    let connection = |event, reason| Connection {
+        event,
+        peer: "192.0.2.1:50000".to_owned(),
+        sni: Some(THROUGH.to_owned()),
+        passthrough: Some(relay.clone()),
+        reason,
+        ..Connection::default()
+    };
+    let mut engine = Engine::new(Profile::Strict, Deadlines::default());
+    for (connection, words, what) in [
+        (
+            connection(ConnectionEvent::Opened, None),
+            "passes through through.example to 192.0.2.9:443 untouched",
+            "passes",
+        ),
+        (
+            connection(ConnectionEvent::Closed, Some(Reason::ClosedByServer)),
+            "passed through through.example to 192.0.2.9:443: 5 bytes up, 7 down, closed by the server",
+            "passed",
+        ),
+    ] {
+        let seen = engine.observe(Event::Connection(Arc::new(connection)));
+        assert!(seen.findings.is_empty());
+        let line = report::line(&seen);
+        assert!(line.contains(words), "{line}");
+        let json = report::line_json(&seen);
+        assert!(
+            json.contains(&format!("\"what\":\"{what}-through\"")) && json.contains("\"up\":5"),
+            "{json}"
+        );
+    }
 }
