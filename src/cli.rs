@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::net::Origin;
+use crate::net::{HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
 use crate::rules::{Profile, VERSION};
 
 /// See what Windows devices and an enrollment server say to each other, and what is wrong with it.
@@ -25,6 +26,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for as long as the program runs")]
 pub enum Command {
     /// A whole fleet on this machine: server, devices healthy and broken, the proxy between, the dashboard
     Demo(DemoArgs),
@@ -93,32 +95,49 @@ pub enum Bodies {
 
 #[derive(Debug, Args)]
 pub struct ProxyArgs {
-    /// The enrollment server's origin, for instance https://mdm.internal.example
+    /// The enrollment server's origin, for instance https://mdm.internal.example; takes every name without a route
     #[arg(long, alias = "server", value_name = "URL")]
     pub upstream: Option<Origin>,
+    /// Forward this public name to a server of its own; *.NAME is every name below (may be given several times)
+    #[arg(long, value_name = "NAME=URL")]
+    pub route: Vec<RouteFlag>,
+    /// Forward this name's TLS untouched, to that address or where the name resolves to; so, unless they have a
+    /// route, manage.microsoft.com and dm.microsoft.com with all below are (may be given several times)
+    #[arg(long, value_name = "NAME[=ADDR:PORT]")]
+    pub passthrough: Vec<PassthroughFlag>,
+    /// Refuse this name's connections (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    pub refuse: Vec<HostPattern>,
     /// Where to accept HTTPS (port 0: any free one)
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Vec<SocketAddr>,
     /// Where to accept plain HTTP, for instance behind a front end that ends TLS
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen_http: Vec<SocketAddr>,
-    /// The certificate for devices, PEM, leaf first with its chain; without it the local authority makes one
+    /// The certificate for devices, PEM, leaf first with its chain; without it the local authority makes one. Changed
+    /// files are taken over while the proxy runs
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// Its private key, PEM, not encrypted
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// The certificate for devices with its key and chain in one PFX (PKCS#12) file
+    #[arg(long, value_name = "FILE", conflicts_with = "tls_cert")]
+    pub tls_pfx: Option<PathBuf>,
+    /// The environment variable that holds the PFX file's password
+    #[arg(long, value_name = "VARIABLE", default_value = PASSWORD_VARIABLE)]
+    pub tls_pfx_password_env: String,
     /// A host name that devices use, for the local authority's certificates (may be given several times)
     #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,
     /// Where the local authority's key and certificate are kept
     #[arg(long, value_name = "DIR", default_value = "certs")]
     pub certs: PathBuf,
-    /// A further authority to trust for the server's certificate, PEM
+    /// A further authority to trust for the servers' certificates, PEM
     #[arg(long, value_name = "FILE")]
     pub upstream_ca: Option<PathBuf>,
-    /// Connect to the server at this address instead of the one its name resolves to
-    #[arg(long, value_name = "ADDR:PORT")]
+    /// Connect to --upstream at this address instead of the one its name resolves to
+    #[arg(long, value_name = "ADDR:PORT", requires = "upstream")]
     pub upstream_connect: Option<SocketAddr>,
     /// Go on although the server's certificate cannot be verified (shown red all the time)
     #[arg(long)]
@@ -156,6 +175,42 @@ pub struct ProxyArgs {
     /// End with exit code 1 when there were findings of this severity
     #[arg(long, value_name = "SEVERITY", default_value = "never")]
     pub fail_on: FailOn,
+}
+
+/// `NAME=URL`
+#[derive(Clone, Debug)]
+pub struct RouteFlag {
+    pub name: HostPattern,
+    pub upstream: Origin,
+}
+
+/// `NAME` or `NAME=ADDR:PORT`
+#[derive(Clone, Debug)]
+pub struct PassthroughFlag {
+    pub name: HostPattern,
+    pub target: Option<SocketAddr>,
+}
+
+impl FromStr for RouteFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, upstream) =
+            text.split_once('=').ok_or("NAME=URL is wanted, like enroll.contoso.com=https://mdm")?;
+        let name = name.parse().map_err(|e: HostPatternError| e.to_string())?;
+        Ok(Self { name, upstream: upstream.parse().map_err(|e: OriginError| e.to_string())? })
+    }
+}
+
+impl FromStr for PassthroughFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, target) = text.split_once('=').map_or((text, None), |(name, target)| (name, Some(target)));
+        let name = name.parse().map_err(|e: HostPatternError| e.to_string())?;
+        let target = target.map(|target| target.parse().map_err(|_| format!("{target:?} is no ADDR:PORT")));
+        Ok(Self { name, target: target.transpose()? })
+    }
 }
 
 #[derive(Debug, Args)]

@@ -303,7 +303,8 @@ pub struct Timing {
 pub struct Change {
     pub side: Side,
     /// One of the committed deviations or an asked-for rewrite: `rewrite`, `header-order`, `header-blanks`,
-    /// `folded-line`, `chunk-boundaries`, `version`, `100-continue`, `hop-by-hop`.
+    /// `folded-line`, `chunk-boundaries`, `version`, `100-continue`, `hop-by-hop`; or `other-host`, a request for
+    /// another name than its connection's.
     pub what: String,
     /// In words: where, from what, to what.
     pub detail: String,
@@ -365,8 +366,21 @@ pub struct Connection {
     pub chain: Vec<Bytes>,
     /// The device's certificates, DER, leaf first.
     pub client_certificate: Vec<Bytes>,
+    /// TLS was forwarded untouched: there are no exchanges to see.
+    pub passthrough: Option<Relay>,
     /// Why it failed or closed.
     pub reason: Option<Reason>,
+}
+
+/// A connection that passes through untouched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Relay {
+    /// Where it goes: the `ip:port` that was reached, or before that the name with its port.
+    pub target: String,
+    /// Bytes from the device, so far.
+    pub up: u64,
+    /// Bytes to the device, so far.
+    pub down: u64,
 }
 
 impl Connection {
@@ -379,7 +393,7 @@ impl Connection {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ConnectionEvent {
-    /// Ready for HTTP: the TLS handshake (if any) is done.
+    /// Ready for HTTP: the TLS handshake (if any) is done. Of one that is passed through: its server is reached.
     #[default]
     Opened,
     /// Ended before HTTP was possible.
@@ -408,6 +422,8 @@ pub enum Reason {
     ClosedInHandshake,
     /// We refused the handshake (no common version or cipher, unknown name, …), in words.
     Refused(String),
+    /// We refused it because we are told to, in words.
+    Unwanted(String),
     /// HTTP without TLS on a TLS listener; it was answered with a sentence.
     PlainHttp,
     /// The first bytes are neither TLS nor HTTP.
@@ -420,6 +436,8 @@ pub enum Reason {
     ClosedByDevice,
     /// The device reset the connection, or vanished.
     Reset,
+    /// The server closed a connection that was passed through.
+    ClosedByServer,
     /// We closed it: end of keep-alive, shutdown, or the server's answer had to end with it.
     ClosedByUs,
 }
@@ -433,12 +451,13 @@ impl fmt::Display for Reason {
                 f.write_str("the device closed without a word after our certificate")
             }
             Self::ClosedInHandshake => f.write_str("the device closed during the handshake"),
-            Self::Refused(why) | Self::Timeout(why) => f.write_str(why),
+            Self::Refused(why) | Self::Unwanted(why) | Self::Timeout(why) => f.write_str(why),
             Self::PlainHttp => f.write_str("HTTP without TLS"),
             Self::Garbage => f.write_str("neither TLS nor HTTP"),
             Self::BadHead(why) => write!(f, "a head that must not be passed on: {why}"),
             Self::ClosedByDevice => f.write_str("closed by the device"),
             Self::Reset => f.write_str("reset by the device"),
+            Self::ClosedByServer => f.write_str("closed by the server"),
             Self::ClosedByUs => f.write_str("closed by enrollscope"),
         }
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::FromArgMatches as _;
 use enrollscope::cli::{self, Cli, Command, ConfigCommand};
 use enrollscope::commands::{self, Exit, Output};
-use enrollscope::config::{Config, schema};
+use enrollscope::config::{Config, Host, schema};
 
 fn main() -> ExitCode {
     let command = cli::command();
@@ -13,8 +13,9 @@ fn main() -> ExitCode {
     let matches = command.clone().get_matches_from(&line);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let out = Output::new(cli.color);
-    let exit =
-        with_config(cli, &command, line, &matches).and_then(|cli| run(&cli, out)).unwrap_or_else(|error| {
+    let exit = with_config(cli, &command, line, &matches)
+        .and_then(|(cli, hosts)| run(&cli, &hosts, out))
+        .unwrap_or_else(|error| {
             out.note(&format!("error: {}", sentence(&error)));
             Exit::Failed
         });
@@ -30,23 +31,24 @@ fn sentence(error: &anyhow::Error) -> String {
     })
 }
 
-/// The command line again, with the configuration file's options behind it.
+/// The command line again, with the configuration file's options behind it; and the file's tables of hosts.
 fn with_config(
     cli: Cli,
     command: &clap::Command,
     line: Vec<std::ffi::OsString>,
     matches: &clap::ArgMatches,
-) -> anyhow::Result<Cli> {
-    let Some(path) = &cli.config else { return Ok(cli) };
-    let line = Config::read(path, command)?.extend(line, command, matches);
+) -> anyhow::Result<(Cli, Vec<Host>)> {
+    let Some(path) = &cli.config else { return Ok((cli, Vec::new())) };
+    let config = Config::read(path, command)?;
+    let line = config.extend(line, command, matches);
     let matches = command.clone().get_matches_from(line);
-    Ok(Cli::from_arg_matches(&matches)?)
+    Ok((Cli::from_arg_matches(&matches)?, config.into_hosts()))
 }
 
-fn run(cli: &Cli, out: Output) -> anyhow::Result<Exit> {
+fn run(cli: &Cli, hosts: &[Host], out: Output) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Demo(args) => commands::demo(args, out),
-        Command::Proxy(args) => commands::proxy(args, out),
+        Command::Proxy(args) => commands::proxy(args, hosts, out),
         Command::Open(args) => commands::open(args, out),
         Command::Check(args) => commands::check(args, out),
         Command::Rules(args) => commands::rules(args, out),
@@ -54,11 +56,7 @@ fn run(cli: &Cli, out: Output) -> anyhow::Result<Exit> {
         Command::Enroll(args) => commands::enroll(args, out),
         Command::Certs(certs) => commands::certs(certs, out),
         Command::Repair(args) => commands::repair(args, out),
-        Command::Config(ConfigCommand::Check { file }) => {
-            Config::read(file, &cli::command())?;
-            out.print(&format!("{} is good\n", file.display()));
-            Ok(Exit::Good)
-        }
+        Command::Config(ConfigCommand::Check { file }) => commands::config_check(file, out),
         Command::Config(ConfigCommand::Schema) => {
             out.print(&schema(&cli::command()));
             Ok(Exit::Good)

@@ -12,7 +12,7 @@ use super::record::{Closed, Header, Record, Redaction, Session};
 use super::words;
 use crate::event::{
     Body, Change, Connection, ConnectionEvent, ConnectionId, Delivery, End, Exchange, ExchangeId, Framing,
-    From, Front, Header as Field, Offered, Request, Response, Sent, Side, Time, Timing, Tls, Upstream,
+    From, Front, Header as Field, Offered, Relay, Request, Response, Sent, Side, Time, Timing, Tls, Upstream,
     Version,
 };
 
@@ -281,9 +281,18 @@ struct WireConnection {
     chain: Vec<Base64>,
     #[serde(default)]
     client_certificate: Vec<Base64>,
+    passthrough: Option<WireRelay>,
     reason: Option<String>,
     #[serde(default)]
     detail: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireRelay {
+    target: String,
+    up: u64,
+    down: u64,
 }
 
 #[derive(Default, Deserialize)]
@@ -538,6 +547,7 @@ impl TryFrom<WireConnection> for Connection {
             tls: wire.tls.map(Into::into),
             chain: certificates(wire.chain),
             client_certificate: certificates(wire.client_certificate),
+            passthrough: wire.passthrough.map(|r| Relay { target: r.target, up: r.up, down: r.down }),
             reason: wire.reason.map(|word| words::to_reason(&word, detail)).transpose()?,
         })
     }

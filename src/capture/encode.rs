@@ -88,6 +88,13 @@ pub fn connection(out: &mut Vec<u8>, connection: &Connection) {
         o.optional_object("tls", connection.tls.as_ref(), tls);
         o.list("chain", &connection.chain, |out, der| base64(out, der));
         o.list("client_certificate", &connection.client_certificate, |out, der| base64(out, der));
+        if let Some(relay) = &connection.passthrough {
+            o.optional_object("passthrough", Some(relay), |o, relay| {
+                o.text("target", &relay.target);
+                o.number("up", relay.up);
+                o.number("down", relay.down);
+            });
+        }
         let reason = connection.reason.as_ref().map(words::reason);
         o.optional_text("reason", reason.map(|(word, _)| word));
         if let Some((_, Some(detail))) = reason {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::event::{
     Body, Change, Connection, ConnectionEvent, ConnectionId, Delivery, End, Exchange, ExchangeId, Framing,
-    From, Front, Header, Offered, Reason, Request, Response, Sent, Side, Time, Timing, Tls, Upstream,
+    From, Front, Header, Offered, Reason, Relay, Request, Response, Sent, Side, Time, Timing, Tls, Upstream,
     Version,
 };
 
@@ -112,6 +112,7 @@ pub(crate) fn full_connection() -> Connection {
         tls: Some(tls()),
         chain: vec![Bytes::from_static(b"\x30\x82")],
         client_certificate: vec![Bytes::from_static(b"\x30\x80")],
+        passthrough: Some(Relay { target: "192.0.2.9:443".to_owned(), up: 517, down: 4_096 }),
         reason: Some(Reason::Alert("unknown_ca".to_owned())),
     }
 }
@@ -284,6 +285,8 @@ fn reason() -> impl Strategy<Value = Reason> {
         Just(Reason::ClosedByDevice),
         Just(Reason::Reset),
         Just(Reason::ClosedByUs),
+        Just(Reason::ClosedByServer),
+        text().prop_map(Reason::Unwanted),
     ]
 }
 
@@ -293,7 +296,9 @@ pub(crate) fn any_connection() -> impl Strategy<Value = Connection> {
     let offered = (vec(text(), 0..3), vec(any::<u16>(), 0..5), vec(text(), 0..3))
         .prop_map(|(versions, ciphers, alpn)| Offered { versions, ciphers, alpn });
     let ends = (text(), of(text()), text(), of(text()), of(text()));
-    let certificates = (vec(bytes(), 0..3), vec(bytes(), 0..3));
+    let relay =
+        (text(), any::<u64>(), any::<u64>()).prop_map(|(target, up, down)| Relay { target, up, down });
+    let certificates = (vec(bytes(), 0..3), vec(bytes(), 0..3), of(relay));
     (text(), time(), event, ends, of(offered), any_tls(), certificates, of(reason())).prop_map(
         |(
             id,
@@ -302,7 +307,7 @@ pub(crate) fn any_connection() -> impl Strategy<Value = Connection> {
             (peer, via, listener, sni, alpn),
             offered,
             tls,
-            (chain, client_certificate),
+            (chain, client_certificate, passthrough),
             reason,
         )| {
             Connection {
@@ -318,6 +323,7 @@ pub(crate) fn any_connection() -> impl Strategy<Value = Connection> {
                 tls,
                 chain,
                 client_certificate,
+                passthrough,
                 reason,
             }
         },

@@ -22,7 +22,7 @@ use crate::dashboard::Status;
 use crate::engine::Engine;
 use crate::enrollment::{Deadlines, Enrollment, EnrollmentId, Flow};
 use crate::net::{self, Identity, Origin, Served, now};
-use crate::proxy::{Limits, ListenerSettings, Proxy, Settings};
+use crate::proxy::{Limits, ListenerSettings, Proxy, Settings, SiteSettings};
 use crate::rules::{Finding, Golden, Profile, Step};
 use crate::sim::{
     self, Accounts, Address, Authority, Device, Holder, Key, Live, Options, Pace, Proof, Provision, Server,
@@ -177,11 +177,11 @@ impl Stage {
                 address: loopback,
                 served: Some(Served::new(vec![identity], false)?),
             }],
-            upstream,
-            upstream_address: Some(server_port),
-            trust: Some(trusted),
-            rewrite: false,
-            public: None,
+            routes: Vec::new(),
+            default: Some(SiteSettings {
+                upstream_address: Some(server_port),
+                ..SiteSettings::new(upstream, Some(trusted))
+            }),
             limits: Limits::default(),
         };
         let proxy = Proxy::bind(settings, journal).await?;

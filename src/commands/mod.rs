@@ -3,6 +3,7 @@
 mod admin;
 mod certs;
 mod check;
+mod configure;
 mod demo;
 mod enroll;
 mod fleet;
@@ -14,10 +15,12 @@ mod proxy;
 mod repair;
 mod rules;
 mod server;
+mod sites;
 mod state;
 
 pub use certs::certs;
 pub use check::check;
+pub use configure::config_check;
 pub use demo::demo;
 pub use enroll::enroll;
 pub use open::open;

@@ -1,32 +1,38 @@
 //! `proxy`: the real thing, from the listeners to the record, the judgement and the screen.
 
 use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::admin::Admin;
 use super::live;
 use super::logging;
 use super::output::{Exit, Output};
+use super::sites::Sites;
 use crate::capture::Recording;
 use crate::cli::{Bodies, FailOn, ProxyArgs, Redact};
+use crate::config::Host;
 use crate::dashboard::Status;
 use crate::engine::{Engine, Observation};
 use crate::enrollment::Deadlines;
-use crate::net::{LocalCa, Origin, Served, Trust, load_identity, now};
+use crate::net::{Keeper, keep};
 use crate::proxy::{Limits, ListenerSettings, Proxy, Settings};
 use crate::report::About;
 use crate::rules::Level;
 use crate::terminal;
 
-pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
+pub fn proxy(args: &ProxyArgs, hosts: &[Host], out: Output) -> Result<Exit> {
     let headless = args.headless || !std::io::stdout().is_terminal();
     logging::start(args.log.as_deref(), headless)?;
-    let settings = settings(args, out)?;
+    let sites = Sites::new(args, hosts)?;
+    let Prepared { settings, keeper } = prepare(args, &sites, out)?;
+    let alarms = keeper.as_ref().map(Keeper::alarms).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())
         .enable_all()
@@ -44,14 +50,31 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
         let _runtime = runtime.enter();
         interrupted()
     };
+    if let Some(keeper) = keeper {
+        let nudge = Arc::new(Notify::new());
+        runtime.spawn(keep(keeper, LOOK_AGAIN, Arc::clone(&nudge)));
+        #[cfg(unix)]
+        if headless {
+            let _runtime = runtime.enter();
+            nudge_on_hangup(nudge);
+        }
+    }
     let live::Record { journal, writer, feed, path } = record;
     let recorder = Arc::clone(writer.status());
     let (stop, stopped) = watch::channel(false);
-    let about = about(args, addresses.clone());
+    let about = about(args, &sites, addresses.clone());
+    let about = move || {
+        let mut status = about.clone();
+        status.warnings.extend(alarms.read());
+        status
+    };
     let told = admin.map(|admin| {
-        let Status { subject, listeners, warnings, .. } = about.clone();
-        let page = About { subject, listeners, warnings, recording: None };
-        admin.start(&runtime, Arc::clone(&recorder), move || page.clone(), stopped.clone(), out)
+        let page = about.clone();
+        let about = move || {
+            let Status { subject, listeners, warnings, .. } = page();
+            About { subject, listeners, warnings, recording: None }
+        };
+        admin.start(&runtime, Arc::clone(&recorder), about, stopped.clone(), out)
     });
     announce(&addresses, args.ready_file.as_deref(), out)?;
     let running = runtime.spawn(proxy.run(stopped));
@@ -87,7 +110,7 @@ pub fn proxy(args: &ProxyArgs, out: Output) -> Result<Exit> {
             interrupted.await;
             flag.store(true, Ordering::Relaxed);
         });
-        let status = move || Status { recording: Some(recorder.read()), ..about.clone() };
+        let status = move || Status { recording: Some(recorder.read()), ..about() };
         let options =
             terminal::Options { theme: terminal::theme(out.colour()), capture: path.clone(), stop: asked };
         let shown = terminal::run(updates, status, &options);
@@ -131,9 +154,9 @@ impl Wire {
 }
 
 /// What the dashboard says of this run.
-fn about(args: &ProxyArgs, listeners: Vec<String>) -> Status {
+fn about(args: &ProxyArgs, sites: &Sites, listeners: Vec<String>) -> Status {
     let mut warnings = Vec::new();
-    if args.upstream_insecure {
+    if sites.is_insecure(args) {
         warnings.push("the server's certificate is not verified".to_owned());
     }
     if args.recording.redact == Redact::None {
@@ -147,7 +170,7 @@ fn about(args: &ProxyArgs, listeners: Vec<String>) -> Status {
     }
     Status {
         title: "proxy".to_owned(),
-        subject: args.upstream.as_ref().map(ToString::to_string).unwrap_or_default(),
+        subject: sites.subject(),
         listeners,
         recording: None,
         redaction: match args.recording.redact {
@@ -197,63 +220,49 @@ pub(super) fn announce(addresses: &[String], ready_file: Option<&Path>, out: Out
     Ok(())
 }
 
-fn settings(args: &ProxyArgs, out: Output) -> Result<Settings> {
-    let Some(upstream) = args.upstream.clone() else {
+/// How often certificate files are looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// SIGHUP is how daemons are told of new files. With a screen it means that the terminal is gone.
+#[cfg(unix)]
+fn nudge_on_hangup(nudge: Arc<Notify>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    if let Ok(mut hangup) = signal(SignalKind::hangup()) {
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                nudge.notify_one();
+            }
+        });
+    }
+}
+
+struct Prepared {
+    settings: Settings,
+    /// Absent without a TLS listener.
+    keeper: Option<Keeper>,
+}
+
+fn prepare(args: &ProxyArgs, sites: &Sites, out: Output) -> Result<Prepared> {
+    if sites.is_empty() {
         bail!(
-            "to which server? give its origin with --upstream, for instance --upstream https://mdm.internal.example"
+            "to which server? give its origin with --upstream, for instance --upstream https://mdm.internal.example, or one \
+             for each public name with --route NAME=URL"
         );
-    };
+    }
     if args.listen.is_empty() && args.listen_http.is_empty() {
         bail!("where to listen? for instance --listen 0.0.0.0:443, or --listen 127.0.0.1:8443 to try it");
     }
-    let mut listeners = Vec::new();
-    if !args.listen.is_empty() {
-        let served = served(args, &upstream, out)?;
-        listeners.extend(
-            args.listen
-                .iter()
-                .map(|address| ListenerSettings { address: *address, served: Some(served.clone()) }),
-        );
-    }
-    listeners
-        .extend(args.listen_http.iter().map(|address| ListenerSettings { address: *address, served: None }));
-    let trust = if upstream.secure {
-        Some(Trust::new(args.upstream_ca.clone(), args.upstream_insecure)?)
-    } else {
-        None
-    };
-    if args.upstream_insecure {
+    let keeper = if args.listen.is_empty() { None } else { Some(sites.certificates(args, out)?) };
+    let secure = args.listen.iter().map(|address| (address, keeper.as_ref().map(|k| k.served().clone())));
+    let plain = args.listen_http.iter().map(|address| (address, None));
+    let listener = |(address, served): (&SocketAddr, _)| ListenerSettings { address: *address, served };
+    let listeners = secure.chain(plain).map(listener).collect();
+    if sites.is_insecure(args) {
         out.note("warning: the server's certificate is not verified (--upstream-insecure)");
     }
     if args.recording.redact == Redact::None {
         out.note("warning: nothing is redacted (--redact none): captures will hold passwords and keys");
     }
-    Ok(Settings {
-        listeners,
-        upstream,
-        upstream_address: args.upstream_connect,
-        trust,
-        rewrite: args.rewrite,
-        public: args.public_url.clone(),
-        limits: Limits::default(),
-    })
-}
-
-/// The given certificate, or one of the local authority's.
-fn served(args: &ProxyArgs, upstream: &Origin, out: Output) -> Result<Served> {
-    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        return Ok(Served::new(vec![load_identity(cert, key)?], true)?);
-    }
-    let mut hosts = args.host.clone();
-    if hosts.is_empty() {
-        hosts.extend([upstream.host.clone(), "localhost".to_owned()]);
-    }
-    let ca = LocalCa::open_or_make(&args.certs, &hosts, now())?;
-    out.note(&format!(
-        "certificate from the local authority {} for {}; devices must trust it: enrollscope certs install --certs {}",
-        ca.common_name(),
-        ca.hosts().join(", "),
-        args.certs.display()
-    ));
-    Ok(Served::new(ca.identities(now())?, false)?)
+    let (routes, default) = sites.settings(args)?;
+    Ok(Prepared { settings: Settings { listeners, routes, default, limits: Limits::default() }, keeper })
 }

@@ -39,6 +39,8 @@ pub struct Model {
     pub enrollments: BTreeMap<EnrollmentId, Tracked>,
     pub exchanges: Exchanges,
     pub refused: RefusedConnections,
+    /// Connections whose TLS was passed through untouched.
+    pub passed: u64,
     connections: HashMap<ConnectionId, Arc<Connection>>,
     connection_order: VecDeque<ConnectionId>,
     /// Exchanges that are known to be missing: they were never judged.
@@ -107,6 +109,7 @@ impl Model {
                 });
             }
             Event::Connection(connection) => match connection.event {
+                ConnectionEvent::Opened if connection.passthrough.is_some() => self.passed += 1,
                 ConnectionEvent::Opened => self.opened(connection),
                 ConnectionEvent::Failed => self.refused.push(connection, seen.findings),
                 ConnectionEvent::Closed => {

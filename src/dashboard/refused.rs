@@ -80,12 +80,14 @@ pub(super) fn reason(reason: &Reason) -> String {
         Reason::SilentAfterCertificate => "device left in silence after it saw the certificate".to_owned(),
         Reason::ClosedInHandshake => "device left during the handshake".to_owned(),
         Reason::Refused(why) => format!("handshake refused: {why}"),
+        Reason::Unwanted(why) => format!("refused as configured: {why}"),
         Reason::PlainHttp => "plain HTTP on the TLS port".to_owned(),
         Reason::Garbage => "neither TLS nor HTTP".to_owned(),
         Reason::BadHead(why) => format!("request refused: {why}"),
         Reason::Timeout(why) => format!("timed out: {why}"),
         Reason::ClosedByDevice => "closed by the device".to_owned(),
         Reason::Reset => "reset by the device".to_owned(),
+        Reason::ClosedByServer => "closed by the server".to_owned(),
         Reason::ClosedByUs => "closed by enrollscope".to_owned(),
     }
 }

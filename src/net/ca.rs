@@ -16,8 +16,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 use x509_cert::ext::pkix;
 use x509_cert::ext::pkix::name::GeneralName;
+use zeroize::Zeroizing;
 
-use super::pem::{Identity, PemError, load_certificates, load_key, to_pem};
+use super::pem::{Identity, PemError, expires, load_certificates, load_key, to_pem};
 use crate::event::Time;
 
 const CERTIFICATE: &str = "enrollscope-ca.pem";
@@ -26,7 +27,7 @@ const CERTIFICATE_DER: &str = "enrollscope-ca.cer";
 const KEY: &str = "enrollscope-ca.key";
 const VALID_SECONDS: i64 = 30 * 24 * 3600;
 /// With less left, a new one is made: nobody wants it to expire in the middle of a trial.
-const LEAST_LEFT_MILLIS: i64 = 24 * 3600 * 1000;
+const LEAST_LEFT_MILLIS: i64 = 3 * 24 * 3600 * 1000;
 /// Devices' clocks are not ours.
 const EARLIER_SECONDS: i64 = 24 * 3600;
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
@@ -65,7 +66,7 @@ pub enum CaError {
 }
 
 impl LocalCa {
-    /// The authority of that directory if it is for these hosts and still good for more than a day; else a new one.
+    /// The authority of that directory if it is for these hosts and still good for more than three days; else a new one.
     pub fn open_or_make(directory: &Path, hosts: &[String], now: Time) -> Result<Self, CaError> {
         let wanted = normal(hosts)?;
         match Self::open(directory)? {
@@ -95,8 +96,7 @@ impl LocalCa {
             .filter(|host| host != NOBODY)
             .collect();
         hosts.sort();
-        let seconds = fields.validity.not_after.to_unix_duration().as_secs();
-        let expires = Time(i64::try_from(seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000));
+        let expires = expires(&fields.validity);
         let key = KeyPair::try_from(&load_key(&key)?)?;
         Ok(Some(Self { certificate, key, common_name, hosts, expires, path }))
     }
@@ -113,7 +113,8 @@ impl LocalCa {
         let certificate = params.self_signed(&key)?.der().clone();
         fs::create_dir_all(directory).map_err(|source| CaError::Write { path: directory.into(), source })?;
         let path = directory.join(CERTIFICATE);
-        write(&directory.join(KEY), to_pem("PRIVATE KEY", &key.serialize_der()).as_bytes(), true)?;
+        let private = Zeroizing::new(to_pem("PRIVATE KEY", &Zeroizing::new(key.serialize_der())));
+        write(&directory.join(KEY), private.as_bytes(), true)?;
         write(&directory.join(CERTIFICATE_DER), &certificate, false)?;
         write(&path, to_pem("CERTIFICATE", &certificate).as_bytes(), false)?;
         Ok(Self { certificate, key, common_name, hosts: hosts.to_vec(), expires, path })

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use ppp::{HeaderResult, PartialResult as _, v1, v2};
 
-use super::pem::certificates_in;
+use super::pem::readable_certificates;
 use crate::event::{Front, Header, header};
 
 /// The longest header in text, in bytes (PROXY protocol 2.1).
@@ -169,7 +169,7 @@ fn client_certificate(headers: &[Header]) -> Vec<Bytes> {
     let pem = || names.iter().find_map(|name| Some(header(headers, name)?.text().into_owned()));
     let Some(text) = envoy().or_else(pem) else { return Vec::new() };
     let decoded = percent_decoded(&text);
-    match certificates_in(decoded.as_bytes()) {
+    match readable_certificates(decoded.as_bytes()) {
         found if !found.is_empty() => found.into_iter().map(|der| Bytes::copy_from_slice(&der)).collect(),
         // IIS writes the base64 alone.
         _ => binary(&decoded).into_iter().collect(),

@@ -119,6 +119,11 @@ impl Head {
         matches!(&self.start, Start::Request { method, .. } if method == "HEAD")
     }
 
+    /// A request for a tunnel.
+    pub fn is_connect(&self) -> bool {
+        matches!(&self.start, Start::Request { method, .. } if method == "CONNECT")
+    }
+
     pub fn raw(&self) -> &Bytes {
         &self.raw
     }

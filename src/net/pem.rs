@@ -1,23 +1,38 @@
 //! Certificates and keys from PEM files; the only caller of `rustls_pemfile`, which is archived.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use der::Decode;
-use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::InconsistentKeys;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::time::Validity;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::event::Time;
 
 /// A certificate chain with its key, and the names that it is for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Identity {
     pub certified: Arc<CertifiedKey>,
     /// DNS names of the leaf, lower case; `*.example` stands for one label.
     pub names: Vec<String>,
+    /// When the leaf does; absent if that cannot be read.
+    pub expires: Option<Time>,
+}
+
+impl fmt::Debug for Identity {
+    /// Never the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("names", &self.names).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Error)]
@@ -46,21 +61,32 @@ pub enum PemError {
 
 /// All certificates of a file, in its order; none is an error.
 pub fn load_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    let text = read(path)?;
-    let found: Result<Vec<_>, _> = rustls_pemfile::certs(&mut text.as_slice()).collect();
+    certificates_in(path, &read(path)?)
+}
+
+fn certificates_in(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let found: Result<Vec<_>, _> = rustls_pemfile::certs(&mut &*text).collect();
     let found = found.map_err(|source| PemError::Malformed { path: path.into(), source })?;
     if found.is_empty() { Err(PemError::NoCertificate(path.into())) } else { Ok(found) }
 }
 
 /// All certificates in a text; none when it is not PEM.
-pub(super) fn certificates_in(text: &[u8]) -> Vec<CertificateDer<'static>> {
+pub(super) fn readable_certificates(text: &[u8]) -> Vec<CertificateDer<'static>> {
     rustls_pemfile::certs(&mut &*text).filter_map(Result::ok).collect()
 }
 
 /// A server's chain and key, checked to belong together.
 pub fn load_identity(certificate: &Path, key: &Path) -> Result<Identity, PemError> {
-    let chain = load_certificates(certificate)?;
-    let private = load_key(key)?;
+    identity_in((certificate, &read(certificate)?), (key, &read(key)?))
+}
+
+/// The same from what the files hold.
+pub(super) fn identity_in(
+    (certificate, certificate_text): (&Path, &[u8]),
+    (key, key_text): (&Path, &[u8]),
+) -> Result<Identity, PemError> {
+    let chain = certificates_in(certificate, certificate_text)?;
+    let private = key_in(key, key_text)?;
     Identity::new(chain, private).map_err(|source| match source {
         rustls::Error::InconsistentKeys(_) => {
             PemError::Mismatch { certificate: certificate.into(), key: key.into() }
@@ -73,12 +99,27 @@ impl Identity {
     /// Fails when the key cannot be used or does not belong to the first certificate.
     pub fn new(
         chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
+        mut key: PrivateKeyDer<'static>,
     ) -> Result<Self, rustls::Error> {
-        let names = chain.first().map(dns_names).unwrap_or_default();
-        let certified = CertifiedKey::from_der(chain, key, &default_provider())?;
-        Ok(Self { certified: Arc::new(certified), names })
+        let leaf = chain.first().and_then(|leaf| x509_cert::Certificate::from_der(leaf).ok());
+        let names = leaf.as_ref().map(dns_names).unwrap_or_default();
+        let expires = leaf.as_ref().map(|leaf| expires(&leaf.tbs_certificate.validity));
+        let signing = any_supported_type(&key);
+        // The signing key has its own copy, which is wiped by who made it.
+        key.zeroize();
+        let certified = CertifiedKey::new(chain, signing?);
+        match certified.keys_match() {
+            // A key whose public half cannot be told may still be the right one.
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Self { certified: Arc::new(certified), names, expires })
     }
+}
+
+pub(super) fn expires(validity: &Validity) -> Time {
+    let seconds = validity.not_after.to_unix_duration().as_secs();
+    Time(i64::try_from(seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000))
 }
 
 /// RFC 7468: base64 in lines of 64 between the label's two lines.
@@ -96,11 +137,14 @@ pub fn to_pem(label: &str, der: &[u8]) -> String {
 }
 
 pub(super) fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
-    let text = read(path)?;
-    match rustls_pemfile::private_key(&mut text.as_slice()) {
+    key_in(path, &read(path)?)
+}
+
+fn key_in(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
+    match rustls_pemfile::private_key(&mut &*text) {
         Ok(Some(key)) => Ok(key),
         // The older form's header lines are no base64.
-        Ok(None) | Err(_) if is_encrypted(&text) => Err(PemError::EncryptedKey(path.into())),
+        Ok(None) | Err(_) if is_encrypted(text) => Err(PemError::EncryptedKey(path.into())),
         Ok(None) => Err(PemError::NoKey(path.into())),
         Err(source) => Err(PemError::Malformed { path: path.into(), source }),
     }
@@ -108,17 +152,19 @@ pub(super) fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> 
 
 /// PKCS#8's label, and OpenSSL's older `Proc-Type: 4,ENCRYPTED` inside a PKCS#1 block.
 fn is_encrypted(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("4,ENCRYPTED")
+    let has = |words: &[u8]| memchr::memmem::find(text, words).is_some();
+    has(b"BEGIN ENCRYPTED PRIVATE KEY") || has(b"4,ENCRYPTED")
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, PemError> {
-    std::fs::read(path).map_err(|source| PemError::Unreadable { path: path.into(), source })
+/// A file that may hold a key.
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PemError> {
+    std::fs::read(path)
+        .map(Zeroizing::new)
+        .map_err(|source| PemError::Unreadable { path: path.into(), source })
 }
 
-fn dns_names(leaf: &CertificateDer<'_>) -> Vec<String> {
-    let Ok(parsed) = x509_cert::Certificate::from_der(leaf) else { return Vec::new() };
-    let Ok(Some((_, SubjectAltName(names)))) = parsed.tbs_certificate.get::<SubjectAltName>() else {
+fn dns_names(leaf: &x509_cert::Certificate) -> Vec<String> {
+    let Ok(Some((_, SubjectAltName(names)))) = leaf.tbs_certificate.get::<SubjectAltName>() else {
         return Vec::new();
     };
     let dns = names.iter().filter_map(|name| match name {

@@ -1,7 +1,7 @@
 //! The TLS that devices speak with us: which certificate for which name, and the facts of a connection in words.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -10,6 +10,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CommonState, PeerIncompatible, ServerConfig};
 
+use super::name::{HostPattern, plain};
 use super::pem::Identity;
 use crate::event::{Offered, Reason, Tls};
 
@@ -20,17 +21,45 @@ pub struct Served {
     pub config: Arc<ServerConfig>,
 }
 
+/// A certificate, and the names that it is configured for besides its own.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    pub names: Vec<HostPattern>,
+    pub identity: Identity,
+}
+
 #[derive(Debug)]
 struct ByName {
-    identities: Vec<Identity>,
+    slots: Vec<Slot>,
     /// Names that no certificate has get the first one; else their handshake is refused.
     fallback: bool,
+}
+
+/// A certificate that can be exchanged while it is served: handshakes that have begun keep the one they saw.
+#[derive(Debug)]
+struct Slot {
+    names: Vec<HostPattern>,
+    identity: RwLock<Identity>,
+}
+
+impl Slot {
+    fn identity(&self) -> RwLockReadGuard<'_, Identity> {
+        // Nothing panics between the halves of a move.
+        self.identity.read().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Served {
     /// With `fallback` any name (and none) is answered with the first identity when no other fits.
     pub fn new(identities: Vec<Identity>, fallback: bool) -> Result<Self, rustls::Error> {
-        let resolver = Arc::new(ByName { identities, fallback });
+        let plain = |identity| Certificate { names: Vec::new(), identity };
+        Self::by_name(identities.into_iter().map(plain).collect(), fallback)
+    }
+
+    /// The certificate that a name is configured for comes before those that have it.
+    pub fn by_name(certificates: Vec<Certificate>, fallback: bool) -> Result<Self, rustls::Error> {
+        let slot = |Certificate { names, identity }| Slot { names, identity: RwLock::new(identity) };
+        let resolver = Arc::new(ByName { slots: certificates.into_iter().map(slot).collect(), fallback });
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
             // A verifier that asks devices for certificates would stand here.
@@ -44,17 +73,28 @@ impl Served {
     pub fn chain(&self, sni: Option<&str>) -> Vec<Bytes> {
         self.resolver.find(sni).map(|key| chain(Some(&key.cert))).unwrap_or_default()
     }
+
+    /// New handshakes get this in the place of the certificate that was the `at`th.
+    pub fn replace(&self, at: usize, identity: Identity) {
+        if let Some(slot) = self.resolver.slots.get(at) {
+            *slot.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
+        }
+    }
 }
 
 impl ByName {
     fn find(&self, sni: Option<&str>) -> Option<Arc<CertifiedKey>> {
-        let named = sni.and_then(|sni| {
-            let sni = sni.to_ascii_lowercase();
-            self.identities.iter().find(|i| i.names.iter().any(|name| fits(name, &sni)))
+        let sni = sni.map(plain);
+        let named = sni.as_deref().and_then(|sni| {
+            let rank =
+                |slot: &Slot| slot.names.iter().filter(|n| n.matches(sni)).map(HostPattern::rank).max();
+            let meant = self.slots.iter().filter(|slot| rank(slot).is_some()).max_by_key(|slot| rank(slot));
+            meant
+                .or_else(|| self.slots.iter().find(|slot| slot.identity().names.iter().any(|n| fits(n, sni))))
         });
         // A device that sends no name at all asks for whatever there is.
-        let any = || self.identities.first().filter(|_| self.fallback || sni.is_none());
-        named.or_else(any).map(|identity| Arc::clone(&identity.certified))
+        let any = || self.slots.first().filter(|_| self.fallback || sni.is_none());
+        named.or_else(any).map(|slot| Arc::clone(&slot.identity().certified))
     }
 }
 
@@ -64,8 +104,13 @@ impl ResolvesServerCert for ByName {
     }
 }
 
+/// A fatal alert as it goes out before there is any encryption (RFC 8446 6).
+pub fn alert(description: AlertDescription) -> [u8; 7] {
+    [21, 3, 3, 0, 2, 2, u8::from(description)]
+}
+
 /// RFC 6125 6.4.3: `*` stands for exactly one label.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
     match pattern.strip_prefix("*.") {
         Some(parent) => name.split_once('.').is_some_and(|(_, rest)| rest == parent),
         None => pattern == name,
@@ -97,7 +142,7 @@ pub fn refusal_reason(error: &io::Error, offered: Option<&Offered>, showed_certi
     match tls {
         Some(rustls::Error::AlertReceived(alert)) => Reason::Alert(alert_name(*alert)),
         Some(rustls::Error::General(words)) if words.contains("no server certificate chain") => {
-            Reason::Refused("no certificate for the name that the device asked for".into())
+            no_certificate()
         }
         Some(other) => Reason::Refused(match offered.filter(old) {
             // rustls complains of whatever it misses first in such an old hello.
@@ -115,6 +160,11 @@ pub fn refusal_reason(error: &io::Error, offered: Option<&Offered>, showed_certi
         None if showed_certificate => Reason::SilentAfterCertificate,
         None => Reason::ClosedInHandshake,
     }
+}
+
+/// Nothing is configured for the name, or it is configured and has no certificate.
+pub fn no_certificate() -> Reason {
+    Reason::Refused("no certificate for the name that the device asked for".into())
 }
 
 fn is_about_ciphers(error: &rustls::Error) -> bool {

@@ -1,6 +1,7 @@
 //! One device's connection: its first bytes, its handshake, its exchanges, and how it ended.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,7 @@ use std::task::{Context, Poll};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -18,21 +20,26 @@ use tokio_rustls::TlsAcceptor;
 use super::draft::Ending;
 use super::forward;
 use super::listen::stopped;
-use super::pool::{Link, Pool};
+use super::pool::Link;
+use super::relay::{Unanswered, pass_through};
 use super::rescue;
-use super::settings::{Limits, Settings};
+use super::settings::Limits;
+use super::sites::{HTTPS, Site, Sites, Target, Way};
 use crate::event::{Connection, ConnectionEvent, ConnectionId, Delivery, Reason};
 use crate::net::{
-    Fate, Greeting, Leg, Origin, Replayed, Role, Served, Wire, facts, now, read_greeting, refusal_reason,
+    Fate, Greeting, Leg, Replayed, Role, Served, Wire, alert, facts, no_certificate, now, plain,
+    read_greeting, refusal_reason,
 };
 use crate::sink::Journal;
 
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) settings: Settings,
+    pub(super) sites: Sites,
+    pub(super) limits: Limits,
     pub(super) journal: Journal,
-    pub(super) pool: Pool,
+    /// Where we can be reached.
+    pub(super) listening: Vec<SocketAddr>,
     /// Connections so far: they are numbered through the whole run.
     pub(super) accepted: AtomicU64,
 }
@@ -44,10 +51,12 @@ pub(super) struct Session {
     id: ConnectionId,
     leg: Arc<Leg>,
     secure: bool,
+    /// The name that TLS was asked for.
+    sni: Option<String>,
     /// Answers whose last bytes wait to be flushed.
     endings: Mutex<Vec<Ending>>,
-    /// The server's connection that this device has authenticated (Negotiate, NTLM); nobody else may use it.
-    pinned: Mutex<Option<Link>>,
+    /// The servers' connections that this device has authenticated (Negotiate, NTLM); nobody else may use them.
+    pinned: Mutex<Vec<(Arc<Site>, Link)>>,
 }
 
 impl Session {
@@ -64,11 +73,11 @@ impl Session {
     }
 
     pub(super) fn limits(&self) -> &Limits {
-        &self.shared.settings.limits
+        &self.shared.limits
     }
 
-    pub(super) fn settings(&self) -> &Settings {
-        &self.shared.settings
+    pub(super) fn sites(&self) -> &Sites {
+        &self.shared.sites
     }
 
     /// The device speaks TLS with us.
@@ -76,30 +85,31 @@ impl Session {
         self.secure
     }
 
-    pub(super) fn upstream(&self) -> &Origin {
-        &self.shared.settings.upstream
+    /// The name that TLS was asked for.
+    pub(super) fn sni(&self) -> Option<&str> {
+        self.sni.as_deref()
     }
 
-    pub(super) fn pool(&self) -> &Pool {
-        &self.shared.pool
-    }
-
-    /// A connection to the server that lives already.
-    pub(super) async fn take_link(&self) -> Option<Link> {
-        let pinned = lock(&self.pinned).take();
+    /// A connection to the site's server that lives already.
+    pub(super) async fn take_link(&self, site: &Arc<Site>) -> Option<Link> {
+        let pinned = {
+            let mut pinned = lock(&self.pinned);
+            let at = pinned.iter().position(|(other, _)| Arc::ptr_eq(other, site));
+            at.map(|at| pinned.swap_remove(at).1)
+        };
         if let Some(link) = pinned
             && let Some(link) = link.revive().await
         {
             return Some(link);
         }
-        self.pool().reuse().await
+        site.pool.reuse().await
     }
 
-    pub(super) fn return_link(&self, link: Link) {
+    pub(super) fn return_link(&self, site: &Arc<Site>, link: Link) {
         if link.pinned {
-            *lock(&self.pinned) = Some(link);
+            lock(&self.pinned).push((Arc::clone(site), link));
         } else {
-            self.pool().give_back(link);
+            site.pool.give_back(link);
         }
     }
 
@@ -142,15 +152,16 @@ impl Accepted {
         let Some(served) = served else {
             return converse(&shared, stream, event, stop).await;
         };
-        let patience = shared.settings.limits.handshake;
+        let patience = shared.limits.handshake;
         let outcome = tokio::select! {
-            outcome = timeout(patience, shake_hands(&mut event, stream, &served)) => outcome.unwrap_or_else(|_| {
+            outcome = timeout(patience, begin(&shared, &mut event, stream, &served)) => outcome.unwrap_or_else(|_| {
                 Err(Reason::Timeout(format!("the TLS handshake was not done after {patience:?}")))
             }),
             () = stopped(&mut stop) => Err(Reason::ClosedByUs),
         };
         match outcome {
-            Ok(stream) => converse(&shared, stream, event, stop).await,
+            Ok(Begun::Secured(stream)) => converse(&shared, *stream, event, stop).await,
+            Ok(Begun::Through(device, target)) => pass_through(&shared, device, &target, event, stop).await,
             Err(reason) => {
                 tracing::info!(connection = %event.id, peer = %event.peer, ?reason, "handshake failed");
                 let failed = ConnectionEvent::Failed;
@@ -167,11 +178,20 @@ impl Accepted {
 
 type Secured = tokio_rustls::server::TlsStream<Replayed<TcpStream>>;
 
-async fn shake_hands(
+/// A connection on which TLS has begun.
+enum Begun {
+    Secured(Box<Secured>),
+    /// Its TLS is not for us.
+    Through(Unanswered, Target),
+}
+
+/// Reads whom the device asks for, and does with it what is configured for the name.
+async fn begin(
+    shared: &Shared,
     event: &mut Connection,
     mut stream: TcpStream,
     served: &Served,
-) -> Result<Secured, Reason> {
+) -> Result<Begun, Reason> {
     let mut first = Vec::new();
     let greeting = loop {
         if let Some(greeting) = read_greeting(&first) {
@@ -184,7 +204,6 @@ async fn shake_hands(
     };
     match greeting {
         Greeting::Hello { sni, offered } => {
-            event.chain = served.chain(sni.as_deref());
             event.sni = sni;
             event.offered = Some(offered);
         }
@@ -194,6 +213,33 @@ async fn shake_hands(
             return Err(Reason::PlainHttp);
         }
         Greeting::Garbage => return Err(Reason::Garbage),
+    }
+    let device = Unanswered { first, stream };
+    let sni = event.sni.as_deref();
+    match (shared.sites.find(sni), sni) {
+        (Some(Way::Passthrough(address)), Some(sni)) => {
+            let by_name = || Target::Name(plain(sni), HTTPS);
+            Ok(Begun::Through(device, address.map_or_else(by_name, Target::Address)))
+        }
+        (Some(Way::Refuse), Some(sni)) => {
+            let why = Reason::Unwanted(format!("{} is configured to be refused", plain(sni)));
+            Err(refuse(device.stream, why))
+        }
+        _ => shake_hands(event, device, served).await.map(|stream| Begun::Secured(Box::new(stream))),
+    }
+}
+
+/// Tells the device that there is nobody of that name here.
+fn refuse(stream: TcpStream, why: Reason) -> Reason {
+    tokio::spawn(async move { say_goodbye(stream, &alert(AlertDescription::UnrecognisedName)).await });
+    why
+}
+
+async fn shake_hands(event: &mut Connection, device: Unanswered, served: &Served) -> Result<Secured, Reason> {
+    let Unanswered { first, stream } = device;
+    event.chain = served.chain(event.sni.as_deref());
+    if event.chain.is_empty() {
+        return Err(refuse(stream, no_certificate()));
     }
     let leaf = event.chain.first().map_or(usize::MAX, |leaf| leaf.len());
     let replayed = Replayed::new(first, stream);
@@ -236,10 +282,11 @@ where
         id: event.id.clone(),
         leg: Arc::clone(&leg),
         secure: event.tls.is_some(),
+        sni: event.sni.clone(),
         endings: Mutex::default(),
         pinned: Mutex::default(),
     });
-    let wire = Wire::new(stream, Role::Requests, shared.settings.limits.device(), Arc::clone(&leg));
+    let wire = Wire::new(stream, Role::Requests, shared.limits.device(), Arc::clone(&leg));
     let service = {
         let session = Arc::clone(&session);
         service_fn(move |request: hyper::Request<hyper::body::Incoming>| {

@@ -160,7 +160,7 @@ impl Held {
         if let Source::Server(server) = spent
             && server.reusable
         {
-            self.session.return_link(server.link);
+            self.session.return_link(&server.site, server.link);
         }
         if let Some(draft) = self.draft.take() {
             if draft.is_forgotten() { drop(draft) } else { draft.deliver() }

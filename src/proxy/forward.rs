@@ -14,6 +14,7 @@ use super::draft::{Draft, folded};
 use super::from_server::FromServer;
 use super::pool::Link;
 use super::rescue::{self, Kind, Trouble};
+use super::sites::{Site, asked_host, contradiction, site};
 use super::tap::{Copied, Copy, Tapped};
 use super::translate::Translation;
 use crate::event::{self, From, Sent, Side, Version};
@@ -33,38 +34,50 @@ pub(super) async fn answer(session: &Arc<Session>, body: Incoming) -> Response<H
             return deliver(session, draft, rescue::refuse(&refusal)).await;
         }
     };
-    let reply = match forward(session, &mut draft, &head, body).await {
-        Ok(reply) => reply,
-        Err(trouble) => {
-            if let Some(error) = trouble.upstream_error() {
-                let upstream = draft.exchange.upstream.get_or_insert_with(|| session.pool().unconnected());
-                upstream.error = Some(error);
+    let site = choose(session, &mut draft, &head);
+    let reply = match &site {
+        Err(trouble) => trouble.reply(None),
+        Ok(site) => match forward(session, site, &mut draft, &head, body).await {
+            Ok(reply) => reply,
+            Err(trouble) => {
+                if let Some(error) = trouble.upstream_error() {
+                    let upstream = draft.exchange.upstream.get_or_insert_with(|| site.pool.unconnected());
+                    upstream.error = Some(error);
+                }
+                tracing::warn!(exchange = %draft.exchange.id, "{trouble}");
+                trouble.reply(Some(&site.settings.upstream))
             }
-            tracing::warn!(exchange = %draft.exchange.id, "{trouble}");
-            trouble.reply(session.upstream())
-        }
+        },
     };
     deliver(session, draft, reply).await
 }
 
+/// Where the request goes; a name that contradicts the one in TLS is noted.
+fn choose(session: &Session, draft: &mut Draft, head: &Head) -> Result<Arc<Site>, Trouble> {
+    if head.is_connect() {
+        return Err(Trouble::new(Kind::Method, "CONNECT asks for a tunnel, and there is none here".into()));
+    }
+    let host = asked_host(head, session.is_secure());
+    let site = site(session.sites(), host.as_deref(), session.sni())?;
+    if let Some(detail) = contradiction(host.as_deref(), session.sni()) {
+        draft.change(Side::Request, "other-host", detail);
+    }
+    Ok(site)
+}
+
 async fn forward(
     session: &Arc<Session>,
+    site: &Arc<Site>,
     draft: &mut Draft,
     head: &Head,
     body: Incoming,
 ) -> Result<Reply, Trouble> {
-    let Start::Request { method, .. } = &head.start else {
-        return Err(Trouble::new(Kind::Internal, "a response where a request was expected".into()));
-    };
-    if method == "CONNECT" {
-        return Err(Trouble::new(Kind::Method, "CONNECT asks for a tunnel, and there is none here".into()));
-    }
     let mut edits = without_upgrade(draft, head);
     if head.lists("expect", "100-continue") {
         draft.change(Side::Request, "100-continue", "100 Continue was answered by enrollscope");
     }
     let mut body = Tapped::new(body, draft.request.clone(), Arc::clone(session.leg()));
-    let translation = Translation::of(session, head);
+    let translation = Translation::of(session, site, head);
     let mut extent = head.extent;
     let mut sent_body = None;
     if let Some(translation) = &translation {
@@ -76,8 +89,8 @@ async fn forward(
     draft.exchange.request.sent = sent(head, &edits, sent_body);
     let mut outgoing =
         Outgoing { head: head.edited(&edits), extent, is_head: head.is_head(), body: Some(body) };
-    let (link, response) = send(session, draft, &mut outgoing).await?;
-    receive(draft, head, link, response, translation.as_ref()).await
+    let (link, response) = send(session, site, draft, &mut outgoing).await?;
+    receive(draft, head, Answered { site, link, response }, translation.as_ref()).await
 }
 
 /// What the other side gets, where it differs.
@@ -119,16 +132,17 @@ fn without_upgrade(draft: &mut Draft, head: &Head) -> Vec<Edit> {
 
 /// Sends the request on a pooled connection, or on a new one; it goes out once.
 async fn send(
-    session: &Arc<Session>,
+    session: &Session,
+    site: &Arc<Site>,
     draft: &mut Draft,
     outgoing: &mut Outgoing,
 ) -> Result<(Link, Response<Incoming>), Trouble> {
     loop {
-        let mut link = match session.take_link().await {
+        let mut link = match session.take_link(site).await {
             Some(link) => link,
             None => {
-                let mut noted = session.pool().unconnected();
-                let outcome = session.pool().connect(&mut noted, &mut draft.exchange.timing).await;
+                let mut noted = site.pool.unconnected();
+                let outcome = site.pool.connect(&mut noted, &mut draft.exchange.timing).await;
                 draft.exchange.upstream = Some(noted);
                 outcome?
             }
@@ -218,14 +232,21 @@ fn why(link: &Link, draft: &Draft, error: &hyper::Error) -> Trouble {
     }
 }
 
+/// The server's answer, and the connection that it comes on.
+struct Answered<'s> {
+    site: &'s Arc<Site>,
+    link: Link,
+    response: Response<Incoming>,
+}
+
 /// The server's head is here: what the device gets of it.
 async fn receive(
     draft: &mut Draft,
     request: &Head,
-    mut link: Link,
-    response: Response<Incoming>,
+    answered: Answered<'_>,
     translation: Option<&Translation>,
 ) -> Result<Reply, Trouble> {
+    let Answered { site, mut link, response } = answered;
     let Some(arrived) = link.leg.take_arrived() else {
         return Err(Trouble::new(Kind::Internal, "hyper announced an answer without a head".into()));
     };
@@ -249,7 +270,7 @@ async fn receive(
     link.pinned |= asks_for_connection_auth(*status, &head);
     let reusable = head.keep_alive && request.keep_alive && head.extent != Extent::Close;
     let copied = Copied::new(head.extent, draft.kept_body());
-    let mut server = FromServer::new(response.into_body(), link, copied, reusable);
+    let mut server = FromServer::new(response.into_body(), Arc::clone(site), link, copied, reusable);
     let mut sent_body = None;
     if let Some(translation) = translation {
         let changed = translation.response(draft, &head, &mut server).await;

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 
 use super::pool::Link;
+use super::sites::Site;
 use super::tap::Copied;
 use crate::net::Extent;
 
@@ -21,6 +23,8 @@ pub(super) struct FromServer {
     /// Trailer fields as they were spelled.
     trailers: Vec<u8>,
     finished: bool,
+    /// Where the link belongs.
+    pub(super) site: Arc<Site>,
     pub(super) link: Link,
     pub(super) copied: Copied,
     /// The connection can carry another exchange.
@@ -28,13 +32,14 @@ pub(super) struct FromServer {
 }
 
 impl FromServer {
-    pub(super) fn new(body: Incoming, link: Link, copied: Copied, reusable: bool) -> Self {
+    pub(super) fn new(body: Incoming, site: Arc<Site>, link: Link, copied: Copied, reusable: bool) -> Self {
         Self {
             ahead: VecDeque::new(),
             body: Some(body),
             failed: None,
             trailers: Vec::new(),
             finished: false,
+            site,
             link,
             copied,
             reusable,

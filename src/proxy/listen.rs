@@ -12,8 +12,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::connection::{Accepted, Shared};
-use super::pool::{Pool, addresses};
 use super::settings::{ListenerSettings, Settings};
+use super::sites::Sites;
 use crate::event::{Connection, ConnectionId};
 use crate::net::Served;
 use crate::sink::Journal;
@@ -25,10 +25,10 @@ pub enum ProxyError {
     #[error("cannot listen on {address}: {hint}")]
     Bind { address: SocketAddr, hint: String, source: io::Error },
     #[error(
-        "the upstream {upstream} leads back to our own listener {listener}: name the enrollment server itself, or its \
-         address with --upstream-connect"
+        "{target} leads back to our own listener {listener}: name the server itself, or give its address with \
+         --upstream-connect (of a host that is passed through, with --passthrough NAME=ADDR:PORT)"
     )]
-    Loop { upstream: String, listener: String },
+    Loop { target: String, listener: String },
 }
 
 /// Listeners that are bound, and not yet accepting.
@@ -68,12 +68,12 @@ impl Proxy {
         if listeners.is_empty() {
             return Err(ProxyError::NoListener);
         }
-        refuse_loop(&settings, &listeners).await?;
-        let pool = Pool::new(&settings);
-        Ok(Self {
-            listeners,
-            shared: Arc::new(Shared { settings, journal, pool, accepted: AtomicU64::new(0) }),
-        })
+        let sites = Sites::new(&settings);
+        refuse_loop(&sites, &listeners).await?;
+        let listening = listeners.iter().map(|listener| listener.address).collect();
+        let (limits, accepted) = (settings.limits, AtomicU64::new(0));
+        let shared = Arc::new(Shared { sites, limits, journal, listening, accepted });
+        Ok(Self { listeners, shared })
     }
 
     /// One URL per listener, in their order, with the ports that were given.
@@ -84,7 +84,7 @@ impl Proxy {
     /// Serves until `stop` turns true; then ends open exchanges in bounded time.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let Self { listeners, shared } = self;
-        let limit = shared.settings.limits.connections;
+        let limit = shared.limits.connections;
         let room = Arc::new(Semaphore::new(limit));
         let mut accepting = JoinSet::new();
         for listener in listeners {
@@ -92,7 +92,7 @@ impl Proxy {
             accepting.spawn(accept(listener, shared, room, stop));
         }
         while accepting.join_next().await.is_some() {}
-        shared.pool.clear();
+        shared.sites.inspected().for_each(|site| site.pool.clear());
     }
 }
 
@@ -120,7 +120,7 @@ async fn accept(
             },
         };
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            let limit = shared.settings.limits.connections;
+            let limit = shared.limits.connections;
             tracing::error!("{peer} was turned away: {limit} connections are open, the limit");
             continue;
         };
@@ -138,7 +138,7 @@ async fn accept(
     }
     drop(listener);
     let all = async { while open.join_next().await.is_some() {} };
-    if tokio::time::timeout(shared.settings.limits.stop, all).await.is_err() {
+    if tokio::time::timeout(shared.limits.stop, all).await.is_err() {
         tracing::warn!("exchanges were still open on {url} when the time to end them was over");
     }
 }
@@ -169,21 +169,23 @@ fn hint(error: &io::Error) -> String {
 }
 
 /// A proxy that forwards to itself would answer nobody and eat every connection.
-async fn refuse_loop(settings: &Settings, listeners: &[Listener]) -> Result<(), ProxyError> {
-    // A name that does not resolve now may do so later; that is no reason not to start.
-    let Ok(targets) = addresses(settings).await else { return Ok(()) };
-    for target in targets {
-        let same = |listener: &&Listener| {
-            let ip = listener.address.ip();
-            let here = ip == target.ip() || (ip.is_unspecified() && is_ours(target.ip()));
-            here && listener.address.port() == target.port()
-        };
-        if let Some(listener) = listeners.iter().find(same) {
-            let upstream = settings.upstream.to_string();
-            return Err(ProxyError::Loop { upstream, listener: listener.url() });
+async fn refuse_loop(sites: &Sites, listeners: &[Listener]) -> Result<(), ProxyError> {
+    for (words, target) in sites.targets() {
+        // A name that does not resolve now may do so later; that is no reason not to start.
+        let Ok(addresses) = target.resolve().await else { continue };
+        let leads_here =
+            |listener: &&Listener| addresses.iter().any(|address| is_same(listener.address, *address));
+        if let Some(listener) = listeners.iter().find(leads_here) {
+            return Err(ProxyError::Loop { target: words, listener: listener.url() });
         }
     }
     Ok(())
+}
+
+/// Who connects to that address reaches this listener.
+pub(super) fn is_same(listener: SocketAddr, target: SocketAddr) -> bool {
+    let ip = listener.ip();
+    listener.port() == target.port() && (ip == target.ip() || (ip.is_unspecified() && is_ours(target.ip())))
 }
 
 /// Only an address of this machine can be bound.

@@ -7,11 +7,13 @@ mod forward;
 mod from_server;
 mod listen;
 mod pool;
+mod relay;
 mod rescue;
 mod rewrite;
 mod settings;
+mod sites;
 mod tap;
 mod translate;
 
 pub use listen::{Proxy, ProxyError};
-pub use settings::{Limits, ListenerSettings, Settings};
+pub use settings::{Limits, ListenerSettings, Mode, Route, Settings, SiteSettings};

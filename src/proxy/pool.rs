@@ -1,6 +1,5 @@
 //! Connections to the server: opened with every fact noted, shared between devices, checked before they are used again.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::rescue::{Kind, Trouble};
-use super::settings::{Limits, Settings};
+use super::settings::{Limits, SiteSettings};
 use super::tap::Tapped;
 use crate::event::{Timing, Upstream};
 use crate::net::{Leg, Origin, Role, Trust, Wire, chain, explain, facts};
@@ -52,12 +51,12 @@ pub(super) struct Link {
 }
 
 impl Pool {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(site: &SiteSettings, limits: &Limits) -> Self {
         Self {
-            origin: settings.upstream.clone(),
-            address: settings.upstream_address,
-            trust: settings.trust.clone(),
-            limits: settings.limits.clone(),
+            origin: site.upstream.clone(),
+            address: site.upstream_address,
+            trust: site.trust.clone(),
+            limits: limits.clone(),
             idle: Mutex::default(),
         }
     }
@@ -101,7 +100,7 @@ impl Pool {
         let addresses = self.resolve().await?;
         timing.dns = self.address.is_none().then(|| micros(began));
         let began = Instant::now();
-        let stream = self.dial(&addresses).await?;
+        let stream = dial(&addresses, self.limits.upstream_connect).await?;
         timing.connect = Some(micros(began));
         noted.address = stream.peer_addr().ok().map(|a| a.to_string());
         let _ = stream.set_nodelay(true);
@@ -146,23 +145,6 @@ impl Pool {
         Ok(found)
     }
 
-    /// Tries one address after the other.
-    async fn dial(&self, addresses: &[SocketAddr]) -> Result<TcpStream, Trouble> {
-        let mut said = Vec::new();
-        let mut kind = Kind::Connect;
-        for address in addresses {
-            match timeout(self.limits.upstream_connect, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => said.push(format!("{address}: {error}")),
-                Err(_) => {
-                    kind = Kind::ConnectTimeout;
-                    said.push(format!("{address}: no answer within {:?}", self.limits.upstream_connect));
-                }
-            }
-        }
-        Err(Trouble::new(kind, said.join("; ")))
-    }
-
     async fn speak<S>(&self, stream: S, facts: Upstream) -> Result<Link, Trouble>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -196,17 +178,23 @@ impl Link {
     }
 }
 
-pub(super) fn micros(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
-}
-
-/// The addresses that the upstream's name stands for now.
-pub(super) async fn addresses(settings: &Settings) -> io::Result<Vec<SocketAddr>> {
-    match settings.upstream_address {
-        Some(address) => Ok(vec![address]),
-        None => {
-            let upstream = &settings.upstream;
-            Ok(tokio::net::lookup_host((upstream.host.as_str(), upstream.port)).await?.collect())
+/// Tries one address after the other.
+pub(super) async fn dial(addresses: &[SocketAddr], patience: Duration) -> Result<TcpStream, Trouble> {
+    let mut said = Vec::new();
+    let mut kind = Kind::Connect;
+    for address in addresses {
+        match timeout(patience, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => said.push(format!("{address}: {error}")),
+            Err(_) => {
+                kind = Kind::ConnectTimeout;
+                said.push(format!("{address}: no answer within {patience:?}"));
+            }
         }
     }
+    Err(Trouble::new(kind, said.join("; ")))
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

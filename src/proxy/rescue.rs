@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Request,
     /// A method that makes no sense here.
     Method,
+    /// For a host that is not served on this connection.
+    Misdirected,
     /// A fault of ours.
     Internal,
 }
@@ -39,15 +41,15 @@ impl Trouble {
 
     /// For the exchange's record; absent when the server had no part in it.
     pub(super) fn upstream_error(&self) -> Option<String> {
-        let ours = matches!(self.kind, Kind::Request | Kind::Method | Kind::Internal);
+        let ours = matches!(self.kind, Kind::Request | Kind::Method | Kind::Misdirected | Kind::Internal);
         (!ours).then(|| self.kind.words(&self.detail))
     }
 
     /// The answer that tells whoever sees it who speaks, what is wrong and what to check.
-    pub(super) fn reply(&self, upstream: &Origin) -> Reply {
+    pub(super) fn reply(&self, upstream: Option<&Origin>) -> Reply {
         let what = self.kind.words(&self.detail);
         let check = self.kind.check();
-        let text = if self.upstream_error().is_some() {
+        let text = if let (Some(_), Some(upstream)) = (self.upstream_error(), upstream) {
             format!(
                 "This answer comes from enrollscope, not from the enrollment server: no usable answer from {upstream}: \
                  {what}. {check}\n"
@@ -72,6 +74,7 @@ impl Kind {
             Self::ConnectTimeout | Self::Timeout => 504,
             Self::Request => 400,
             Self::Method => 405,
+            Self::Misdirected => 421,
             Self::Internal => 500,
         }
     }
@@ -88,6 +91,7 @@ impl Kind {
             Self::Garbage => "upstream-malformed",
             Self::Request => "bad-request",
             Self::Method => "bad-method",
+            Self::Misdirected => "unknown-host",
             Self::Internal => "internal",
         }
     }
@@ -97,9 +101,12 @@ impl Kind {
             Self::Dns => format!("its name could not be resolved: {detail}"),
             Self::Connect | Self::ConnectTimeout => format!("no connection to it came about: {detail}"),
             Self::Tls => format!("TLS with it failed: {detail}"),
-            Self::Timeout | Self::ClosedEarly | Self::Request | Self::Method | Self::Internal => {
-                detail.into()
-            }
+            Self::Timeout
+            | Self::ClosedEarly
+            | Self::Request
+            | Self::Method
+            | Self::Misdirected
+            | Self::Internal => detail.into(),
             Self::Garbage => format!("its answer is malformed: {detail}"),
         }
     }
@@ -120,6 +127,9 @@ impl Kind {
             }
             Self::Request => "Check the device, or what stands between it and here.",
             Self::Method => "Point devices at this listener as their server, not as their web proxy.",
+            Self::Misdirected => {
+                "Check the name that devices are given, and the DNS record that led them here."
+            }
             Self::Internal => "Please report it, with the log.",
         }
     }

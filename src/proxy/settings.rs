@@ -3,11 +3,40 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::net::{Origin, Patience, Served, Trust};
+use crate::net::{HostPattern, Origin, Patience, Served, Trust};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub listeners: Vec<ListenerSettings>,
+    /// Names with a way of their own.
+    pub routes: Vec<Route>,
+    /// Takes every other name; absent, only those that are configured are answered.
+    pub default: Option<SiteSettings>,
+    pub limits: Limits,
+}
+
+/// What becomes of one name, or of all names below one.
+#[derive(Clone, Debug)]
+pub struct Route {
+    pub name: HostPattern,
+    pub mode: Mode,
+    /// Nobody said so: where it leads is not looked up before a device asks for it.
+    pub assumed: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum Mode {
+    /// TLS ends here; the exchanges are forwarded and seen.
+    Inspect(Box<SiteSettings>),
+    /// TLS is forwarded untouched, to this address, else to the one that the name resolves to.
+    Passthrough(Option<SocketAddr>),
+    /// The handshake is refused.
+    Refuse,
+}
+
+/// A site that is looked into.
+#[derive(Clone, Debug)]
+pub struct SiteSettings {
     pub upstream: Origin,
     /// Where to connect instead of the upstream's own address; its name is still sent and verified.
     pub upstream_address: Option<SocketAddr>,
@@ -17,7 +46,13 @@ pub struct Settings {
     pub rewrite: bool,
     /// How devices call us; absent, what their Host header says.
     pub public: Option<Origin>,
-    pub limits: Limits,
+}
+
+impl SiteSettings {
+    /// As plain as can be: the origin's own address, no rewriting.
+    pub fn new(upstream: Origin, trust: Option<Trust>) -> Self {
+        Self { upstream, upstream_address: None, trust, rewrite: false, public: None }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::from_server::FromServer;
 use super::rescue::{Kind, Trouble};
 use super::rewrite::{self, Rewritten};
+use super::sites::Site;
 use super::tap::Tapped;
 use crate::event::Side;
 use crate::net::{Edit, Extent, Head, Origin};
@@ -44,8 +45,8 @@ impl Changed {
 
 impl Translation {
     /// Absent unless it was asked for, and the device's name for us is known and another one than the server's.
-    pub(super) fn of(session: &Session, request: &Head) -> Option<Self> {
-        let settings = session.settings();
+    pub(super) fn of(session: &Session, site: &Site, request: &Head) -> Option<Self> {
+        let settings = &site.settings;
         if !settings.rewrite {
             return None;
         }

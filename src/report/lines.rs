@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::human::clean;
 use super::json::{code, enrollment_fields};
 use crate::engine::Observation;
-use crate::event::{ConnectionEvent, Event, From, header};
+use crate::event::{ConnectionEvent, Event, From, Relay, header};
 use crate::rules::Level;
 
 /// The lines of an observation, each with its end; empty when there is nothing to say.
@@ -39,6 +39,34 @@ pub fn line(seen: &Observation) -> String {
             let sni = c.sni.as_deref().unwrap_or("no name");
             let why = c.reason.as_ref().map(ToString::to_string).unwrap_or_default();
             let _ = writeln!(out, "{} {} refused: {} {}", c.at, clean(&c.peer), clean(sni), clean(&why));
+        }
+        Event::Connection(c) if let Some(relay) = &c.passthrough => {
+            let sni = c.sni.as_deref().unwrap_or("no name");
+            let target = clean(&relay.target);
+            let _ = match c.event {
+                ConnectionEvent::Closed => {
+                    let why = c.reason.as_ref().map(ToString::to_string).unwrap_or_default();
+                    let Relay { up, down, .. } = relay;
+                    let bytes = format!("{up} bytes up, {down} down");
+                    writeln!(
+                        out,
+                        "{} {} passed through {} to {target}: {bytes}, {}",
+                        c.at,
+                        clean(&c.peer),
+                        clean(sni),
+                        clean(&why)
+                    )
+                }
+                ConnectionEvent::Opened | ConnectionEvent::Failed => {
+                    writeln!(
+                        out,
+                        "{} {} passes through {} to {target} untouched",
+                        c.at,
+                        clean(&c.peer),
+                        clean(sni)
+                    )
+                }
+            };
         }
         Event::Gap { at, lost } => {
             let _ = writeln!(out, "{at} gap: {lost} exchanges were lost");
@@ -92,6 +120,20 @@ pub fn line_json(seen: &Observation) -> String {
             let reason = c.reason.as_ref().map(ToString::to_string);
             values.push(json!({
                 "type": "status", "what": "refused", "at": c.at.to_string(), "peer": c.peer, "sni": c.sni, "reason": reason,
+            }));
+            None
+        }
+        Event::Connection(c) if let Some(relay) = &c.passthrough => {
+            values.push(json!({
+                "type": "status",
+                "what": if c.event == ConnectionEvent::Closed { "passed-through" } else { "passes-through" },
+                "at": c.at.to_string(),
+                "peer": c.peer,
+                "sni": c.sni,
+                "target": relay.target,
+                "up": relay.up,
+                "down": relay.down,
+                "reason": c.reason.as_ref().map(ToString::to_string),
             }));
             None
         }

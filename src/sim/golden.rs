@@ -301,6 +301,7 @@ impl Scene {
             tls: Some(tls()),
             chain: self.chain.clone(),
             client_certificate: client,
+            passthrough: None,
             reason: None,
         })));
         id

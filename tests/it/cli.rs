@@ -425,6 +425,17 @@ fn a_configuration_file_is_checked_and_followed() {
     place.put("bad.toml", "[proxy]\nupstraem = 'https://mdm.example'\n");
     place.run(&["config", "check", "bad.toml"]).refused("upstraem");
     place.run(&["config", "check", "missing.toml"]).refused("missing.toml");
+    for (text, words) in [
+        (
+            "[proxy]\nroute = ['a.b=http://x']\n[proxy.hosts.'A.b']\nmode = 'refuse'\n",
+            "a.b is configured twice",
+        ),
+        ("[proxy]\nupstream = 'mdm.example'\n", "is no origin"),
+        ("[proxy.hosts.'a.b']\nupstraem = 'http://x'\n", "unknown field `upstraem`"),
+    ] {
+        place.put("bad.toml", text);
+        place.run(&["config", "check", "bad.toml"]).refused(words);
+    }
 
     let bad = committed("captures/demo/wrong-thumbprint.jsonl");
     let check = ["--config", "good.toml", "check", bad.to_str().unwrap()];

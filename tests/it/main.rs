@@ -11,10 +11,12 @@
 mod architecture;
 mod binary;
 mod catalogue;
+mod certificates;
 mod cli;
 mod correlation;
 mod coverage;
 mod engine;
+mod hosts;
 mod kill;
 mod messages;
 mod metrics;

@@ -47,10 +47,11 @@ async fn tls_on_both_sides_leaves_its_facts() {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let server = Server::start_tls(served(&theirs)).await;
     let mut settings = settings(server.address);
-    settings.upstream.secure = true;
-    settings.upstream.host = NAME.into();
-    settings.upstream_address = Some(server.address);
-    settings.trust = Some(trust(&theirs));
+    let site = settings.default.as_mut().unwrap();
+    site.upstream.secure = true;
+    site.upstream.host = NAME.into();
+    site.upstream_address = Some(server.address);
+    site.trust = Some(trust(&theirs));
     settings.listeners[0].served = Some(served(&ours));
     let mut bench = Bench::start(settings).await;
     // Real devices offer HTTP/2 first, and take what they get.
@@ -338,9 +339,10 @@ async fn a_server_whose_authority_is_unknown_is_not_spoken_to() {
     let (theirs, others) = (Authority::new(), Authority::new());
     let server = Server::start_tls(served(&theirs)).await;
     let mut settings = settings(server.address);
-    settings.upstream = Origin { secure: true, host: NAME.into(), port: 443 };
-    settings.upstream_address = Some(server.address);
-    settings.trust = Some(trust(&others));
+    let site = settings.default.as_mut().unwrap();
+    site.upstream = Origin { secure: true, host: NAME.into(), port: 443 };
+    site.upstream_address = Some(server.address);
+    site.trust = Some(trust(&others));
     let mut bench = Bench::start(settings.clone()).await;
     let refused = tokio::spawn(async move {
         server.refuse().await;
@@ -355,7 +357,8 @@ async fn a_server_whose_authority_is_unknown_is_not_spoken_to() {
     bench.stop().await;
 
     // The same with --upstream-insecure: it works, and says that it would not have.
-    settings.trust = Some(Trust::with_certificates(vec![others.certificate()], true).unwrap());
+    settings.default.as_mut().unwrap().trust =
+        Some(Trust::with_certificates(vec![others.certificate()], true).unwrap());
     let server = refused.await.unwrap();
     let mut bench = Bench::start(settings).await;
     let mut device = bench.connect().await;

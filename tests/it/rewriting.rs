@@ -19,9 +19,10 @@ fn answer(origin: &str, extra: &str) -> String {
 async fn bench() -> (Server, Bench) {
     let server = Server::start().await;
     let mut settings = settings(server.address);
-    settings.upstream = Origin { secure: false, host: "mdm.example".into(), port: 80 };
-    settings.upstream_address = Some(server.address);
-    settings.rewrite = true;
+    let site = settings.default.as_mut().unwrap();
+    site.upstream = Origin { secure: false, host: "mdm.example".into(), port: 80 };
+    site.upstream_address = Some(server.address);
+    site.rewrite = true;
     let bench = Bench::start(settings).await;
     (server, bench)
 }

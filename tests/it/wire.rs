@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use enrollscope::event::{Connection, ConnectionEvent, Delivery, Exchange, Reason};
-use enrollscope::net::{Identity, Origin, Served, Trust};
-use enrollscope::proxy::{Limits, ListenerSettings, Proxy, Settings};
+use enrollscope::net::{Identity, Origin, Served, Trust, to_pem};
+use enrollscope::proxy::{Limits, ListenerSettings, Proxy, Settings, SiteSettings};
 use enrollscope::sink::{Entry, Filed, Journal};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -53,6 +53,18 @@ impl Authority {
         Identity::new(vec![leaf.der().clone(), self.certificate()], private).unwrap()
     }
 
+    /// The same as PEM files hold it: certificates and key.
+    pub fn pem(&self, name: &str, until: Option<(i32, u8, u8)>) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        if let Some((year, month, day)) = until {
+            params.not_after = rcgen::date_time_ymd(year, month, day);
+        }
+        let leaf = params.signed_by(&key, &self.issuer).unwrap();
+        let chain = to_pem("CERTIFICATE", leaf.der()) + &to_pem("CERTIFICATE", &self.certificate());
+        (chain, to_pem("PRIVATE KEY", &key.serialize_der()))
+    }
+
     pub fn client(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate()).unwrap();
@@ -73,6 +85,8 @@ pub enum Seen {
 /// The proxy under test with plain listeners unless asked otherwise.
 pub struct Bench {
     pub address: SocketAddr,
+    /// Of all listeners.
+    pub addresses: Vec<SocketAddr>,
     pub journal: Journal,
     seen: mpsc::UnboundedReceiver<Seen>,
     /// While false, exchanges are received and not answered.
@@ -94,13 +108,16 @@ pub fn limits() -> Limits {
 pub fn settings(upstream: SocketAddr) -> Settings {
     Settings {
         listeners: vec![ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), served: None }],
-        upstream: Origin { secure: false, host: "127.0.0.1".into(), port: upstream.port() },
-        upstream_address: None,
-        trust: None,
-        rewrite: false,
-        public: None,
+        routes: Vec::new(),
+        default: Some(site(upstream)),
         limits: limits(),
     }
+}
+
+/// A site whose server speaks plain HTTP at this address.
+pub fn site(upstream: SocketAddr) -> SiteSettings {
+    let host = upstream.ip().to_string();
+    SiteSettings::new(Origin { secure: false, host, port: upstream.port() }, None)
 }
 
 pub fn served(authority: &Authority) -> Served {
@@ -138,11 +155,13 @@ impl Bench {
             }
         });
         let proxy = Proxy::bind(settings, journal.clone()).await.unwrap();
-        let url = proxy.addresses().remove(0);
-        let address = url.split_once("://").unwrap().1.parse().unwrap();
+        let urls = proxy.addresses();
+        let addresses: Vec<SocketAddr> =
+            urls.iter().map(|url| url.split_once("://").unwrap().1.parse().unwrap()).collect();
+        let address = addresses[0];
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(proxy.run(stopped));
-        Self { address, journal, seen, filing, kept, stop, running }
+        Self { address, addresses, journal, seen, filing, kept, stop, running }
     }
 
     pub async fn connect(&self) -> TcpStream {
@@ -150,9 +169,18 @@ impl Bench {
     }
 
     pub async fn connect_tls(&self, config: Arc<ClientConfig>) -> std::io::Result<Boxed> {
-        let name = ServerName::try_from(NAME).unwrap();
+        Ok(Box::new(self.connect_as(NAME, config).await?))
+    }
+
+    /// TLS with another name.
+    pub async fn connect_as(
+        &self,
+        name: &'static str,
+        config: Arc<ClientConfig>,
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let name = ServerName::try_from(name).unwrap();
         let connector = tokio_rustls::TlsConnector::from(config);
-        Ok(Box::new(connector.connect(name, self.connect().await).await?))
+        connector.connect(name, self.connect().await).await
     }
 
     /// Everything that was kept back is on file now.
@@ -182,6 +210,14 @@ impl Bench {
         }
     }
 
+    pub async fn connection(&mut self) -> Connection {
+        loop {
+            if let Seen::Connection(connection) = self.next().await {
+                return *connection;
+            }
+        }
+    }
+
     /// The next connection event that is no opening.
     pub async fn reason(&mut self) -> (Connection, Reason) {
         loop {
@@ -193,6 +229,12 @@ impl Bench {
                 _ => {}
             }
         }
+    }
+
+    /// Why the next connection ends once the proxy is told to stop.
+    pub async fn stop_and_reason(mut self) -> Reason {
+        self.stop.send(true).unwrap();
+        self.reason().await.1
     }
 
     pub async fn stop(self) {

@@ -112,6 +112,7 @@ fn totals(model: &Model) -> Line {
     count(totals.in_progress, Role::Info, "in progress");
     count(totals.enrolled, Role::Good, "enrolled");
     count(model.exchanges.total(), Role::Plain, "exchanges");
+    count(model.passed, Role::Plain, "passed through untouched");
     line
 }
 

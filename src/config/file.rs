@@ -1,10 +1,12 @@
-//! The configuration file: the flags' own names, in TOML. A flag or an ENROLLSCOPE_* variable wins over it.
+//! Reads the configuration file. A flag or an ENROLLSCOPE_* variable wins over it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
+
+use super::hosts::{Host, HostError, SCHEMA};
 
 /// What is wrong with a configuration file.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +21,14 @@ pub enum ConfigError {
     Key { path: PathBuf, table: String, key: String },
     #[error("{}: [{table}] {key}: a text, a number, true, false or a list of those is wanted", path.display())]
     Value { path: PathBuf, table: String, key: String },
+    #[error("{}: [proxy.hosts]: a table for each name is wanted, like [proxy.hosts.\"enroll.contoso.com\"]", path.display())]
+    Hosts { path: PathBuf },
+    #[error("{}: [proxy.hosts.{name:?}]: {source}", path.display())]
+    Host { path: PathBuf, name: String, source: HostError },
 }
+
+/// The key under which the hosts' tables are.
+const HOSTS: &str = "hosts";
 
 /// Commands whose options can stand in the file.
 const TABLES: &[&str] = &["proxy", "check"];
@@ -28,6 +37,7 @@ const TABLES: &[&str] = &["proxy", "check"];
 #[derive(Debug)]
 pub struct Config {
     tables: Vec<Table>,
+    hosts: Vec<Host>,
 }
 
 #[derive(Debug)]
@@ -49,7 +59,7 @@ impl Config {
             path: path.to_owned(),
             message: e.to_string(),
         })?;
-        let mut tables = Vec::new();
+        let (mut tables, mut hosts) = (Vec::new(), Vec::new());
         for (table, entries) in document {
             let sub = command.find_subcommand(&table).filter(|_| TABLES.contains(&table.as_str()));
             let (Some(sub), toml::Value::Table(entries)) = (sub, entries) else {
@@ -57,6 +67,10 @@ impl Config {
             };
             let mut options = Vec::new();
             for (key, value) in entries {
+                if table == "proxy" && key == HOSTS {
+                    hosts = read_hosts(path, value)?;
+                    continue;
+                }
                 if !sub.get_arguments().any(|a| a.get_long() == Some(key.as_str())) {
                     return Err(ConfigError::Key { path: path.to_owned(), table, key });
                 }
@@ -67,7 +81,12 @@ impl Config {
             }
             tables.push(Table { command: table, options });
         }
-        Ok(Self { tables })
+        Ok(Self { tables, hosts })
+    }
+
+    /// The tables of the public names.
+    pub fn into_hosts(self) -> Vec<Host> {
+        self.hosts
     }
 
     /// The command line with the file's options behind it, where neither flag nor variable says otherwise.
@@ -95,6 +114,22 @@ impl Config {
         }
         line
     }
+}
+
+fn read_hosts(path: &Path, value: toml::Value) -> Result<Vec<Host>, ConfigError> {
+    let toml::Value::Table(tables) = value else { return Err(ConfigError::Hosts { path: path.to_owned() }) };
+    let read = |(name, table): (String, toml::Value)| {
+        if !table.is_table() {
+            return Err(ConfigError::Hosts { path: path.to_owned() });
+        }
+        let given = format!("[proxy.hosts.{name:?}] in {}", path.display());
+        Host::read(&name, table, given).map_err(|source| ConfigError::Host {
+            path: path.to_owned(),
+            name,
+            source,
+        })
+    };
+    tables.into_iter().map(read).collect()
 }
 
 fn values(value: &toml::Value) -> Option<Vec<String>> {
@@ -128,6 +163,9 @@ pub fn schema(command: &Command) -> String {
                 (true, None) => "\"…\"".to_owned(),
             };
             out.push_str(&format!("# {help}\n# {long} = {value}\n"));
+        }
+        if *table == "proxy" {
+            out.push_str(SCHEMA);
         }
     }
     out
@@ -168,6 +206,22 @@ mod tests {
             ("[prosy]\n", "[prosy] is no command"),
             ("[proxy\n", "is not TOML"),
             ("[proxy]\nlisten = 1.5", "a text, a number"),
+            ("[proxy]\nhosts = 1", "a table for each name"),
+            ("[proxy.hosts]\n'a.b' = 1", "a table for each name"),
+            ("[proxy.hosts.'a b']\nmode = 'refuse'", "is no host name"),
+            ("[proxy.hosts.'a.b']\n", "[proxy.hosts.\"a.b\"]: there is no upstream"),
+            ("[proxy.hosts.'a.b']\nupstraem = 'x'", "unknown field `upstraem`"),
+            ("[proxy.hosts.'a.b']\nmode = 'relay'", "unknown variant `relay`"),
+            ("[proxy.hosts.'a.b']\nupstream = 'mdm.example'", "upstream: \"mdm.example\" is no origin"),
+            ("[proxy.hosts.'a.b']\nupstream = 'http://s'\nupstream-connect = 's:1'", "is no ADDR:PORT"),
+            ("[proxy.hosts.'a.b']\nupstream = 'http://s'\ntls-cert = 'c'", "belong together"),
+            (
+                "[proxy.hosts.'a.b']\nupstream = 'http://s'\ntls-cert = 'c'\ntls-pfx = 'p'",
+                "exclude each other",
+            ),
+            ("[proxy.hosts.'a.b']\nupstream = 'http://s'\ntls-pfx-password-env = 'P'", "there is none"),
+            ("[proxy.hosts.'a.b']\nmode = 'refuse'\nupstream = 'http://s'", "says nothing with mode"),
+            ("[proxy.hosts.'a.b']\nmode = 'passthrough'\ntls-cert = 'c'", "tls-cert says nothing"),
         ] {
             let error = line(config, &["enrollscope", "check", "x"]).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
@@ -177,7 +231,18 @@ mod tests {
     #[test]
     fn the_schema_names_every_option_and_can_be_read() {
         let text = schema(&Cli::command());
-        assert!(text.contains("# upstream-ca = "));
+        assert!(text.contains("# upstream-ca = ") && text.contains("# [proxy.hosts."));
         Config::parse(Path::new("f.toml"), &text, &Cli::command()).unwrap();
+        // Every key of the hosts' table is one, and none is missing.
+        let at = text.find("# [proxy.hosts.").unwrap();
+        let hosts = text[at..].lines().map(|line| line.trim_start_matches("# "));
+        let keys: Vec<_> =
+            hosts.take_while(|l| !l.starts_with("[check")).filter_map(|l| l.split_once(" = ")).collect();
+        assert_eq!(keys.len(), 11);
+        for (key, _) in keys {
+            let line = format!("[proxy.hosts.'a.b']\n{key} = []");
+            let error = Config::parse(Path::new("f.toml"), &line, &Cli::command()).unwrap_err().to_string();
+            assert!(error.contains("invalid type"), "{key}: {error}");
+        }
     }
 }
