@@ -1,12 +1,14 @@
 //! The command line: what `--help`, completions, the man page and the configuration file all come from.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use ipnet::IpNet;
 
 use crate::net::{HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
 use crate::rules::{Profile, VERSION};
@@ -157,6 +159,14 @@ pub struct ProxyArgs {
     /// For people, or for programs
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
+    /// Believe what front ends in this network say of devices: X-Forwarded-*, Forwarded, Client-Cert, PROXY protocol
+    #[arg(long, value_name = "CIDR", value_parser = network)]
+    pub trusted_front: Vec<IpNet>,
+    /// Tell the server of the device in X-Forwarded-For, -Proto and -Host
+    #[arg(long, value_name = "HOW", default_value = "off")]
+    pub forwarded: ForwardedMode,
+    #[command(flatten)]
+    pub limits: LimitsArgs,
     /// Where to tell /metrics (Prometheus), /healthz and /status, for instance 127.0.0.1:9180
     #[arg(long, value_name = "ADDR:PORT")]
     pub admin: Option<SocketAddr>,
@@ -211,6 +221,56 @@ impl FromStr for PassthroughFlag {
         let target = target.map(|target| target.parse().map_err(|_| format!("{target:?} is no ADDR:PORT")));
         Ok(Self { name, target: target.transpose()? })
     }
+}
+
+/// What becomes of headers that tell of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ForwardedMode {
+    /// They pass as they come; the server sees one address for all devices
+    Off,
+    /// The device is added behind what came
+    Append,
+    /// What came is taken out, and the device told
+    Replace,
+}
+
+/// How long and how much. Durations are written 250ms, 30s, 5m; sizes 64KiB, 1MiB.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitsArgs {
+    /// Connections of devices at once; more are turned away
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+    /// From a request's last byte to the head of the server's answer (attestation alone takes 100 s)
+    #[arg(long, value_name = "DUR", default_value = "180s", value_parser = duration)]
+    pub answer_timeout: Duration,
+    /// To connect to the server
+    #[arg(long, value_name = "DUR", default_value = "15s", value_parser = duration)]
+    pub connect_timeout: Duration,
+    /// For a TLS handshake, on either side
+    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = duration)]
+    pub handshake_timeout: Duration,
+    /// A device that sends nothing between requests, or within a body
+    #[arg(long, value_name = "DUR", default_value = "120s", value_parser = duration)]
+    pub idle_timeout: Duration,
+    /// A head, from its first byte to its last
+    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = duration)]
+    pub head_timeout: Duration,
+    /// A reader that takes nothing
+    #[arg(long, value_name = "DUR", default_value = "60s", value_parser = duration)]
+    pub write_timeout: Duration,
+    /// How long an answer's last bytes wait for their record
+    #[arg(long, value_name = "DUR", default_value = "250ms", value_parser = duration)]
+    pub hold_back: Duration,
+    /// How much of a body is kept and judged; all of it passes
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size)]
+    pub max_body: usize,
+    /// How much all bodies that are on their way may take in memory; what is beyond passes, and is not kept
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
+    pub body_memory: usize,
+    /// Open exchanges get so long to end when enrollscope is stopped
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = duration)]
+    pub stop_timeout: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -477,21 +537,28 @@ fn enrollment_version(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|version| (3.0..=9.0).contains(version)).ok_or_else(|| "3.0 to 9.0".to_owned())
 }
 
-/// `90s`, `5m`, `2h`, or a number of seconds.
+/// `250ms`, `90s`, `5m`, `2h`, or a number of seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let (number, factor) = match text.strip_suffix(['s', 'm', 'h']) {
-        Some(number) => (
-            number,
-            match text.chars().last() {
-                Some('m') => 60,
-                Some('h') => 3600,
-                _ => 1,
-            },
-        ),
-        None => (text, 1),
-    };
-    let seconds: u64 = number.parse().map_err(|_| "a number with s, m or h, like 90s".to_owned())?;
-    Ok(Duration::from_secs(seconds.saturating_mul(factor)))
+    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+    let unit = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
+    let (number, factor) = unit.unwrap_or((text, 1000));
+    let number: u64 = number.parse().map_err(|_| "a number with ms, s, m or h, like 90s".to_owned())?;
+    Ok(Duration::from_millis(number.saturating_mul(factor)))
+}
+
+/// `64KiB`, `1MiB`, `2GiB`, or a number of bytes.
+fn size(text: &str) -> Result<usize, String> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let unit = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
+    let (number, factor) = unit.unwrap_or((text, 1));
+    let number: usize = number.parse().map_err(|_| "a number with KiB, MiB or GiB, like 1MiB".to_owned())?;
+    Ok(number.saturating_mul(factor))
+}
+
+/// A network (`10.0.0.0/8`), or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(one).ok_or_else(|| "a network like 10.0.0.0/8, or an address".to_owned())
 }
 
 #[cfg(test)]
@@ -505,9 +572,19 @@ mod tests {
 
     #[test]
     fn durations_have_units() {
-        for (text, seconds) in [("90s", 90), ("5m", 300), ("2h", 7200), ("7", 7)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        for (text, millis) in
+            [("250ms", 250), ("90s", 90_000), ("5m", 300_000), ("2h", 7_200_000), ("7", 7_000)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)));
         }
+        for (text, bytes) in [("64KiB", 65_536), ("1MiB", 1_048_576), ("12", 12)] {
+            assert_eq!(size(text), Ok(bytes));
+        }
+        assert!(size("1MB").is_err() && size("-1").is_err());
+        for text in ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "::1"] {
+            assert!(network(text).is_ok(), "{text}");
+        }
+        assert!(network("10.0.0.0/33").is_err() && network("front.example").is_err());
         assert!(duration("soon").is_err());
     }
 }

@@ -21,8 +21,8 @@ use crate::cli::{Bodies, DemoArgs, RecordingArgs, Redact};
 use crate::dashboard::Status;
 use crate::engine::Engine;
 use crate::enrollment::{Deadlines, Enrollment, EnrollmentId, Flow};
-use crate::net::{self, Identity, Origin, Served, now};
-use crate::proxy::{Limits, ListenerSettings, Proxy, Settings, SiteSettings};
+use crate::net::{self, Fronts, Identity, Origin, Served, now};
+use crate::proxy::{Forwarded, Limits, ListenerSettings, Proxy, Settings, SiteSettings};
 use crate::rules::{Finding, Golden, Profile, Step};
 use crate::sim::{
     self, Accounts, Address, Authority, Device, Holder, Key, Live, Options, Pace, Proof, Provision, Server,
@@ -183,6 +183,8 @@ impl Stage {
                 ..SiteSettings::new(upstream, Some(trusted))
             }),
             limits: Limits::default(),
+            fronts: Fronts::default(),
+            forwarded: Forwarded::Off,
         };
         let proxy = Proxy::bind(settings, journal).await?;
         let address = proxy.addresses().first().cloned().unwrap_or_default();

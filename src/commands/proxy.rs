@@ -16,13 +16,13 @@ use super::logging;
 use super::output::{Exit, Output};
 use super::sites::Sites;
 use crate::capture::Recording;
-use crate::cli::{Bodies, FailOn, ProxyArgs, Redact};
+use crate::cli::{Bodies, FailOn, ForwardedMode, LimitsArgs, ProxyArgs, Redact};
 use crate::config::Host;
 use crate::dashboard::Status;
 use crate::engine::{Engine, Observation};
 use crate::enrollment::Deadlines;
-use crate::net::{Keeper, keep};
-use crate::proxy::{Limits, ListenerSettings, Proxy, Settings};
+use crate::net::{Fronts, Keeper, keep};
+use crate::proxy::{Forwarded, Limits, ListenerSettings, Proxy, Settings};
 use crate::report::About;
 use crate::rules::Level;
 use crate::terminal;
@@ -264,5 +264,28 @@ fn prepare(args: &ProxyArgs, sites: &Sites, out: Output) -> Result<Prepared> {
         out.note("warning: nothing is redacted (--redact none): captures will hold passwords and keys");
     }
     let (routes, default) = sites.settings(args)?;
-    Ok(Prepared { settings: Settings { listeners, routes, default, limits: Limits::default() }, keeper })
+    let fronts = Fronts::new(args.trusted_front.clone());
+    let forwarded = match args.forwarded {
+        ForwardedMode::Off => Forwarded::Off,
+        ForwardedMode::Append => Forwarded::Append,
+        ForwardedMode::Replace => Forwarded::Replace,
+    };
+    let limits = limits(&args.limits);
+    Ok(Prepared { settings: Settings { listeners, routes, default, limits, fronts, forwarded }, keeper })
+}
+
+fn limits(args: &LimitsArgs) -> Limits {
+    Limits {
+        upstream_answer: args.answer_timeout,
+        upstream_connect: args.connect_timeout,
+        handshake: args.handshake_timeout,
+        device_idle: args.idle_timeout,
+        head: args.head_timeout,
+        stalled_write: args.write_timeout,
+        hold_back: args.hold_back,
+        kept_body: args.max_body,
+        body_memory: args.body_memory,
+        connections: args.max_connections.try_into().unwrap_or(usize::MAX),
+        stop: args.stop_timeout,
+    }
 }

@@ -18,6 +18,10 @@ const LONGEST_TEXT: usize = 107;
 const LONGEST_BINARY: usize = 4096;
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
+/// Why a PROXY protocol header is refused when its sender is not configured.
+pub const UNTRUSTED_PREFACE: &str =
+    "a PROXY protocol header from an address that is not trusted to send one (--trusted-front)";
+
 /// Whose word is taken for the device's.
 #[derive(Clone, Debug, Default)]
 pub struct Fronts(Vec<IpNet>);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::front::{Preface, UNTRUSTED_PREFACE, read_preface};
 use crate::event::{Framing, Header, Version, header};
 
 /// No real device or server comes near; beyond it a head is an attack or a loop.
@@ -287,6 +288,9 @@ fn unfold(bytes: &[u8]) -> Reading<(Bytes, bool)> {
 }
 
 fn malformed<T>(raw: &[u8], error: httparse::Error) -> Reading<T> {
+    if read_preface(raw) != Preface::None {
+        return no(400, UNTRUSTED_PREFACE);
+    }
     if raw.contains(&0) {
         return no(400, "a NUL byte in its head");
     }

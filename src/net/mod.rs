@@ -23,7 +23,7 @@ pub use ca::{CaError, LocalCa, write_secret};
 pub use clock::now;
 pub use files::{CertificateError, CertificateFiles, Contents, PASSWORD_VARIABLE};
 pub use framer::{BadChunks, Ended, Framer};
-pub use front::{Fronts, Preface, read_preface};
+pub use front::{Fronts, Preface, UNTRUSTED_PREFACE, read_preface};
 pub use head::{Edit, Extent, Head, Refusal, Start};
 pub use hello::{Greeting, read_greeting};
 pub use keeper::{Alarms, Keeper, KeeperError, Planned, keep};

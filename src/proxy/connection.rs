@@ -19,16 +19,18 @@ use tokio_rustls::TlsAcceptor;
 
 use super::draft::Ending;
 use super::forward;
+use super::forwarded::Forwarded;
 use super::listen::stopped;
 use super::pool::Link;
 use super::relay::{Unanswered, pass_through};
 use super::rescue;
 use super::settings::Limits;
 use super::sites::{HTTPS, Site, Sites, Target, Way};
-use crate::event::{Connection, ConnectionEvent, ConnectionId, Delivery, Reason};
+use super::tap::{Copied, Memory};
+use crate::event::{Connection, ConnectionEvent, ConnectionId, Delivery, Front, Header, Reason};
 use crate::net::{
-    Fate, Greeting, Leg, Replayed, Role, Served, Wire, alert, facts, no_certificate, now, plain,
-    read_greeting, refusal_reason,
+    Extent, Fate, Fronts, Greeting, Leg, Preface, Replayed, Role, Served, UNTRUSTED_PREFACE, Wire, alert,
+    facts, no_certificate, now, plain, read_greeting, read_preface, refusal_reason,
 };
 use crate::sink::Journal;
 
@@ -37,6 +39,10 @@ use crate::sink::Journal;
 pub(super) struct Shared {
     pub(super) sites: Sites,
     pub(super) limits: Limits,
+    pub(super) memory: Arc<Memory>,
+    /// Whose word is taken for the device's.
+    pub(super) fronts: Fronts,
+    pub(super) forwarded: Forwarded,
     pub(super) journal: Journal,
     /// Where we can be reached.
     pub(super) listening: Vec<SocketAddr>,
@@ -49,6 +55,8 @@ pub(super) struct Shared {
 pub(super) struct Session {
     shared: Arc<Shared>,
     id: ConnectionId,
+    /// `ip:port` of the device, or of the front end that speaks for it.
+    peer: String,
     leg: Arc<Leg>,
     secure: bool,
     /// The name that TLS was asked for.
@@ -78,6 +86,24 @@ impl Session {
 
     pub(super) fn sites(&self) -> &Sites {
         &self.shared.sites
+    }
+
+    /// What a trusted front end says of the device that it forwards a request of.
+    pub(super) fn front(&self, headers: &[Header]) -> Option<Front> {
+        if is_trusted(&self.shared.fronts, &self.peer) { self.shared.fronts.told(headers) } else { None }
+    }
+
+    /// A copy of a body that is about to pass.
+    pub(super) fn copied(&self, extent: Extent) -> Copied {
+        Copied::new(extent, self.shared.limits.kept_body, &self.shared.memory)
+    }
+
+    pub(super) fn forwarded(&self) -> Forwarded {
+        self.shared.forwarded
+    }
+
+    pub(super) fn peer(&self) -> &str {
+        &self.peer
     }
 
     /// The device speaks TLS with us.
@@ -148,18 +174,29 @@ pub(super) struct Accepted {
 impl Accepted {
     pub(super) async fn serve(self) {
         let _ = self.stream.set_nodelay(true);
-        let Self { shared, stream, served, mut event, mut stop } = self;
-        let Some(served) = served else {
-            return converse(&shared, stream, event, stop).await;
-        };
-        let patience = shared.limits.handshake;
-        let outcome = tokio::select! {
-            outcome = timeout(patience, begin(&shared, &mut event, stream, &served)) => outcome.unwrap_or_else(|_| {
-                Err(Reason::Timeout(format!("the TLS handshake was not done after {patience:?}")))
-            }),
+        let Self { shared, mut stream, served, mut event, mut stop } = self;
+        let introduced = tokio::select! {
+            introduced = introduce(&shared, &mut event, &mut stream) => introduced,
             () = stopped(&mut stop) => Err(Reason::ClosedByUs),
         };
-        match outcome {
+        let begun = match (introduced, served) {
+            (Err(reason), _) => Err(reason),
+            (Ok(first), None) if first.is_empty() => return converse(&shared, stream, event, stop).await,
+            (Ok(first), None) => {
+                return converse(&shared, Replayed::new(first, stream), event, stop).await;
+            }
+            (Ok(first), Some(served)) => {
+                let patience = shared.limits.handshake;
+                let device = Unanswered { first, stream };
+                tokio::select! {
+                    begun = timeout(patience, begin(&shared, &mut event, device, &served)) => begun.unwrap_or_else(|_| {
+                        Err(Reason::Timeout(format!("the TLS handshake was not done after {patience:?}")))
+                    }),
+                    () = stopped(&mut stop) => Err(Reason::ClosedByUs),
+                }
+            }
+        };
+        match begun {
             Ok(Begun::Secured(stream)) => converse(&shared, *stream, event, stop).await,
             Ok(Begun::Through(device, target)) => pass_through(&shared, device, &target, event, stop).await,
             Err(reason) => {
@@ -185,14 +222,51 @@ enum Begun {
     Through(Unanswered, Target),
 }
 
+fn is_trusted(fronts: &Fronts, peer: &str) -> bool {
+    peer.parse::<SocketAddr>().is_ok_and(|peer| fronts.trusts(peer.ip()))
+}
+
+/// Takes a trusted front end's word (PROXY protocol) for whom it connects; yields what was read of the device's own.
+async fn introduce(
+    shared: &Shared,
+    event: &mut Connection,
+    stream: &mut TcpStream,
+) -> Result<Vec<u8>, Reason> {
+    let mut first = Vec::new();
+    if !is_trusted(&shared.fronts, &event.peer) {
+        return Ok(first);
+    }
+    let patience = shared.limits.device_idle;
+    loop {
+        match read_preface(&first) {
+            Preface::None => return Ok(first),
+            Preface::Proxy { source, length } => {
+                first.drain(..length);
+                if let Some(source) = source {
+                    event.via = Some(std::mem::replace(&mut event.peer, source.to_string()));
+                }
+                return Ok(first);
+            }
+            Preface::Broken(why) => return Err(Reason::BadHead(why)),
+            Preface::More => {}
+        }
+        match timeout(patience, stream.read_buf(&mut first)).await {
+            // Whoever reads next sees the end, too.
+            Ok(Ok(0) | Err(_)) => return Ok(first),
+            Ok(Ok(_)) => {}
+            Err(_) => return Err(Reason::Timeout(format!("nothing came for {patience:?}"))),
+        }
+    }
+}
+
 /// Reads whom the device asks for, and does with it what is configured for the name.
 async fn begin(
     shared: &Shared,
     event: &mut Connection,
-    mut stream: TcpStream,
+    device: Unanswered,
     served: &Served,
 ) -> Result<Begun, Reason> {
-    let mut first = Vec::new();
+    let Unanswered { mut first, mut stream } = device;
     let greeting = loop {
         if let Some(greeting) = read_greeting(&first) {
             break greeting;
@@ -202,6 +276,9 @@ async fn begin(
             Ok(_) => {}
         }
     };
+    if !matches!(greeting, Greeting::Hello { .. }) && read_preface(&first) != Preface::None {
+        return Err(Reason::BadHead(UNTRUSTED_PREFACE.to_owned()));
+    }
     match greeting {
         Greeting::Hello { sni, offered } => {
             event.sni = sni;
@@ -280,6 +357,7 @@ where
     let session = Arc::new(Session {
         shared: Arc::clone(shared),
         id: event.id.clone(),
+        peer: event.peer.clone(),
         leg: Arc::clone(&leg),
         secure: event.tls.is_some(),
         sni: event.sni.clone(),

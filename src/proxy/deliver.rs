@@ -136,6 +136,7 @@ impl Held {
                 {
                     draft.change(Side::Response, "chunk-boundaries", detail);
                 }
+                draft.exchange.changes.extend(server.copied.not_kept(Side::Response));
                 server.copied.body(&headers)
             }
             Source::Made { body, .. } => event::Body::full(body.clone()),

@@ -34,7 +34,6 @@ pub(super) struct Ending {
 
 impl Draft {
     pub(super) fn new(session: &Arc<Session>, arrived: &Arrived) -> Self {
-        let limit = session.limits().kept_body;
         let extent = arrived.head.as_ref().map_or(Extent::None, |head| head.extent);
         let request = match &arrived.head {
             Ok(head) => of_head(head),
@@ -43,6 +42,7 @@ impl Draft {
         let mut exchange = Exchange {
             id: ExchangeId(uuid::Uuid::now_v7().to_string().into()),
             connection: Some(session.id().clone()),
+            front: session.front(&request.headers).map(Box::new),
             request: Request { at: arrived.at, ..request },
             ..Exchange::default()
         };
@@ -52,7 +52,7 @@ impl Draft {
         Self {
             session: Arc::clone(session),
             exchange,
-            request: Copy::new(Copied::new(extent, limit)),
+            request: Copy::new(session.copied(extent)),
             began: arrived.first_byte,
             answered: None,
             filed: false,
@@ -63,6 +63,10 @@ impl Draft {
 
     pub(super) fn change(&mut self, side: Side, what: &str, detail: impl Into<String>) {
         self.exchange.changes.push(Change { side, what: what.into(), detail: detail.into() });
+    }
+
+    pub(super) fn copied(&self, extent: Extent) -> Copied {
+        self.session.copied(extent)
     }
 
     pub(super) fn kept_body(&self) -> usize {
@@ -90,6 +94,7 @@ impl Draft {
                 let what = "chunk-boundaries".to_owned();
                 exchange.changes.push(Change { side: Side::Request, what, detail });
             }
+            exchange.changes.extend(request.not_kept(Side::Request));
         }
         if let (Some(response), Some(body)) = (&mut exchange.response, response_body) {
             response.body = body;

@@ -11,11 +11,12 @@ use hyper::{Method, Request, Response, header};
 use super::connection::Session;
 use super::deliver::{Held, Reply, Source, deliver};
 use super::draft::{Draft, folded};
+use super::forwarded::{self, Device};
 use super::from_server::FromServer;
 use super::pool::Link;
 use super::rescue::{self, Kind, Trouble};
 use super::sites::{Site, asked_host, contradiction, site};
-use super::tap::{Copied, Copy, Tapped};
+use super::tap::{Copy, Tapped};
 use super::translate::Translation;
 use crate::event::{self, From, Sent, Side, Version};
 use crate::net::{Arrived, Departing, Edit, Extent, Fate, Head, Start};
@@ -76,8 +77,9 @@ async fn forward(
     if head.lists("expect", "100-continue") {
         draft.change(Side::Request, "100-continue", "100 Continue was answered by enrollscope");
     }
+    edits.extend(forwarding(session, draft, head));
     let mut body = Tapped::new(body, draft.request.clone(), Arc::clone(session.leg()));
-    let translation = Translation::of(session, site, head);
+    let translation = Translation::of(session, site, head, draft.exchange.front.as_deref());
     let mut extent = head.extent;
     let mut sent_body = None;
     if let Some(translation) = &translation {
@@ -91,6 +93,17 @@ async fn forward(
         Outgoing { head: head.edited(&edits), extent, is_head: head.is_head(), body: Some(body) };
     let (link, response) = send(session, site, draft, &mut outgoing).await?;
     receive(draft, head, Answered { site, link, response }, translation.as_ref()).await
+}
+
+/// The server is told of the device, if that was asked for.
+fn forwarding(session: &Session, draft: &mut Draft, head: &Head) -> Vec<Edit> {
+    let host = head.header("host").map(|host| host.text().into_owned());
+    let Some(device) = Device::new(session.peer(), session.is_secure(), host) else { return Vec::new() };
+    let Some((edits, detail)) = forwarded::edits(session.forwarded(), head, &device) else {
+        return Vec::new();
+    };
+    draft.change(Side::Request, "forwarded", detail);
+    edits
 }
 
 /// What the other side gets, where it differs.
@@ -269,7 +282,7 @@ async fn receive(
     let (mut edits, mut extent) = for_old_device(draft, request, &head);
     link.pinned |= asks_for_connection_auth(*status, &head);
     let reusable = head.keep_alive && request.keep_alive && head.extent != Extent::Close;
-    let copied = Copied::new(head.extent, draft.kept_body());
+    let copied = draft.copied(head.extent);
     let mut server = FromServer::new(response.into_body(), Arc::clone(site), link, copied, reusable);
     let mut sent_body = None;
     if let Some(translation) = translation {

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::connection::{Accepted, Shared};
 use super::settings::{ListenerSettings, Settings};
 use super::sites::Sites;
+use super::tap::Memory;
 use crate::event::{Connection, ConnectionId};
 use crate::net::Served;
 use crate::sink::Journal;
@@ -71,8 +72,11 @@ impl Proxy {
         let sites = Sites::new(&settings);
         refuse_loop(&sites, &listeners).await?;
         let listening = listeners.iter().map(|listener| listener.address).collect();
-        let (limits, accepted) = (settings.limits, AtomicU64::new(0));
-        let shared = Arc::new(Shared { sites, limits, journal, listening, accepted });
+        let Settings { limits, fronts, forwarded, .. } = settings;
+        let accepted = AtomicU64::new(0);
+        let memory = Arc::new(Memory::new(limits.body_memory));
+        let shared =
+            Arc::new(Shared { sites, limits, memory, fronts, forwarded, journal, listening, accepted });
         Ok(Self { listeners, shared })
     }
 

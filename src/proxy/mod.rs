@@ -4,6 +4,7 @@ mod connection;
 mod deliver;
 mod draft;
 mod forward;
+mod forwarded;
 mod from_server;
 mod listen;
 mod pool;
@@ -15,5 +16,6 @@ mod sites;
 mod tap;
 mod translate;
 
+pub use forwarded::Forwarded;
 pub use listen::{Proxy, ProxyError};
 pub use settings::{Limits, ListenerSettings, Mode, Route, Settings, SiteSettings};

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::net::{HostPattern, Origin, Patience, Served, Trust};
+use super::forwarded::Forwarded;
+use crate::net::{Fronts, HostPattern, Origin, Patience, Served, Trust};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub listeners: Vec<ListenerSettings>,
     /// Names with a way of their own.
@@ -13,6 +14,9 @@ pub struct Settings {
     /// Takes every other name; absent, only those that are configured are answered.
     pub default: Option<SiteSettings>,
     pub limits: Limits,
+    /// Whose word is taken for the device's.
+    pub fronts: Fronts,
+    pub forwarded: Forwarded,
 }
 
 /// What becomes of one name, or of all names below one.
@@ -79,6 +83,8 @@ pub struct Limits {
     pub hold_back: Duration,
     /// Bytes of a body that are kept.
     pub kept_body: usize,
+    /// Bytes of all bodies that are on their way, as far as they are kept.
+    pub body_memory: usize,
     pub connections: usize,
     /// Open exchanges get so long to end when the proxy stops.
     pub stop: Duration,
@@ -95,6 +101,7 @@ impl Default for Limits {
             stalled_write: Duration::from_secs(60),
             hold_back: Duration::from_millis(250),
             kept_body: 1 << 20,
+            body_memory: 64 << 20,
             connections: 4096,
             stop: Duration::from_secs(10),
         }

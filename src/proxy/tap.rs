@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -12,11 +13,34 @@ use hyper::body::{Body, Frame, Incoming};
 use crate::event;
 use crate::net::{Ended, Extent, Leg};
 
+/// The memory that copies may take together, in bytes.
+#[derive(Debug)]
+pub(super) struct Memory(AtomicUsize);
+
+impl Memory {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(AtomicUsize::new(bytes))
+    }
+
+    /// As much of that as there is.
+    fn take(&self, wanted: usize) -> usize {
+        let take = |left: usize| Some(left - wanted.min(left));
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map_or(0, |left| wanted.min(left))
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
 /// What was seen of one body.
 #[derive(Debug)]
 pub(super) struct Copied {
     kept: BytesMut,
     limit: usize,
+    memory: Arc<Memory>,
+    /// There was no memory for all that would have been kept.
+    pub(super) starved: bool,
     pub(super) length: u64,
     /// Pieces that were passed on.
     pub(super) frames: u64,
@@ -29,10 +53,12 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-    pub(super) fn new(extent: Extent, limit: usize) -> Self {
+    pub(super) fn new(extent: Extent, limit: usize, memory: &Arc<Memory>) -> Self {
         Self {
             kept: BytesMut::new(),
             limit,
+            memory: Arc::clone(memory),
+            starved: false,
             length: 0,
             frames: 0,
             extent,
@@ -46,8 +72,12 @@ impl Copied {
         self.length += data.len() as u64;
         self.frames += 1;
         self.touched = Instant::now();
-        let room = self.limit.saturating_sub(self.kept.len());
-        self.kept.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
+        // Behind a gap nothing is kept: what is judged must be what was sent.
+        let room = if self.starved { 0 } else { self.limit.saturating_sub(self.kept.len()) };
+        let wanted = room.min(data.len());
+        let granted = self.memory.take(wanted);
+        self.starved |= granted < wanted;
+        self.kept.extend_from_slice(data.get(..granted).unwrap_or_default());
         if self.extent == Extent::Length(self.length) {
             self.complete = true;
         }
@@ -74,6 +104,15 @@ impl Copied {
         }
     }
 
+    /// That a part of it passed without being kept, although it would have been.
+    pub(super) fn not_kept(&self, side: event::Side) -> Option<event::Change> {
+        let kept = self.kept.len();
+        let detail = format!(
+            "{kept} bytes were kept, and the rest passed: bodies on their way took all --body-memory"
+        );
+        self.starved.then(|| event::Change { side, what: "not-kept".to_owned(), detail })
+    }
+
     /// What the chunked coding lost on its way, if anything.
     pub(super) fn chunk_changes(&self) -> Option<String> {
         let end = self.end.as_ref()?;
@@ -81,6 +120,12 @@ impl Copied {
             return Some("chunk extensions were dropped".into());
         }
         (end.chunks != self.frames).then(|| format!("{} chunks came, {} were sent", end.chunks, self.frames))
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        self.memory.give_back(self.kept.len());
     }
 }
 

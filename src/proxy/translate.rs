@@ -11,7 +11,7 @@ use super::rescue::{Kind, Trouble};
 use super::rewrite::{self, Rewritten};
 use super::sites::Site;
 use super::tap::Tapped;
-use crate::event::Side;
+use crate::event::{Front, Side};
 use crate::net::{Edit, Extent, Head, Origin};
 
 /// Nobody packs more into an answer that is worth rewriting.
@@ -45,16 +45,17 @@ impl Changed {
 
 impl Translation {
     /// Absent unless it was asked for, and the device's name for us is known and another one than the server's.
-    pub(super) fn of(session: &Session, site: &Site, request: &Head) -> Option<Self> {
+    pub(super) fn of(session: &Session, site: &Site, request: &Head, front: Option<&Front>) -> Option<Self> {
         let settings = &site.settings;
         if !settings.rewrite {
             return None;
         }
         let upstream = settings.upstream.clone();
-        let public = settings
-            .public
-            .clone()
-            .or_else(|| Origin::from_authority(session.is_secure(), &request.header("host")?.text()))?;
+        // A front end that ends TLS knows how the device called it.
+        let secure = front.and_then(|front| front.secure).unwrap_or(session.is_secure());
+        let host = || Some(request.header("host")?.text().into_owned());
+        let host = front.and_then(|front| front.host.clone()).or_else(host);
+        let public = settings.public.clone().or_else(|| Origin::from_authority(secure, host.as_deref()?))?;
         (public != upstream).then_some(Self { public, upstream })
     }
 

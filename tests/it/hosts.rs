@@ -39,8 +39,8 @@ fn routed(routes: Vec<Route>, authority: Option<&Authority>) -> Settings {
     Settings {
         listeners: vec![ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), served }],
         routes,
-        default: None,
         limits: limits(),
+        ..Settings::default()
     }
 }
 

@@ -16,6 +16,7 @@ mod cli;
 mod correlation;
 mod coverage;
 mod engine;
+mod fronts;
 mod hosts;
 mod kill;
 mod messages;

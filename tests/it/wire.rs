@@ -111,6 +111,7 @@ pub fn settings(upstream: SocketAddr) -> Settings {
         routes: Vec::new(),
         default: Some(site(upstream)),
         limits: limits(),
+        ..Settings::default()
     }
 }
 
