@@ -97,6 +97,10 @@ fn reason(what: &str) -> Reason {
 fn own(what: &str, exchange: &mut Exchange) -> bool {
     match (what, exchange.upstream.as_mut(), exchange.response.as_mut()) {
         ("unverified", Some(upstream), _) => upstream.verified = false,
+        ("newer-tls", Some(upstream), _) => match &mut upstream.tls {
+            Some(tls) => "TLS_CHACHA20_POLY1305_SHA256".clone_into(&mut tls.cipher),
+            None => return false,
+        },
         ("unreachable", Some(upstream), Some(response)) => {
             upstream.error = Some("connection refused".to_owned());
             response.from = crate::event::From::Enrollscope;

@@ -218,7 +218,20 @@ pub(super) static RULES: &[Rule] = &[
             if !cx.has_head() {
                 return Verdict::Skip;
             }
-            Verdict::check(response.status != 429, || cx.fail_head("status", "an answer", "429"))
+            Verdict::check(response.status != 429, || {
+                let request = &cx.exchange.request;
+                let headers =
+                    request.sent.as_ref().and_then(|s| s.headers.as_ref()).unwrap_or(&request.headers);
+                let told =
+                    ["X-Forwarded-For", "Forwarded"].iter().any(|name| header(headers, name).is_some());
+                // Whoever counts by address counts all devices as one.
+                let found = if told || cx.exchange.upstream.is_none() {
+                    "429"
+                } else {
+                    "429; enrollscope's address stands for all devices (see --forwarded)"
+                };
+                cx.fail_head("status", "an answer", found)
+            })
         }),
         needs: &[],
         examples: &[Example::part(Step::Discover, Side::Response, Part::Status, Change::Set("429"))

@@ -122,7 +122,52 @@ pub(super) static RULES: &[Rule] = &[
         examples: &[Example::edit(Edit::Own("long"))],
         since: "0.1.0",
     },
+    Rule {
+        id: "OWN-005",
+        name: "tls-healed",
+        severity: Severity::INFO,
+        subject: Subject::Enrollscope,
+        requirement: "What the server's TLS chose with enrollscope is something that the device offers, too.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "enrollscope speaks newer versions and ciphers with the server than an old device might.",
+        )],
+        consequence: "The device enrolls through enrollscope, and may fail in the handshake without it.",
+        remedy: "Let the server offer what this device offers, or update the device, before enrollscope is taken away.",
+        hresult: None,
+        check: Check::DiscoverResponse(|_, cx| {
+            let offered = cx.connection.and_then(|connection| connection.offered.as_ref());
+            let chosen = cx.exchange.upstream.as_ref().and_then(|upstream| upstream.tls.as_ref());
+            let (Some(offered), Some(chosen)) = (offered, chosen) else { return Verdict::Skip };
+            let Some(number) = suite(&chosen.cipher) else { return Verdict::Skip };
+            let fits = offered.versions.contains(&chosen.version) && offered.ciphers.contains(&number);
+            Verdict::check(fits, || {
+                let found = format!("{} with {}", chosen.version, chosen.cipher);
+                cx.fail_head("status", "a version and a cipher that the device offers", found)
+            })
+        }),
+        needs: &[],
+        examples: &[Example::edit(Edit::Own("newer-tls"))],
+        since: "0.1.0",
+    },
 ];
+
+/// The numbers of the suites that we speak with servers (IANA TLS parameters).
+fn suite(name: &str) -> Option<u16> {
+    Some(match name {
+        "TLS_AES_128_GCM_SHA256" => 0x1301,
+        "TLS_AES_256_GCM_SHA384" => 0x1302,
+        "TLS_CHACHA20_POLY1305_SHA256" => 0x1303,
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" => 0xC02B,
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" => 0xC02C,
+        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" => 0xC02F,
+        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" => 0xC030,
+        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256" => 0xCCA8,
+        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256" => 0xCCA9,
+        _ => return None,
+    })
+}
 
 const EXPECTED: &str = "no more than is read";
 

@@ -153,6 +153,7 @@ fn own(what: &'static str) -> &'static str {
         "cut" => "the answer ends before it is complete",
         "compressed" => "the answer is compressed with gzip, which the device did not ask for",
         "error-page" => "an HTML page with the status 500 is answered instead of a SOAP fault",
+        "newer-tls" => "the server chooses a cipher that the device does not offer",
         "long" => "the answer has 1 MiB of blanks behind it",
         "slow" => "the answer begins after 45 seconds",
         other => other,
