@@ -15,6 +15,7 @@ mod certificates;
 mod cli;
 mod correlation;
 mod coverage;
+mod differential;
 mod engine;
 mod fronts;
 mod hosts;
