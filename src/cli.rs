@@ -179,6 +179,9 @@ pub struct ProxyArgs {
     /// Write the log to this file
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
+    /// The form of the log
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub log_format: Format,
     /// Which severities count: what stops devices, or the letter of the specification
     #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile)]
     pub profile: Profile,

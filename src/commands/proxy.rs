@@ -29,7 +29,7 @@ use crate::terminal;
 
 pub fn proxy(args: &ProxyArgs, hosts: &[Host], out: Output) -> Result<Exit> {
     let headless = args.headless || !std::io::stdout().is_terminal();
-    logging::start(args.log.as_deref(), headless)?;
+    logging::start(args.log.as_deref(), args.log_format, headless)?;
     let sites = Sites::new(args, hosts)?;
     let Prepared { settings, keeper } = prepare(args, &sites, out)?;
     let alarms = keeper.as_ref().map(Keeper::alarms).unwrap_or_default();
@@ -77,6 +77,8 @@ pub fn proxy(args: &ProxyArgs, hosts: &[Host], out: Output) -> Result<Exit> {
         admin.start(&runtime, Arc::clone(&recorder), about, stopped.clone(), out)
     });
     announce(&addresses, args.ready_file.as_deref(), out)?;
+    #[cfg(unix)]
+    tell_service_manager(sd_notify::NotifyState::Ready);
     let running = runtime.spawn(proxy.run(stopped));
     let engine = Engine::new(args.profile, Deadlines::default());
     let wire = Wire { runtime, running, stop, journal, writer };
@@ -145,6 +147,8 @@ impl Wire {
     pub(super) fn end_when(self, asked: impl Future<Output = ()>) -> Recording {
         self.runtime.block_on(async {
             asked.await;
+            #[cfg(unix)]
+            tell_service_manager(sd_notify::NotifyState::Stopping);
             let _ = self.stop.send(true);
             let _ = self.running.await;
         });
@@ -218,6 +222,14 @@ pub(super) fn announce(addresses: &[String], ready_file: Option<&Path>, out: Out
     }
     lines.iter().for_each(|line| out.note(line));
     Ok(())
+}
+
+/// Only where systemd, or something like it, has started us and listens.
+#[cfg(unix)]
+fn tell_service_manager(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!("the service manager could not be told how we are: {error}");
+    }
 }
 
 /// How often certificate files are looked at.

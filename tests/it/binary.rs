@@ -109,7 +109,13 @@ impl Place {
 
     /// Starts any command that listens.
     pub fn listen(&self, args: &[&str], listeners: usize) -> Running {
+        self.listen_with(args, &[], listeners)
+    }
+
+    /// The same, with further variables.
+    pub fn listen_with(&self, args: &[&str], variables: &[(&str, &str)], listeners: usize) -> Running {
         let mut command = self.command(args);
+        command.envs(variables.iter().copied());
         // A file, not a pipe: nobody reads along, and the proxy must not wait for that.
         let out = self.path("stdout.txt");
         let mut child = command.stdout(File::create(&out).unwrap()).stderr(Stdio::piped()).spawn().unwrap();

@@ -31,5 +31,6 @@ mod robustness;
 mod schema;
 mod screen;
 mod secrets;
+mod service;
 mod sim;
 mod wire;
