@@ -149,6 +149,12 @@ impl Running {
         line.unwrap_or_else(|| panic!("no line {start:?} in {}", self.said))
     }
 
+    /// How many files, sockets and pipes it has open.
+    #[cfg(target_os = "linux")]
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
     /// Sends the signal, and waits for the end.
     #[cfg(unix)]
     pub fn signal(mut self, name: &str) -> (ExitStatus, String, String) {

@@ -17,6 +17,7 @@ mod correlation;
 mod coverage;
 mod differential;
 mod engine;
+mod faults;
 mod fronts;
 mod hosts;
 mod kill;
