@@ -51,7 +51,7 @@ pub struct Redactor {
 pub(super) type Pair = (Vec<u8>, Vec<u8>);
 
 /// Values beyond this number are not searched for in the rest of the exchange (they are masked where they stand).
-const MAX_VALUES: usize = 32;
+const MAX_VALUES: usize = 64;
 /// Texts inside of texts (in base64, in escapes, in parameters) are opened so many times.
 pub(super) const MAX_NESTING: usize = 5;
 
@@ -99,6 +99,9 @@ impl Redactor {
             }
         }
         self.heads(&mut exchange.request.body.trailers, &mut known);
+        if known.len() >= MAX_VALUES {
+            withhold_all(exchange);
+        }
         self.sweep(exchange, &known);
     }
 
@@ -276,6 +279,23 @@ fn note_signature(exchange: &mut Exchange) {
     {
         let state = signature.state.word().to_owned();
         exchange.facts.insert(SignatureState::FACT.to_owned(), state);
+    }
+}
+
+/// With more secrets than are searched for, one of them may stand anywhere in plain sight.
+fn withhold_all(exchange: &mut Exchange) {
+    let drop_body = |body: &mut Body, sent: Option<&mut crate::event::Sent>| {
+        if !body.bytes.is_empty() {
+            body.withheld = Some("more secrets than can be searched for".to_owned());
+            body.bytes = Bytes::new();
+        }
+        if let Some(body) = sent.and_then(|sent| sent.body.as_mut()) {
+            *body = Bytes::new();
+        }
+    };
+    drop_body(&mut exchange.request.body, exchange.request.sent.as_deref_mut());
+    if let Some(response) = exchange.response.as_mut() {
+        drop_body(&mut response.body, response.sent.as_deref_mut());
     }
 }
 

@@ -418,6 +418,25 @@ fn parameters_are_secrets_by_what_their_names_say() {
     }
 }
 
+#[test]
+fn a_flood_of_secrets_hides_none_of_them() {
+    let flood: String = (0..200).map(|n| format!("<Password>dummy{n}dummy</Password>")).collect();
+    for dummies in ["", flood.as_str()] {
+        let soap = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body><Discover>";
+        let text = format!(
+            "{soap}{dummies}<Password>{SECRET}</Password><a>{SECRET}</a></Discover></s:Body></s:Envelope>"
+        );
+        let mut exchange = Exchange {
+            request: Request { body: crate::event::Body::full(text), ..Request::default() },
+            ..Exchange::default()
+        };
+        redactor().exchange(&mut exchange);
+        let body = exchange.request.body;
+        assert!(!appears(&body.bytes, SECRET), "{}", String::from_utf8_lossy(&body.bytes));
+        assert_eq!(body.withheld.is_some(), !dummies.is_empty());
+    }
+}
+
 proptest::proptest! {
     /// What comes behind a secret that is whole does not save it.
     #[test]
