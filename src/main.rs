@@ -7,6 +7,9 @@ use enrollscope::cli::{self, Cli, Command, ConfigCommand};
 use enrollscope::commands::{self, Exit, Output};
 use enrollscope::config::{Config, Host, schema};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let command = cli::command();
     let line: Vec<_> = std::env::args_os().collect();

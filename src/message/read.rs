@@ -235,17 +235,34 @@ pub fn kind_of(body: &Body, headers: &[Header]) -> Kind {
     if Page::may_be_one(&decoded.bytes) && Page::read(&decoded.bytes).is_some() {
         return Kind::TokenPage;
     }
+    if !is_sync(body, headers)
+        && let Some(kind) = start_of(&decoded.bytes).and_then(|start| recognise_start(&Document::read(start)))
+    {
+        return kind;
+    }
     match document(body, headers, &decoded.bytes) {
         Ok(document) => recognise(&document).0,
         Err(kind) => kind,
     }
 }
 
+/// The beginning of a long text, up to the end of a tag: it mostly tells what follows.
+fn start_of(text: &[u8]) -> Option<&[u8]> {
+    const ENOUGH: usize = 2048;
+    let start = text.get(..ENOUGH).filter(|start| looks_like_xml(start) && !start.contains(&0))?;
+    let end = start.iter().rposition(|b| *b == b'>')?;
+    start.get(..=end)
+}
+
+/// What the whole would be recognised as; `None` when the beginning does not tell.
+fn recognise_start(document: &Document) -> Option<Kind> {
+    let body = Envelope::find(document)?.body?;
+    body.children().find_map(payload).map(|(kind, _)| kind)
+}
+
 /// The body as XML; or what it is when it is none.
 fn document(body: &Body, headers: &[Header], decoded: &[u8]) -> Result<Document, Kind> {
-    let content_type =
-        header(headers, "Content-Type").map(|h| h.text().to_ascii_lowercase()).unwrap_or_default();
-    if content_type.contains("vnd.syncml") || body.withheld.as_deref() == Some("management-sync") {
+    if is_sync(body, headers) {
         return Err(Kind::ManagementSync);
     }
     if body.length == 0 && decoded.is_empty() {
@@ -254,8 +271,16 @@ fn document(body: &Body, headers: &[Header], decoded: &[u8]) -> Result<Document,
     if looks_like_xml(decoded) {
         return Ok(Document::read(decoded));
     }
-    let is_linked = content_type.contains("json") && is_linked_discovery(decoded);
+    let is_linked = content_type(headers).contains("json") && is_linked_discovery(decoded);
     Err(if is_linked { Kind::LinkedDiscovery } else { Kind::Other })
+}
+
+fn content_type(headers: &[Header]) -> String {
+    header(headers, "Content-Type").map(|h| h.text().to_ascii_lowercase()).unwrap_or_default()
+}
+
+fn is_sync(body: &Body, headers: &[Header]) -> bool {
+    content_type(headers).contains("vnd.syncml") || body.withheld.as_deref() == Some("management-sync")
 }
 
 /// The JSON by which a managed device finds its second, linked management (Microsoft's pages on declared

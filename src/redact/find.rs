@@ -2,7 +2,9 @@
 //! not.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
 use memchr::memmem;
 
 use super::names::{LAST_WORDS, is_secret};
@@ -123,27 +125,28 @@ fn ancestors<'d>(element: &Element<'d>) -> impl Iterator<Item = Element<'d>> + u
 /// whose end is missing reaches to the end of the text.
 fn lexical(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let lower = text.to_ascii_lowercase();
-    for word in LAST_WORDS {
+    let places = Places::of(text);
+    for (word, places) in LAST_WORDS.iter().zip(&places.0) {
         let mut pass = Pass::new(text);
-        for at in memmem::find_iter(&lower, word) {
-            found.extend(pass.value_at(at, word.len()));
+        for at in places {
+            found.extend(pass.value_at(*at, word.len()));
         }
     }
     // Entities are never resolved, and may hold anything.
-    for (number, at) in memmem::find_iter(&lower, b"<!doctype").enumerate() {
+    for (number, at) in places.marks(DOCTYPE).iter().enumerate() {
+        let at = *at;
         if number == MAX_DOCTYPES {
             found.push(at + "<!doctype".len()..text.len());
             break;
         }
         let end =
-            lower.get(at..).and_then(|rest| memmem::find(rest, b"]>").or_else(|| memmem::find(rest, b">")));
+            text.get(at..).and_then(|rest| memmem::find(rest, b"]>").or_else(|| memmem::find(rest, b">")));
         found.extend(literals(text, at..end.map_or(text.len(), |end| at + end)));
     }
     // A token in a security header that does not parse: between the tags, before the Body begins.
-    let body = memmem::find(&lower, b"body").unwrap_or(text.len());
+    let body = places.marks(BODY).first().copied().unwrap_or(text.len());
     let mut pass = Pass::new(text);
-    for at in memmem::find_iter(&lower, b"binarysecuritytoken").take_while(|at| *at < body) {
+    for at in places.marks(TOKEN).iter().copied().take_while(|at| *at < body) {
         pass.reach(at);
         let Some(token) = pass.content(at..at + "BinarySecurityToken".len()) else { continue };
         let public = text.get(token.clone()).and_then(|t| std::str::from_utf8(t).ok());
@@ -152,6 +155,36 @@ fn lexical(text: &[u8]) -> Vec<Range<usize>> {
         }
     }
     found
+}
+
+/// Looked for beside the names of secrets.
+const MARKS: [&str; 3] = ["<!doctype", "body", "binarysecuritytoken"];
+const DOCTYPE: usize = 0;
+const BODY: usize = 1;
+const TOKEN: usize = 2;
+
+/// Where each of [`LAST_WORDS`], then of [`MARKS`], stands, letters' case not counting: one walk for all of them.
+struct Places(Vec<Vec<usize>>);
+
+impl Places {
+    fn of(text: &[u8]) -> Self {
+        static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+            let words = LAST_WORDS.iter().chain(&MARKS);
+            AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
+        });
+        let mut places = vec![Vec::new(); LAST_WORDS.len() + MARKS.len()];
+        // So few words are always built.
+        for found in WORDS.iter().flat_map(|words| words.find_overlapping_iter(text)) {
+            if let Some(places) = places.get_mut(found.pattern().as_usize()) {
+                places.push(found.start());
+            }
+        }
+        Self(places)
+    }
+
+    fn marks(&self, mark: usize) -> &[usize] {
+        self.0.get(LAST_WORDS.len() + mark).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// No document has more than one; behind so many all is secret.

@@ -142,3 +142,33 @@ fn a_published_lower_case_fault_is_read_and_told_apart() {
     assert_eq!((fault.exact_case, fault.word()), (false, Some("devicecapreached")));
     assert_eq!(fault.hresult(), None, "the device does not know this spelling");
 }
+
+#[test]
+fn what_a_message_is_told_from_its_beginning_is_what_it_is_as_a_whole() {
+    let mut bodies: Vec<Vec<u8>> =
+        data("examples").iter().chain(&data("real")).map(|p| fs::read(p).unwrap()).collect();
+    for golden in enrollscope::rules::Golden::ALL {
+        for event in enrollscope::sim::golden::of(*golden) {
+            let Event::Exchange(exchange) = event else { continue };
+            bodies.push(exchange.request.body.bytes.to_vec());
+            bodies.extend(exchange.response.as_ref().map(|r| r.body.bytes.to_vec()));
+        }
+    }
+    assert!(bodies.iter().filter(|body| body.len() > 2048).count() > 20);
+    for content_type in ["application/soap+xml", "application/vnd.syncml.dm+xml"] {
+        let headers = [Header::new("Content-Type", content_type)];
+        for whole in bodies.iter().map(|bytes| body(bytes)) {
+            // However it is cut short, too: the last byte decides nothing.
+            for length in [whole.len(), whole.len() * 3 / 4, whole.len() / 3] {
+                let body = Body::full(whole[..length].to_vec());
+                let read = message::read_body(&body, &headers, Side::Response).kind;
+                assert_eq!(
+                    message::kind_of(&body, &headers),
+                    read,
+                    "{}",
+                    String::from_utf8_lossy(&body.bytes)
+                );
+            }
+        }
+    }
+}
