@@ -427,7 +427,7 @@ fn a_flood_of_secrets_hides_none_of_them() {
             "{soap}{dummies}<Password>{SECRET}</Password><a>{SECRET}</a></Discover></s:Body></s:Envelope>"
         );
         let mut exchange = Exchange {
-            request: Request { body: crate::event::Body::full(text), ..Request::default() },
+            request: Request { body: Body::full(text), ..Request::default() },
             ..Exchange::default()
         };
         redactor().exchange(&mut exchange);
