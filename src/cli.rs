@@ -147,6 +147,10 @@ pub struct ProxyArgs {
     /// Put our own address into discovery answers, so that the device stays with us
     #[arg(long)]
     pub rewrite: bool,
+    /// Have devices that enroll managed through enrollscope, too: its address goes into the provisioning document, and
+    /// stays on the device until it is unenrolled
+    #[arg(long, requires = "rewrite")]
+    pub rewrite_management: bool,
     /// Our own origin as devices see it, for --rewrite; by default what the device's Host says
     #[arg(long, value_name = "URL", requires = "rewrite")]
     pub public_url: Option<Origin>,

@@ -272,6 +272,11 @@ fn prepare(args: &ProxyArgs, sites: &Sites, out: Output) -> Result<Prepared> {
     if sites.is_insecure(args) {
         out.note("warning: the server's certificate is not verified (--upstream-insecure)");
     }
+    if args.rewrite_management {
+        out.note(
+            "warning: devices that enroll now are managed through enrollscope until they are unenrolled",
+        );
+    }
     if args.recording.redact == Redact::None {
         out.note("warning: nothing is redacted (--redact none): captures will hold passwords and keys");
     }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use super::output::Output;
 use crate::cli::ProxyArgs;
 use crate::config::{Host, HostMode, InspectedHost};
-use crate::net::{CertificateFiles, HostPattern, Keeper, LocalCa, Planned, Trust, TrustError, now};
+use crate::net::{CertificateFiles, HostPattern, Keeper, LocalCa, Origin, Planned, Trust, TrustError, now};
 use crate::proxy::{Mode, Route, SiteSettings};
 
 /// Devices' management goes here when Intune manages them; nobody but Microsoft has certificates for it.
@@ -59,6 +59,14 @@ impl Sites {
                 bail!(
                     "{}: public-url says how devices call us in rewritten answers: it needs rewrite = true",
                     host.given
+                );
+            }
+        }
+        for (at, (given, url, upstream)) in public_urls(&hosts).enumerate() {
+            let twin = public_urls(&hosts).take(at).find(|(_, other, of)| *other == url && *of != upstream);
+            if let Some((twin, ..)) = twin {
+                bail!(
+                    "{given} and {twin} have the public-url {url} for different servers: nobody could tell them apart"
                 );
             }
         }
@@ -163,6 +171,14 @@ impl Sites {
     }
 }
 
+/// Where they were given, what they are, and for which server.
+fn public_urls(hosts: &[Host]) -> impl Iterator<Item = (&str, &Origin, &Origin)> {
+    hosts.iter().filter_map(|host| match &host.mode {
+        HostMode::Inspect(site) => Some((host.given.as_str(), site.public_url.as_ref()?, &site.upstream)),
+        HostMode::Passthrough(_) | HostMode::Refuse => None,
+    })
+}
+
 fn given_certificate(args: &ProxyArgs) -> Option<CertificateFiles> {
     match (&args.tls_cert, &args.tls_key, &args.tls_pfx) {
         (Some(certificate), Some(key), _) => {
@@ -195,6 +211,7 @@ impl Trusts {
         Ok(SiteSettings {
             upstream_address: site.upstream_connect,
             rewrite: site.rewrite.unwrap_or(args.rewrite),
+            rewrite_management: args.rewrite_management,
             public: site.public_url.clone(),
             ..SiteSettings::new(site.upstream.clone(), trust)
         })
@@ -275,6 +292,12 @@ mod tests {
                 "",
                 "[proxy.hosts.'a.b']\nupstream = 'http://y'\npublic-url = 'https://a.b'",
                 "needs rewrite = true",
+            ),
+            (
+                "--rewrite",
+                "[proxy.hosts.'a.b']\nupstream = 'http://x'\npublic-url = 'https://u'\n\
+                 [proxy.hosts.'c.d']\nupstream = 'http://y'\npublic-url = 'https://u'",
+                "for different servers",
             ),
         ] {
             let found = sites(words, file).unwrap_err().to_string();

@@ -48,6 +48,8 @@ pub struct SiteSettings {
     pub trust: Option<Trust>,
     /// Answers that would lead devices past us are changed to name us.
     pub rewrite: bool,
+    /// So is the address at which a provisioning document has the device managed; needs `rewrite`.
+    pub rewrite_management: bool,
     /// How devices call us; absent, what their Host header says.
     pub public: Option<Origin>,
 }
@@ -55,7 +57,14 @@ pub struct SiteSettings {
 impl SiteSettings {
     /// As plain as can be: the origin's own address, no rewriting.
     pub fn new(upstream: Origin, trust: Option<Trust>) -> Self {
-        Self { upstream, upstream_address: None, trust, rewrite: false, public: None }
+        Self {
+            upstream,
+            upstream_address: None,
+            trust,
+            rewrite: false,
+            rewrite_management: false,
+            public: None,
+        }
     }
 }
 

@@ -60,6 +60,17 @@ impl Sites {
         named.map(|(_, way)| way.clone()).or_else(|| self.default.clone().map(Way::Inspect))
     }
 
+    /// What devices call the sites that have a name of their own here, for those whose addresses are rewritten: with
+    /// the scheme and the port of `like`, by which a device has come.
+    pub(super) fn counterparts(&self, like: &Origin) -> impl Iterator<Item = (Origin, Origin)> {
+        self.named.iter().filter_map(move |(pattern, way)| {
+            let Way::Inspect(site) = way else { return None };
+            let by_name = || Some(Origin { host: pattern.exact()?.to_owned(), ..like.clone() });
+            let public = site.settings.public.clone().or_else(by_name)?;
+            site.settings.rewrite.then(|| (site.settings.upstream.clone(), public))
+        })
+    }
+
     pub(super) fn inspected(&self) -> impl Iterator<Item = &Arc<Site>> {
         let named = self.named.iter().filter_map(|(_, way)| match way {
             Way::Inspect(site) => Some(site),

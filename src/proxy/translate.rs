@@ -8,7 +8,7 @@ use super::connection::Session;
 use super::draft::Draft;
 use super::from_server::FromServer;
 use super::rescue::{Kind, Trouble};
-use super::rewrite::{self, Rewritten};
+use super::rewrite::{Names, Rewritten};
 use super::sites::Site;
 use super::tap::Tapped;
 use crate::event::{Front, Side};
@@ -17,12 +17,16 @@ use crate::net::{Edit, Extent, Head, Origin};
 /// Nobody packs more into an answer that is worth rewriting.
 const MOST_DECODED: u64 = 4 << 20;
 
-/// The two names of one server.
+/// The names of servers, theirs and ours.
 #[derive(Clone, Debug)]
 pub(super) struct Translation {
-    /// How devices call it.
+    /// How devices call the one that this request is for.
     public: Origin,
     upstream: Origin,
+    /// From the servers' to ours, of all that have both.
+    outwards: Names,
+    /// The management address is changed, too.
+    management: bool,
 }
 
 /// What is changed about a message.
@@ -56,7 +60,10 @@ impl Translation {
         let host = || Some(request.header("host")?.text().into_owned());
         let host = front.and_then(|front| front.host.clone()).or_else(host);
         let public = settings.public.clone().or_else(|| Origin::from_authority(secure, host.as_deref()?))?;
-        (public != upstream).then_some(Self { public, upstream })
+        let own = (upstream.clone(), public.clone());
+        let outwards = Names::new([own].into_iter().chain(session.sites().counterparts(&public)));
+        let management = settings.rewrite_management;
+        (!outwards.is_empty()).then_some(Self { public, upstream, outwards, management })
     }
 
     /// `Host` and the addressing header name the server again.
@@ -82,8 +89,8 @@ impl Translation {
         let whole = gathered
             .map_err(|error| Trouble::new(Kind::Request, format!("the request's body broke off: {error}")))?;
         let Some(whole) = whole else { return Ok(changed) };
-        let (from, to) = (self.public.clone(), self.upstream.clone());
-        let rewritten = unharmed(|| rewrite::addressing(&whole, &from, &to));
+        let inwards = Names::new([(self.public.clone(), self.upstream.clone())]);
+        let rewritten = unharmed(|| inwards.addressing(&whole));
         if let Some(new) = note(draft, Side::Request, rewritten) {
             set_length(head, &mut changed.edits, new.len());
             body.replace(new.clone());
@@ -97,12 +104,8 @@ impl Translation {
         let mut changed = Changed::default();
         for header in head.positions("location") {
             let value = head.headers.get(header).map(|h| h.text().into_owned()).unwrap_or_default();
-            if let Some(new) = rewrite::url(&value, &self.upstream, &self.public) {
-                draft.change(
-                    Side::Response,
-                    "rewrite",
-                    format!("Location: {} became {}", self.upstream, self.public),
-                );
+            if let Some((new, detail)) = self.outwards.url(&value) {
+                draft.change(Side::Response, "rewrite", format!("Location: {detail}"));
                 changed.edits.push(Edit::Value { header, value: Bytes::from(new) });
             }
         }
@@ -117,8 +120,14 @@ impl Translation {
         }
         let Some(whole) = server.gather(draft.kept_body()).await else { return changed };
         let Some(text) = (if packed { unpack(&whole) } else { Some(whole.to_vec()) }) else { return changed };
-        let (from, to) = (self.upstream.clone(), self.public.clone());
-        let rewritten = unharmed(|| rewrite::discovery(&text, &from, &to));
+        let (names, management) = (&self.outwards, self.management);
+        let is_page = is_of_type(head, "html");
+        let rewritten = unharmed(|| {
+            if is_page {
+                return names.page(&text);
+            }
+            names.discovery(&text).or_else(|| if management { names.management(&text) } else { None })
+        });
         if let Some(new) = note(draft, Side::Response, rewritten) {
             if packed {
                 draft.change(Side::Response, "rewrite", "the answer was sent on without its gzip coding");
@@ -134,15 +143,19 @@ impl Translation {
     }
 }
 
-/// XML that is short enough to be read before it is sent on.
+fn is_of_type(head: &Head, word: &str) -> bool {
+    head.header("content-type").is_some_and(|h| h.text().to_ascii_lowercase().contains(word))
+}
+
+/// A message or page that is short enough to be read before it is sent on.
 fn is_readable(head: &Head, limit: usize) -> bool {
-    let xml = head.header("content-type").is_some_and(|h| h.text().to_ascii_lowercase().contains("xml"));
+    let text = is_of_type(head, "xml") || is_of_type(head, "html");
     let short = match head.extent {
         Extent::None | Extent::Length(0) => false,
         Extent::Length(length) => length <= limit as u64,
         Extent::Chunked | Extent::Close => true,
     };
-    xml && short
+    text && short
 }
 
 /// Reading a body must never cost the exchange.

@@ -5,6 +5,7 @@ use std::io::Write;
 use enrollscope::net::Origin;
 use tokio::io::AsyncWriteExt;
 
+use crate::binary::Place;
 use crate::wire::{Bench, Server, read_all, read_until, settings, text};
 
 const TAIL: &str = "</DiscoverResponse></s:Body></s:Envelope>";
@@ -108,4 +109,55 @@ async fn what_is_signed_too_large_or_broken_passes_untouched() {
     drop(server.serve_once("</s:Envelope>", broken.as_bytes()).await);
     assert!(broken.starts_with(&text(&read_all(&mut device).await)));
     bench.stop().await;
+}
+
+#[test]
+#[cfg(unix)]
+fn a_device_enrolls_at_two_servers_on_different_ports_without_ever_going_past_us() {
+    let place = Place::new();
+    let listen = ["server", "--listen", "127.0.0.1:0", "--ca-file"];
+    let second = place.listen(&[&listen[..], &["second.pem"]].concat(), 1);
+    let advertised = format!("https://localhost:{}", second.addresses[0].port());
+    // Its discovery leads to the other.
+    let first = place.listen(&[&listen[..], &["first.pem", "--public-url", &advertised]].concat(), 1);
+    let discovery = format!("https://localhost:{}", first.addresses[0].port());
+    let table = |name: &str, upstream: &str, ca: &str| {
+        format!("[proxy.hosts.'{name}.example']\nupstream = '{upstream}'\nupstream-ca = '{ca}'\n")
+    };
+    place
+        .put("f.toml", table("first", &discovery, "first.pem") + &table("second", &advertised, "second.pem"));
+    for (more, managed) in [(&[][..], "localhost"), (&["--rewrite-management"], "second.example")] {
+        let capture = format!("{managed}.jsonl");
+        let args = ["--listen", "127.0.0.1:0", "--config", "f.toml", "--rewrite", "--capture", &capture];
+        let proxy = place.start(&[&args[..], more].concat(), 1);
+        place.put("ca.pem", place.run(&["certs", "export"]).out);
+        let port = proxy.addresses[0].port();
+        let connect = format!("127.0.0.1:{port}");
+        let server = format!("https://first.example:{port}");
+        let ran = place.run(&[
+            "enroll",
+            "--server",
+            &server,
+            "--connect",
+            &connect,
+            "--ca",
+            "ca.pem",
+            "--format",
+            "json",
+        ]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let steps: Vec<serde_json::Value> =
+            ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let urls: Vec<_> = steps.iter().map(|step| step["url"].as_str().unwrap()).collect();
+        let second = format!("https://second.example:{port}/");
+        assert!(urls[..2].iter().all(|url| url.starts_with(&server)), "{urls:?}");
+        assert!(urls[2..4].iter().all(|url| url.starts_with(&second)), "{urls:?}");
+        assert!(urls[4].contains(managed), "{urls:?}");
+        proxy.stop();
+        let checked = place.run(&["check", &capture, "--format", "json"]);
+        let rules: Vec<_> =
+            checked.json()["findings"].as_array().unwrap().iter().map(|f| f["rule"].clone()).collect();
+        let expected = if more.is_empty() { 1 } else { 2 };
+        assert_eq!(rules.iter().filter(|rule| *rule == "OWN-002").count(), expected, "{rules:?}");
+    }
 }
