@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::net::{HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
+use crate::net::{CertificateHeader, HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
 use crate::rules::{Profile, VERSION};
 
 /// See what Windows devices and an enrollment server say to each other, and what is wrong with it.
@@ -93,6 +93,16 @@ pub enum Bodies {
     All,
 }
 
+/// When a device is asked for a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClientCertificates {
+    /// Once the server was seen to ask for one in its TLS handshake
+    Auto,
+    /// Always; a device without one is served, too
+    Ask,
+    Never,
+}
+
 #[derive(Debug, Args)]
 pub struct ProxyArgs {
     /// The enrollment server's origin, for instance https://mdm.internal.example; takes every name without a route
@@ -142,6 +152,17 @@ pub struct ProxyArgs {
     /// Go on although the server's certificate cannot be verified (shown red all the time)
     #[arg(long)]
     pub upstream_insecure: bool,
+    /// Our own certificate with its key, PEM, for servers that ask who we are
+    #[arg(long, value_name = "FILE")]
+    pub upstream_identity: Option<PathBuf>,
+    /// Whether devices are asked for a certificate, which is handed on in a header. Say never for names where users
+    /// sign in: their browsers would show a choice of certificates
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub client_certificates: ClientCertificates,
+    /// The header that tells the server of a device's certificate: rfc9440 (Client-Cert), nginx:NAME (PEM,
+    /// percent-encoded), envoy (X-Forwarded-Client-Cert) or none
+    #[arg(long, value_name = "FORM", default_value = "rfc9440")]
+    pub client_certificate_header: CertificateHeader,
     /// Put our own address into discovery answers, so that the device stays with us
     #[arg(long)]
     pub rewrite: bool,
@@ -305,6 +326,10 @@ pub struct ServerArgs {
     /// Host names for the certificate, besides localhost
     #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,
+    /// Renew only for devices whose certificate a front end (`proxy`, for instance) hands on in Client-Cert; whoever
+    /// can reach the port can forge that
+    #[arg(long)]
+    pub require_client_cert: bool,
     /// Break this rule in every answer
     #[arg(long = "break", value_name = "RULE")]
     pub break_rule: Option<String>,

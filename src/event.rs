@@ -303,8 +303,9 @@ pub struct Timing {
 pub struct Change {
     pub side: Side,
     /// One of the committed deviations or an asked-for rewrite: `rewrite`, `header-order`, `header-blanks`,
-    /// `folded-line`, `chunk-boundaries`, `version`, `100-continue`, `hop-by-hop`; or `other-host`, a request for
-    /// another name than its connection's.
+    /// `folded-line`, `chunk-boundaries`, `version`, `100-continue`, `hop-by-hop`; `client-certificate`, the device's
+    /// certificate handed on in a header, and `client-certificate-claim`, such a header of its own taken out; or
+    /// `other-host`, a request for another name than its connection's.
     pub what: String,
     /// In words: where, from what, to what.
     pub detail: String,
@@ -331,6 +332,8 @@ pub struct Upstream {
     pub chain: Vec<Bytes>,
     /// False only with `--upstream-insecure` on a chain that would have been refused.
     pub verified: bool,
+    /// The server asked for a client certificate in the handshake.
+    pub asked_client_certificate: bool,
     /// What went wrong on this leg, in words.
     pub error: Option<String>,
 }
@@ -364,6 +367,8 @@ pub struct Connection {
     pub tls: Option<Tls>,
     /// The certificates that we served, DER, leaf first.
     pub chain: Vec<Bytes>,
+    /// We asked the device for a certificate in the handshake.
+    pub asked_client_certificate: bool,
     /// The device's certificates, DER, leaf first.
     pub client_certificate: Vec<Bytes>,
     /// TLS was forwarded untouched: there are no exchanges to see.

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, header};
 
+use super::certificate::hand_on;
 use super::connection::Session;
 use super::deliver::{Held, Reply, Source, deliver};
 use super::draft::{Draft, folded};
@@ -73,6 +74,7 @@ async fn forward(
     body: Incoming,
 ) -> Result<Reply, Trouble> {
     let mut edits = without_upgrade(draft, head);
+    edits.extend(hand_on(session, site, draft, head));
     if head.lists("expect", "100-continue") {
         draft.change(Side::Request, "100-continue", "100 Continue was answered by enrollscope");
     }
@@ -301,7 +303,7 @@ fn for_old_device(draft: &mut Draft, request: &Head, head: &Head) -> (Vec<Edit>,
     let mut edits: Vec<Edit> =
         head.positions("transfer-encoding").map(|header| Edit::Remove { header }).collect();
     edits.extend(head.positions("connection").map(|header| Edit::Remove { header }));
-    edits.push(Edit::Append { name: "Connection", value: "close".into() });
+    edits.push(Edit::Append { name: "Connection".into(), value: "close".into() });
     draft.change(
         Side::Response,
         "hop-by-hop",

@@ -1,5 +1,6 @@
 //! The reverse proxy: TLS in, the exchange forwarded and copied, the answer held back until its record is on file.
 
+mod certificate;
 mod connection;
 mod deliver;
 mod draft;
@@ -16,4 +17,4 @@ mod tap;
 mod translate;
 
 pub use listen::{Proxy, ProxyError};
-pub use settings::{Limits, ListenerSettings, Mode, Route, Settings, SiteSettings};
+pub use settings::{Asking, Limits, ListenerSettings, Mode, Route, Settings, SiteSettings};

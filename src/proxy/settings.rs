@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::net::{HostPattern, Origin, Patience, Served, Trust};
+use crate::net::{CertificateHeader, HostPattern, Origin, Patience, Served, Trust};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -46,12 +46,33 @@ pub struct SiteSettings {
     pub rewrite: bool,
     /// How devices call us; absent, what their Host header says.
     pub public: Option<Origin>,
+    pub client_certificates: Asking,
+    /// How a device's certificate is handed on.
+    pub certificate_header: CertificateHeader,
+}
+
+/// Whether devices are asked for a certificate. Browsers that sign in would show their user a choice of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asking {
+    /// Once the server has been seen to ask.
+    #[default]
+    Auto,
+    Ask,
+    Never,
 }
 
 impl SiteSettings {
     /// As plain as can be: the origin's own address, no rewriting.
     pub fn new(upstream: Origin, trust: Option<Trust>) -> Self {
-        Self { upstream, upstream_address: None, trust, rewrite: false, public: None }
+        Self {
+            upstream,
+            upstream_address: None,
+            trust,
+            rewrite: false,
+            public: None,
+            client_certificates: Asking::default(),
+            certificate_header: CertificateHeader::default(),
+        }
     }
 }
 

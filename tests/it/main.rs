@@ -13,6 +13,7 @@ mod binary;
 mod catalogue;
 mod certificates;
 mod cli;
+mod client_certificates;
 mod correlation;
 mod coverage;
 mod engine;

@@ -272,6 +272,13 @@ impl Server {
         }
     }
 
+    /// The same with its facts; the server speaks TLS.
+    pub async fn accept_tls(&self) -> tokio_rustls::server::TlsStream<TcpStream> {
+        let (stream, _) = tokio::time::timeout(HANG, self.listener.accept()).await.unwrap().unwrap();
+        let config = Arc::clone(&self.tls.as_ref().unwrap().config);
+        tokio_rustls::TlsAcceptor::from(config).accept(stream).await.unwrap()
+    }
+
     /// Expects a device that breaks the handshake off.
     pub async fn refuse(&self) {
         let (stream, _) = self.listener.accept().await.unwrap();
