@@ -93,6 +93,15 @@ pub enum Bodies {
     All,
 }
 
+/// What is done with requests on plain HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlainHttp {
+    /// To the server, as with HTTPS
+    Forward,
+    /// Answer 302 with the https address
+    Redirect,
+}
+
 /// When a device is asked for a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ClientCertificates {
@@ -124,6 +133,10 @@ pub struct ProxyArgs {
     /// Where to accept plain HTTP, for instance behind a front end that ends TLS
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen_http: Vec<SocketAddr>,
+    /// What plain HTTP is for: forward it, or redirect to the https address of the same host. The local authority's
+    /// certificate is at /ca.cer, where there is one
+    #[arg(long, value_name = "WHAT", default_value = "forward")]
+    pub plain_http: PlainHttp,
     /// The certificate for devices, PEM, leaf first with its chain; without it the local authority makes one. Changed
     /// files are taken over while the proxy runs
     #[arg(long, value_name = "FILE", requires = "tls_key")]

@@ -155,6 +155,13 @@ pub struct Response {
     pub sent: Option<Box<Sent>>,
 }
 
+impl Response {
+    /// It is ours because there is none of the server's, and not one that is ours to give.
+    pub fn is_in_place(&self) -> bool {
+        self.from == From::Enrollscope && self.status >= 400
+    }
+}
+
 /// Who made a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum From {

@@ -16,13 +16,13 @@ use super::logging;
 use super::output::{Exit, Output};
 use super::sites::Sites;
 use crate::capture::Recording;
-use crate::cli::{Bodies, FailOn, ProxyArgs, Redact};
+use crate::cli::{self, Bodies, FailOn, ProxyArgs, Redact};
 use crate::config::Host;
 use crate::dashboard::Status;
 use crate::engine::{Engine, Observation};
 use crate::enrollment::Deadlines;
 use crate::net::{Keeper, keep};
-use crate::proxy::{Limits, ListenerSettings, Proxy, Settings};
+use crate::proxy::{Limits, ListenerSettings, PlainHttp, Proxy, Settings};
 use crate::report::About;
 use crate::rules::Level;
 use crate::terminal;
@@ -264,5 +264,10 @@ fn prepare(args: &ProxyArgs, sites: &Sites, out: Output) -> Result<Prepared> {
         out.note("warning: nothing is redacted (--redact none): captures will hold passwords and keys");
     }
     let (routes, default) = sites.settings(args)?;
-    Ok(Prepared { settings: Settings { listeners, routes, default, limits: Limits::default() }, keeper })
+    let plain_http = PlainHttp {
+        redirect: args.plain_http == cli::PlainHttp::Redirect,
+        authority: keeper.as_ref().and_then(Keeper::authority).cloned(),
+    };
+    let settings = Settings { listeners, routes, default, plain_http, limits: Limits::default() };
+    Ok(Prepared { settings, keeper })
 }

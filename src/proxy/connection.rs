@@ -24,7 +24,7 @@ use super::listen::stopped;
 use super::pool::Link;
 use super::relay::{Unanswered, pass_through};
 use super::rescue;
-use super::settings::Limits;
+use super::settings::{Limits, PlainHttp};
 use super::sites::{HTTPS, Site, Sites, Target, Way};
 use crate::event::{Connection, ConnectionEvent, ConnectionId, Delivery, Reason};
 use crate::net::{
@@ -37,6 +37,7 @@ use crate::sink::Journal;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) sites: Sites,
+    pub(super) plain_http: PlainHttp,
     pub(super) limits: Limits,
     pub(super) journal: Journal,
     /// Where we can be reached.
@@ -86,6 +87,11 @@ impl Session {
     /// The device speaks TLS with us.
     pub(super) fn is_secure(&self) -> bool {
         self.secure
+    }
+
+    /// What is done besides forwarding, if the device speaks without TLS.
+    pub(super) fn plain_http(&self) -> Option<&PlainHttp> {
+        (!self.secure).then_some(&self.shared.plain_http)
     }
 
     /// The name that TLS was asked for.

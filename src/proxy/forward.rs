@@ -13,6 +13,7 @@ use super::connection::Session;
 use super::deliver::{Held, Reply, Source, deliver};
 use super::draft::{Draft, folded};
 use super::from_server::FromServer;
+use super::plain;
 use super::pool::Link;
 use super::rescue::{self, Kind, Trouble};
 use super::sites::{Site, asked_host, contradiction, site};
@@ -35,6 +36,9 @@ pub(super) async fn answer(session: &Arc<Session>, body: Incoming) -> Response<H
             return deliver(session, draft, rescue::refuse(&refusal)).await;
         }
     };
+    if let Some(reply) = plain::answer(session, &head) {
+        return deliver(session, draft, reply).await;
+    }
     let site = choose(session, &mut draft, &head);
     let reply = match &site {
         Err(trouble) => trouble.reply(None),

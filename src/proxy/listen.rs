@@ -71,8 +71,9 @@ impl Proxy {
         let sites = Sites::new(&settings);
         refuse_loop(&sites, &listeners).await?;
         let listening = listeners.iter().map(|listener| listener.address).collect();
-        let (limits, accepted) = (settings.limits, AtomicU64::new(0));
-        let shared = Arc::new(Shared { sites, limits, journal, listening, accepted });
+        let Settings { plain_http, limits, .. } = settings;
+        let accepted = AtomicU64::new(0);
+        let shared = Arc::new(Shared { sites, plain_http, limits, journal, listening, accepted });
         Ok(Self { listeners, shared })
     }
 

@@ -7,6 +7,7 @@ mod draft;
 mod forward;
 mod from_server;
 mod listen;
+mod plain;
 mod pool;
 mod relay;
 mod rescue;
@@ -17,4 +18,4 @@ mod tap;
 mod translate;
 
 pub use listen::{Proxy, ProxyError};
-pub use settings::{Asking, Limits, ListenerSettings, Mode, Route, Settings, SiteSettings};
+pub use settings::{Asking, Limits, ListenerSettings, Mode, PlainHttp, Route, Settings, SiteSettings};

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::net::{CertificateHeader, HostPattern, Origin, Patience, Served, Trust};
 
 #[derive(Clone, Debug)]
@@ -12,7 +14,17 @@ pub struct Settings {
     pub routes: Vec<Route>,
     /// Takes every other name; absent, only those that are configured are answered.
     pub default: Option<SiteSettings>,
+    pub plain_http: PlainHttp,
     pub limits: Limits,
+}
+
+/// What listeners without TLS do besides forwarding.
+#[derive(Clone, Debug, Default)]
+pub struct PlainHttp {
+    /// Nothing is forwarded: devices are sent on to the https address of the same host.
+    pub redirect: bool,
+    /// The local authority's certificate, DER, for devices to fetch.
+    pub authority: Option<Bytes>,
 }
 
 /// What becomes of one name, or of all names below one.

@@ -57,6 +57,19 @@ pub fn apply(edit: &Edit, events: &[Event]) -> Option<Vec<Event>> {
             }
             Some(edited)
         }
+        Edit::Connection("in-the-clear") => {
+            for event in &mut edited {
+                if let Event::Connection(connection) = event {
+                    let Connection { id, at, event, peer, .. } = &**connection;
+                    let (id, peer) = (id.clone(), peer.clone());
+                    let listener = "http://0.0.0.0:80".to_owned();
+                    let plain =
+                        Connection { id, at: *at, event: *event, peer, listener, ..Connection::default() };
+                    *connection = Arc::new(plain);
+                }
+            }
+            Some(edited)
+        }
         Edit::Own("certificate-in-header") => {
             for event in &mut edited {
                 if let Event::Exchange(exchange) = event {

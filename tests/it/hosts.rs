@@ -8,7 +8,7 @@ use enrollscope::engine::Engine;
 use enrollscope::enrollment::Deadlines;
 use enrollscope::event::{Connection, ConnectionEvent, Event, From, Reason, Relay};
 use enrollscope::net::{Served, alert};
-use enrollscope::proxy::{ListenerSettings, Mode, Proxy, Route, Settings};
+use enrollscope::proxy::{ListenerSettings, Mode, PlainHttp, Proxy, Route, Settings};
 use enrollscope::report;
 use enrollscope::rules::Profile;
 use enrollscope::sink::Journal;
@@ -40,6 +40,7 @@ fn routed(routes: Vec<Route>, authority: Option<&Authority>) -> Settings {
         listeners: vec![ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), served }],
         routes,
         default: None,
+        plain_http: PlainHttp::default(),
         limits: limits(),
     }
 }

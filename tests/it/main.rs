@@ -22,6 +22,7 @@ mod kill;
 mod messages;
 mod metrics;
 mod mutation;
+mod plain_http;
 mod proxy;
 mod quirks;
 mod redaction;

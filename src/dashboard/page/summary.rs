@@ -23,7 +23,10 @@ pub(super) fn page(model: &Model, seen: &Seen, whole: Option<&Exchange>, width: 
     let answer = match (seen.status, seen.from) {
         (None, _) => "no answer was sent".to_owned(),
         (Some(_), From::Upstream) => format!("{status} {reason} by the server"),
-        (Some(_), From::Enrollscope) => format!("{status} {reason} by enrollscope, in the server's place"),
+        (Some(400..), From::Enrollscope) => {
+            format!("{status} {reason} by enrollscope, in the server's place")
+        }
+        (Some(_), From::Enrollscope) => format!("{status} {reason} by enrollscope"),
     };
     page.field("answer", role, &answer, width);
     page.field("delivery", Role::Plain, delivery(seen.delivery), width);
