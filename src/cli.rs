@@ -1,6 +1,6 @@
 //! The command line: what `--help`, completions, the man page and the configuration file all come from.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub enum Command {
     Server(ServerArgs),
     /// One simulated device enrolls, step by step
     Enroll(EnrollArgs),
-    /// The local certificate authority: make, show, export, install, remove
+    /// The local certificate authority: make, show, export, install, remove, and a page for test devices (kit)
     #[command(subcommand)]
     Certs(CertsCommand),
     /// Save everything readable of a damaged capture into a new file
@@ -447,6 +447,17 @@ pub enum CertsCommand {
     Export(CertsArgs),
     /// How to have a Windows device trust it
     Install(CertsArgs),
+    /// One page for a test device: trust, hosts file, firewall, enrollment link, and how to undo each of them
+    Kit {
+        #[command(flatten)]
+        certs: CertsArgs,
+        /// Where the device reaches this machine
+        #[arg(long, value_name = "IP")]
+        address: Option<IpAddr>,
+        /// Write it to this file
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// How to have a Windows device forget it, and delete it here with --delete
     Remove {
         #[command(flatten)]

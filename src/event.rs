@@ -454,6 +454,35 @@ pub enum Reason {
     ClosedByUs,
 }
 
+impl Reason {
+    /// The device does not accept the certificate that it was shown, or most likely not (RFC 8446 6.2).
+    pub fn is_distrust(&self) -> bool {
+        match self {
+            Self::Alert(alert) => matches!(
+                alert.as_str(),
+                "unknown_ca"
+                    | "bad_certificate"
+                    | "certificate_unknown"
+                    | "unsupported_certificate"
+                    | "certificate_revoked"
+                    | "certificate_expired"
+            ),
+            Self::SilentAfterCertificate => true,
+            Self::ClosedInHandshake
+            | Self::Refused(_)
+            | Self::Unwanted(_)
+            | Self::PlainHttp
+            | Self::Garbage
+            | Self::BadHead(_)
+            | Self::Timeout(_)
+            | Self::ClosedByDevice
+            | Self::Reset
+            | Self::ClosedByServer
+            | Self::ClosedByUs => false,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     /// As people read it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
