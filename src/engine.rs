@@ -13,7 +13,7 @@ use crate::enrollment::{
     Cause, Correlator, Deadlines, Ending, Enrollment, EnrollmentId, Flow, Link, Placement, Traits,
 };
 use crate::event::{
-    Body, Connection, ConnectionEvent, ConnectionId, Delivery, Event, Exchange, ExchangeId, From, Side, Time,
+    Body, Connection, ConnectionEvent, ConnectionId, Delivery, Event, Exchange, ExchangeId, Side, Time,
     header,
 };
 use crate::message::certificate::Certificate;
@@ -247,7 +247,7 @@ impl Engine {
             }
         }
         let answered = exchange.response.as_ref();
-        let ours = answered.filter(|r| r.from == From::Enrollscope);
+        let ours = answered.filter(|r| r.is_in_place());
         let provisioning = response.and_then(Message::provisioning);
         let issued = provisioning.and_then(|p| p.client_certificate()).and_then(|c| c.certificate.as_ref());
         let ending = Ending {

@@ -155,6 +155,13 @@ pub struct Response {
     pub sent: Option<Box<Sent>>,
 }
 
+impl Response {
+    /// It is ours because there is none of the server's, and not one that is ours to give.
+    pub fn is_in_place(&self) -> bool {
+        self.from == From::Enrollscope && self.status >= 400
+    }
+}
+
 /// Who made a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum From {
@@ -303,8 +310,9 @@ pub struct Timing {
 pub struct Change {
     pub side: Side,
     /// One of the committed deviations or an asked-for rewrite: `rewrite`, `header-order`, `header-blanks`,
-    /// `folded-line`, `chunk-boundaries`, `version`, `100-continue`, `hop-by-hop`; or `other-host`, a request for
-    /// another name than its connection's.
+    /// `folded-line`, `chunk-boundaries`, `version`, `100-continue`, `hop-by-hop`; `client-certificate`, the device's
+    /// certificate handed on in a header, and `client-certificate-claim`, such a header of its own taken out; or
+    /// `other-host`, a request for another name than its connection's.
     pub what: String,
     /// In words: where, from what, to what.
     pub detail: String,
@@ -331,6 +339,8 @@ pub struct Upstream {
     pub chain: Vec<Bytes>,
     /// False only with `--upstream-insecure` on a chain that would have been refused.
     pub verified: bool,
+    /// The server asked for a client certificate in the handshake.
+    pub asked_client_certificate: bool,
     /// What went wrong on this leg, in words.
     pub error: Option<String>,
 }
@@ -364,6 +374,8 @@ pub struct Connection {
     pub tls: Option<Tls>,
     /// The certificates that we served, DER, leaf first.
     pub chain: Vec<Bytes>,
+    /// We asked the device for a certificate in the handshake.
+    pub asked_client_certificate: bool,
     /// The device's certificates, DER, leaf first.
     pub client_certificate: Vec<Bytes>,
     /// TLS was forwarded untouched: there are no exchanges to see.
@@ -440,6 +452,35 @@ pub enum Reason {
     ClosedByServer,
     /// We closed it: end of keep-alive, shutdown, or the server's answer had to end with it.
     ClosedByUs,
+}
+
+impl Reason {
+    /// The device does not accept the certificate that it was shown, or most likely not (RFC 8446 6.2).
+    pub fn is_distrust(&self) -> bool {
+        match self {
+            Self::Alert(alert) => matches!(
+                alert.as_str(),
+                "unknown_ca"
+                    | "bad_certificate"
+                    | "certificate_unknown"
+                    | "unsupported_certificate"
+                    | "certificate_revoked"
+                    | "certificate_expired"
+            ),
+            Self::SilentAfterCertificate => true,
+            Self::ClosedInHandshake
+            | Self::Refused(_)
+            | Self::Unwanted(_)
+            | Self::PlainHttp
+            | Self::Garbage
+            | Self::BadHead(_)
+            | Self::Timeout(_)
+            | Self::ClosedByDevice
+            | Self::Reset
+            | Self::ClosedByServer
+            | Self::ClosedByUs => false,
+        }
+    }
 }
 
 impl fmt::Display for Reason {

@@ -220,6 +220,7 @@ struct WireUpstream {
     tls: Option<WireTls>,
     chain: Vec<Base64>,
     verified: bool,
+    asked_client_certificate: bool,
     error: Option<String>,
 }
 
@@ -279,6 +280,8 @@ struct WireConnection {
     tls: Option<WireTls>,
     #[serde(default)]
     chain: Vec<Base64>,
+    #[serde(default)]
+    asked_client_certificate: bool,
     #[serde(default)]
     client_certificate: Vec<Base64>,
     passthrough: Option<WireRelay>,
@@ -495,6 +498,7 @@ impl std::convert::From<WireUpstream> for Upstream {
             tls: wire.tls.map(Into::into),
             chain: certificates(wire.chain),
             verified: wire.verified,
+            asked_client_certificate: wire.asked_client_certificate,
             error: wire.error,
         }
     }
@@ -546,6 +550,7 @@ impl TryFrom<WireConnection> for Connection {
             offered: wire.offered.map(|o| Offered { versions: o.versions, ciphers: o.ciphers, alpn: o.alpn }),
             tls: wire.tls.map(Into::into),
             chain: certificates(wire.chain),
+            asked_client_certificate: wire.asked_client_certificate,
             client_certificate: certificates(wire.client_certificate),
             passthrough: wire.passthrough.map(|r| Relay { target: r.target, up: r.up, down: r.down }),
             reason: wire.reason.map(|word| words::to_reason(&word, detail)).transpose()?,

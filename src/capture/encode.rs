@@ -87,6 +87,7 @@ pub fn connection(out: &mut Vec<u8>, connection: &Connection) {
         });
         o.optional_object("tls", connection.tls.as_ref(), tls);
         o.list("chain", &connection.chain, |out, der| base64(out, der));
+        o.flag_if("asked_client_certificate", connection.asked_client_certificate);
         o.list("client_certificate", &connection.client_certificate, |out, der| base64(out, der));
         if let Some(relay) = &connection.passthrough {
             o.optional_object("passthrough", Some(relay), |o, relay| {
@@ -257,6 +258,7 @@ fn upstream(o: &mut Object<'_>, upstream: &Upstream) {
     o.optional_object("tls", upstream.tls.as_ref(), tls);
     o.list("chain", &upstream.chain, |out, der| base64(out, der));
     o.flag("verified", upstream.verified);
+    o.flag_if("asked_client_certificate", upstream.asked_client_certificate);
     o.optional_text("error", upstream.error.as_deref());
 }
 

@@ -73,6 +73,7 @@ pub(crate) fn full_exchange() -> Exchange {
             tls: Some(tls()),
             chain: vec![Bytes::from_static(b"\x30\x82"), Bytes::from_static(b"\x30\x81")],
             verified: true,
+            asked_client_certificate: true,
             error: Some("the answer broke off after 12 of 400 bytes".to_owned()),
         }),
         timing: Timing {
@@ -111,6 +112,7 @@ pub(crate) fn full_connection() -> Connection {
         }),
         tls: Some(tls()),
         chain: vec![Bytes::from_static(b"\x30\x82")],
+        asked_client_certificate: true,
         client_certificate: vec![Bytes::from_static(b"\x30\x80")],
         passthrough: Some(Relay { target: "192.0.2.9:443".to_owned(), up: 517, down: 4_096 }),
         reason: Some(Reason::Alert("unknown_ca".to_owned())),
@@ -216,8 +218,9 @@ fn any_tls() -> impl Strategy<Value = Option<Tls>> {
 }
 
 fn upstream() -> impl Strategy<Value = Upstream> {
-    (text(), of(text()), any::<bool>(), of(text()), any_tls(), vec(bytes(), 0..3), any::<bool>(), of(text()))
-        .prop_map(|(origin, address, reused, alpn, tls, chain, verified, error)| Upstream {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (text(), of(text()), flags, of(text()), any_tls(), vec(bytes(), 0..3), of(text())).prop_map(
+        |(origin, address, (reused, verified, asked_client_certificate), alpn, tls, chain, error)| Upstream {
             origin,
             address,
             reused,
@@ -225,8 +228,10 @@ fn upstream() -> impl Strategy<Value = Upstream> {
             tls,
             chain,
             verified,
+            asked_client_certificate,
             error,
-        })
+        },
+    )
 }
 
 fn timing() -> impl Strategy<Value = Timing> {
@@ -298,7 +303,7 @@ pub(crate) fn any_connection() -> impl Strategy<Value = Connection> {
     let ends = (text(), of(text()), text(), of(text()), of(text()));
     let relay =
         (text(), any::<u64>(), any::<u64>()).prop_map(|(target, up, down)| Relay { target, up, down });
-    let certificates = (vec(bytes(), 0..3), vec(bytes(), 0..3), of(relay));
+    let certificates = (vec(bytes(), 0..3), any::<bool>(), vec(bytes(), 0..3), of(relay));
     (text(), time(), event, ends, of(offered), any_tls(), certificates, of(reason())).prop_map(
         |(
             id,
@@ -307,7 +312,7 @@ pub(crate) fn any_connection() -> impl Strategy<Value = Connection> {
             (peer, via, listener, sni, alpn),
             offered,
             tls,
-            (chain, client_certificate, passthrough),
+            (chain, asked_client_certificate, client_certificate, passthrough),
             reason,
         )| {
             Connection {
@@ -322,6 +327,7 @@ pub(crate) fn any_connection() -> impl Strategy<Value = Connection> {
                 offered,
                 tls,
                 chain,
+                asked_client_certificate,
                 client_certificate,
                 passthrough,
                 reason,

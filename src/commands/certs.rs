@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use super::kit::kit;
 use super::output::{Exit, Output};
 use crate::cli::{CertsArgs, CertsCommand};
 use crate::net::{self, LocalCa};
@@ -19,6 +20,9 @@ pub fn certs(command: &CertsCommand, out: Output) -> Result<Exit> {
         }
         CertsCommand::Show(args) => out.print(&describe(&existing(args)?)),
         CertsCommand::Export(args) => out.print(&existing(args)?.pem()),
+        CertsCommand::Kit { certs, address, output } => {
+            kit(&existing(certs)?, &certs.certs, *address, output.as_deref(), out)?;
+        }
         CertsCommand::Install(args) => out.print(&install(&existing(args)?)),
         CertsCommand::Remove { certs, delete } => {
             out.print(&remove(&existing(certs)?));
@@ -57,7 +61,7 @@ fn install(ca: &LocalCa) -> String {
     let der = ca.path().with_extension("cer");
     let name = der.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     format!(
-        "Copy {} to the test device. Then, there, as an administrator:\n\n    certutil -addstore -f Root {name}\n\nCompare the thumbprint that `certutil -store Root \"{}\"` shows:\n\n    {}\n\nMany devices: Group Policy, Computer Configuration, Windows Settings, Security Settings, Public Key Policies,\nTrusted Root Certification Authorities, Import. In the out-of-box experience: Shift+F10 opens a prompt for certutil.\n\n`enrollscope certs remove` tells how to take it away again.\n",
+        "Copy {} to the test device. Then, there, as an administrator:\n\n    certutil -addstore -f Root {name}\n\nCompare the thumbprint that `certutil -store Root \"{}\"` shows:\n\n    {}\n\nMany devices: Group Policy, Computer Configuration, Windows Settings, Security Settings, Public Key Policies,\nTrusted Root Certification Authorities, Import. In the out-of-box experience: Shift+F10 opens a prompt for certutil.\n\n`enrollscope certs remove` tells how to take it away again, `enrollscope certs kit` all that a test device needs.\n",
         der.display(),
         ca.common_name(),
         ca.thumbprint()

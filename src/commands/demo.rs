@@ -22,7 +22,7 @@ use crate::dashboard::Status;
 use crate::engine::Engine;
 use crate::enrollment::{Deadlines, Enrollment, EnrollmentId, Flow};
 use crate::net::{self, Fronts, Identity, Origin, Served, now};
-use crate::proxy::{Forwarded, Limits, ListenerSettings, Proxy, Settings, SiteSettings};
+use crate::proxy::{Forwarded, Limits, ListenerSettings, PlainHttp, Proxy, Settings, SiteSettings};
 use crate::rules::{Finding, Golden, Profile, Step};
 use crate::sim::{
     self, Accounts, Address, Authority, Device, Holder, Key, Live, Options, Pace, Proof, Provision, Server,
@@ -182,6 +182,7 @@ impl Stage {
                 upstream_address: Some(server_port),
                 ..SiteSettings::new(upstream, Some(trusted))
             }),
+            plain_http: PlainHttp::default(),
             limits: Limits::default(),
             fronts: Fronts::default(),
             forwarded: Forwarded::Off,

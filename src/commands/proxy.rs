@@ -16,13 +16,13 @@ use super::logging;
 use super::output::{Exit, Output};
 use super::sites::Sites;
 use crate::capture::Recording;
-use crate::cli::{Bodies, FailOn, ForwardedMode, LimitsArgs, ProxyArgs, Redact};
+use crate::cli::{self, Bodies, FailOn, ForwardedMode, LimitsArgs, ProxyArgs, Redact};
 use crate::config::Host;
 use crate::dashboard::Status;
 use crate::engine::{Engine, Observation};
 use crate::enrollment::Deadlines;
 use crate::net::{Fronts, Keeper, keep};
-use crate::proxy::{Forwarded, Limits, ListenerSettings, Proxy, Settings};
+use crate::proxy::{Forwarded, Limits, ListenerSettings, PlainHttp, Proxy, Settings};
 use crate::report::About;
 use crate::rules::Level;
 use crate::terminal;
@@ -288,7 +288,12 @@ fn prepare(args: &ProxyArgs, sites: &Sites, out: Output) -> Result<Prepared> {
         ForwardedMode::Replace => Forwarded::Replace,
     };
     let limits = limits(&args.limits);
-    Ok(Prepared { settings: Settings { listeners, routes, default, limits, fronts, forwarded }, keeper })
+    let plain_http = PlainHttp {
+        redirect: args.plain_http == cli::PlainHttp::Redirect,
+        authority: keeper.as_ref().and_then(Keeper::authority).cloned(),
+    };
+    let settings = Settings { listeners, routes, default, plain_http, limits, fronts, forwarded };
+    Ok(Prepared { settings, keeper })
 }
 
 fn limits(args: &LimitsArgs) -> Limits {

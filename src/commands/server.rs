@@ -33,6 +33,7 @@ pub fn server(args: &ServerArgs, out: Output) -> Result<Exit> {
             },
             newest: args.enrollment_version,
             full_policy: args.full_policy,
+            wants_client_cert: args.require_client_cert,
             ..Settings::new(&public_url)
         };
         if let Some(id) = &args.break_rule {

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::output::Output;
-use crate::cli::ProxyArgs;
+use crate::cli::{ClientCertificates, ProxyArgs};
 use crate::config::{Host, HostMode, InspectedHost};
-use crate::net::{CertificateFiles, HostPattern, Keeper, LocalCa, Origin, Planned, Trust, TrustError, now};
-use crate::proxy::{Mode, Route, SiteSettings};
+use crate::net::{
+    CertificateFiles, HostPattern, Keeper, LocalCa, Origin, Planned, Trust, TrustError, load_identity, now,
+};
+use crate::proxy::{Asking, Mode, Route, SiteSettings};
 
 /// Devices' management goes here when Intune manages them; nobody but Microsoft has certificates for it.
 const PASSED_THROUGH: &[&str] =
@@ -198,18 +200,26 @@ struct Trusts(HashMap<(Option<PathBuf>, bool), Trust>);
 
 impl Trusts {
     fn settings(&mut self, site: &InspectedHost, args: &ProxyArgs) -> Result<SiteSettings> {
-        let trust =
-            if site.upstream.secure {
-                let ca = site.upstream_ca.as_ref().or(args.upstream_ca.as_ref());
-                Some(self.find(
-                    ca.map(PathBuf::as_path),
-                    site.upstream_insecure.unwrap_or(args.upstream_insecure),
-                )?)
-            } else {
-                None
-            };
+        let trust = if site.upstream.secure {
+            let ca = site.upstream_ca.as_ref().or(args.upstream_ca.as_ref());
+            let insecure = site.upstream_insecure.unwrap_or(args.upstream_insecure);
+            let trust = self.find(ca.map(PathBuf::as_path), insecure)?;
+            Some(match site.upstream_identity.as_ref().or(args.upstream_identity.as_ref()) {
+                Some(file) => trust.with_identity(&load_identity(file, file)?),
+                None => trust,
+            })
+        } else {
+            None
+        };
+        let header = site.client_certificate_header.as_ref();
         Ok(SiteSettings {
             upstream_address: site.upstream_connect,
+            client_certificates: match site.client_certificates.unwrap_or(args.client_certificates) {
+                ClientCertificates::Auto => Asking::Auto,
+                ClientCertificates::Ask => Asking::Ask,
+                ClientCertificates::Never => Asking::Never,
+            },
+            certificate_header: header.unwrap_or(&args.client_certificate_header).clone(),
             rewrite: site.rewrite.unwrap_or(args.rewrite),
             rewrite_management: args.rewrite_management,
             public: site.public_url.clone(),

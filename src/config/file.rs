@@ -214,6 +214,14 @@ mod tests {
             ("[proxy.hosts.'a.b']\nmode = 'relay'", "unknown variant `relay`"),
             ("[proxy.hosts.'a.b']\nupstream = 'mdm.example'", "upstream: \"mdm.example\" is no origin"),
             ("[proxy.hosts.'a.b']\nupstream = 'http://s'\nupstream-connect = 's:1'", "is no ADDR:PORT"),
+            (
+                "[proxy.hosts.'a.b']\nupstream = 'http://s'\nclient-certificates = 'often'",
+                "none of auto, ask and never",
+            ),
+            (
+                "[proxy.hosts.'a.b']\nupstream = 'http://s'\nclient-certificate-header = 'x'",
+                "client-certificate-header: it is one of",
+            ),
             ("[proxy.hosts.'a.b']\nupstream = 'http://s'\ntls-cert = 'c'", "belong together"),
             (
                 "[proxy.hosts.'a.b']\nupstream = 'http://s'\ntls-cert = 'c'\ntls-pfx = 'p'",
@@ -238,7 +246,7 @@ mod tests {
         let hosts = text[at..].lines().map(|line| line.trim_start_matches("# "));
         let keys: Vec<_> =
             hosts.take_while(|l| !l.starts_with("[check")).filter_map(|l| l.split_once(" = ")).collect();
-        assert_eq!(keys.len(), 11);
+        assert_eq!(keys.len(), 14);
         for (key, _) in keys {
             let line = format!("[proxy.hosts.'a.b']\n{key} = []");
             let error = Config::parse(Path::new("f.toml"), &line, &Cli::command()).unwrap_err().to_string();

@@ -3,10 +3,15 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::ValueEnum as _;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::net::{CertificateFiles, HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
+use crate::cli::ClientCertificates;
+use crate::net::{
+    CertificateFiles, CertificateHeader, HostPattern, HostPatternError, Origin, OriginError,
+    PASSWORD_VARIABLE,
+};
 
 /// One public name, or all names below one.
 #[derive(Clone, Debug)]
@@ -31,6 +36,9 @@ pub struct InspectedHost {
     pub upstream_connect: Option<SocketAddr>,
     pub upstream_ca: Option<PathBuf>,
     pub upstream_insecure: Option<bool>,
+    pub upstream_identity: Option<PathBuf>,
+    pub client_certificates: Option<ClientCertificates>,
+    pub client_certificate_header: Option<CertificateHeader>,
     pub rewrite: Option<bool>,
     pub public_url: Option<Origin>,
     pub certificate: Option<CertificateFiles>,
@@ -42,8 +50,9 @@ pub enum HostError {
     #[error(transparent)]
     Name(#[from] HostPatternError),
     #[error(
-        "{0}; the keys are mode, upstream, upstream-connect, upstream-ca, upstream-insecure, rewrite, public-url, tls-cert, \
-         tls-key, tls-pfx and tls-pfx-password-env"
+        "{0}; the keys are mode, upstream, upstream-connect, upstream-ca, upstream-insecure, upstream-identity, \
+         client-certificates, client-certificate-header, rewrite, public-url, tls-cert, tls-key, tls-pfx and \
+         tls-pfx-password-env"
     )]
     Table(String),
     #[error("there is no upstream: say which server it is, upstream = \"https://mdm.internal.example\"")]
@@ -56,6 +65,10 @@ pub enum HostError {
     PublicWithoutRewrite,
     #[error("upstream-connect: {0:?} is no ADDR:PORT, like 192.0.2.7:443")]
     Address(String),
+    #[error("client-certificates: {0:?} is none of auto, ask and never")]
+    ClientCertificates(String),
+    #[error("client-certificate-header: {0}")]
+    CertificateHeader(String),
     #[error("tls-cert and tls-key belong together: give both, or a tls-pfx that holds both")]
     HalfPem,
     #[error("tls-cert and tls-pfx exclude each other: keep one of them")]
@@ -84,6 +97,9 @@ struct Table {
     upstream_connect: Option<String>,
     upstream_ca: Option<PathBuf>,
     upstream_insecure: Option<bool>,
+    upstream_identity: Option<PathBuf>,
+    client_certificates: Option<String>,
+    client_certificate_header: Option<String>,
     rewrite: Option<bool>,
     public_url: Option<String>,
     tls_cert: Option<PathBuf>,
@@ -120,6 +136,9 @@ impl InspectedHost {
             upstream_connect: None,
             upstream_ca: None,
             upstream_insecure: None,
+            upstream_identity: None,
+            client_certificates: None,
+            client_certificate_header: None,
             rewrite: None,
             public_url: None,
             certificate: None,
@@ -140,6 +159,10 @@ impl Table {
         if self.tls_pfx.is_none() && self.tls_pfx_password_env.is_some() {
             return Err(HostError::PasswordWithoutPfx);
         }
+        let asked = self.client_certificates.map(|word| {
+            ClientCertificates::from_str(&word, false).map_err(|_| HostError::ClientCertificates(word))
+        });
+        let header = self.client_certificate_header.map(|form| form.parse());
         let certificate = match (self.tls_cert, self.tls_key, self.tls_pfx) {
             (None, None, None) => None,
             (Some(certificate), Some(key), None) => Some(CertificateFiles::Pem { certificate, key }),
@@ -155,6 +178,9 @@ impl Table {
             upstream_connect,
             upstream_ca: self.upstream_ca,
             upstream_insecure: self.upstream_insecure,
+            upstream_identity: self.upstream_identity,
+            client_certificates: asked.transpose()?,
+            client_certificate_header: header.transpose().map_err(HostError::CertificateHeader)?,
             rewrite: self.rewrite,
             public_url,
             certificate,
@@ -173,6 +199,9 @@ impl Table {
             ("upstream-connect", connect && self.upstream_connect.is_some()),
             ("upstream-ca", self.upstream_ca.is_some()),
             ("upstream-insecure", self.upstream_insecure.is_some()),
+            ("upstream-identity", self.upstream_identity.is_some()),
+            ("client-certificates", self.client_certificates.is_some()),
+            ("client-certificate-header", self.client_certificate_header.is_some()),
             ("rewrite", self.rewrite.is_some()),
             ("public-url", self.public_url.is_some()),
             ("tls-cert", self.tls_cert.is_some()),
@@ -201,6 +230,12 @@ pub(super) const SCHEMA: &str = r#"
 # upstream-ca = "…"
 # Go on although the server's certificate cannot be verified; without it as [proxy] has it
 # upstream-insecure = false
+# Our own certificate with its key for this server, PEM; without it as [proxy] has it
+# upstream-identity = "…"
+# Whether devices are asked for a certificate: auto, ask or never; without it as [proxy] has it
+# client-certificates = "auto"
+# The header that hands it on: rfc9440, nginx:NAME, envoy or none; without it as [proxy] has it
+# client-certificate-header = "rfc9440"
 # Put our own address into discovery answers; without it as [proxy] has it
 # rewrite = false
 # Our own origin as devices see it

@@ -13,7 +13,7 @@ use super::status::Status;
 use crate::capture::Place;
 use crate::engine::Observation;
 use crate::enrollment::{Enrollment, EnrollmentId};
-use crate::event::{Connection, ConnectionEvent, ConnectionId, Event, Exchange, Time};
+use crate::event::{Connection, ConnectionEvent, ConnectionId, Event, Exchange, Reason, Time};
 use crate::message::Kind;
 
 /// Enrollments beyond this number go, oldest first, as in the engine.
@@ -39,6 +39,9 @@ pub struct Model {
     pub enrollments: BTreeMap<EnrollmentId, Tracked>,
     pub exchanges: Exchanges,
     pub refused: RefusedConnections,
+    /// Handshakes in which devices took our certificate, and in which they did not.
+    pub trusted: u64,
+    pub distrusted: u64,
     /// Connections whose TLS was passed through untouched.
     pub passed: u64,
     connections: HashMap<ConnectionId, Arc<Connection>>,
@@ -110,8 +113,15 @@ impl Model {
             }
             Event::Connection(connection) => match connection.event {
                 ConnectionEvent::Opened if connection.passthrough.is_some() => self.passed += 1,
-                ConnectionEvent::Opened => self.opened(connection),
-                ConnectionEvent::Failed => self.refused.push(connection, seen.findings),
+                ConnectionEvent::Opened => {
+                    self.trusted += u64::from(connection.tls.is_some());
+                    self.opened(connection);
+                }
+                ConnectionEvent::Failed => {
+                    let distrusts = connection.reason.as_ref().is_some_and(Reason::is_distrust);
+                    self.distrusted += u64::from(distrusts);
+                    self.refused.push(connection, seen.findings);
+                }
                 ConnectionEvent::Closed => {
                     self.connections.remove(&connection.id);
                 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use ppp::{HeaderResult, PartialResult as _, v1, v2};
 
+use super::certificate_header::PEM_HEADERS;
 use super::pem::readable_certificates;
 use crate::event::{Front, Header, header};
 
@@ -169,8 +170,7 @@ fn client_certificate(headers: &[Header]) -> Vec<Bytes> {
         let element = elements(headers, "X-Forwarded-Client-Cert").pop()?;
         pair(&element, "Chain").or_else(|| pair(&element, "Cert"))
     };
-    let names = ["X-SSL-Client-Cert", "X-SSL-Cert", "X-Client-Cert", "SSL-Client-Cert", "X-ARR-ClientCert"];
-    let pem = || names.iter().find_map(|name| Some(header(headers, name)?.text().into_owned()));
+    let pem = || PEM_HEADERS.iter().find_map(|name| Some(header(headers, name)?.text().into_owned()));
     let Some(text) = envoy().or_else(pem) else { return Vec::new() };
     let decoded = percent_decoded(&text);
     match readable_certificates(decoded.as_bytes()) {

@@ -1,5 +1,6 @@
 //! Reads HTTP/1 heads exactly as they crossed the wire, and refuses those that two readers could read differently.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -78,7 +79,7 @@ pub struct Refusal {
 pub enum Edit {
     Value { header: usize, value: Bytes },
     Remove { header: usize },
-    Append { name: &'static str, value: String },
+    Append { name: Cow<'static, str>, value: String },
 }
 
 impl Head {
@@ -181,7 +182,7 @@ impl Head {
                         *h = None;
                     }
                 }
-                Edit::Append { name, value } => out.push(Some(Header::new(*name, value.clone()))),
+                Edit::Append { name, value } => out.push(Some(Header::new(name.clone(), value.clone()))),
             }
         }
         out.into_iter().flatten().collect()

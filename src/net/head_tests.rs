@@ -92,7 +92,7 @@ fn edits_touch_nothing_else() {
     let edits = [
         Edit::Value { header: 0, value: Bytes::from_static(b"longer.example") },
         Edit::Remove { header: 2 },
-        Edit::Append { name: "Via", value: "us".into() },
+        Edit::Append { name: "Via".into(), value: "us".into() },
     ];
     assert_eq!(
         &head.edited(&edits)[..],

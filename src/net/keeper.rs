@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -57,10 +58,17 @@ impl Alarms {
 pub struct Keeper {
     served: Served,
     kept: Vec<Kept>,
-    local: Option<Time>,
+    local: Option<Local>,
     alarms: Alarms,
     /// When what lasts was last put into the log.
     told: Option<Time>,
+}
+
+/// The local authority.
+#[derive(Debug)]
+struct Local {
+    expires: Time,
+    certificate: Bytes,
 }
 
 #[derive(Debug)]
@@ -112,7 +120,10 @@ impl Keeper {
             certificates.extend(local.identities(now)?.into_iter().map(plain));
         }
         let served = Served::by_name(certificates, fallback)?;
-        let local = local.map(LocalCa::expires);
+        let local = local.map(|local| Local {
+            expires: local.expires(),
+            certificate: Bytes::copy_from_slice(local.certificate()),
+        });
         let mut keeper = Self { served, kept, local, alarms: Alarms::default(), told: None };
         keeper.tell(now);
         Ok(keeper)
@@ -120,6 +131,11 @@ impl Keeper {
 
     pub fn served(&self) -> &Served {
         &self.served
+    }
+
+    /// The local authority's certificate, DER, where it issues what is served.
+    pub fn authority(&self) -> Option<&Bytes> {
+        self.local.as_ref().map(|local| &local.certificate)
     }
 
     pub fn alarms(&self) -> Alarms {
@@ -151,7 +167,7 @@ impl Keeper {
                 expiring.push(format!("the certificate {} {words}: renew it", kept.files.name()));
             }
         }
-        if let Some(words) = self.local.and_then(|expires| left(expires, now, SOON_LOCAL)) {
+        if let Some(words) = self.local.as_ref().and_then(|local| left(local.expires, now, SOON_LOCAL)) {
             expiring.push(format!(
                 "the local authority {words}: a new start makes a new one, which devices must then be told to trust"
             ));

@@ -2,6 +2,8 @@
 
 mod admin;
 mod ca;
+mod certificate_header;
+mod client_auth;
 mod clock;
 mod files;
 mod framer;
@@ -20,6 +22,7 @@ mod wire;
 
 pub use admin::{Pages as AdminPages, Token as AdminToken, watch_port};
 pub use ca::{CaError, LocalCa, write_secret};
+pub use certificate_header::CertificateHeader;
 pub use clock::now;
 pub use files::{CertificateError, CertificateFiles, Contents, PASSWORD_VARIABLE};
 pub use framer::{BadChunks, Ended, Framer};
@@ -32,6 +35,8 @@ pub use name::{HostPattern, HostPatternError, plain};
 pub use origin::{Origin, OriginError};
 pub use pem::{Identity, PemError, load_certificates, load_identity, to_pem};
 pub use replay::{Replayed, Written};
-pub use tls::{Certificate, Served, alert, alert_name, chain, facts, no_certificate, refusal_reason};
+pub use tls::{
+    Certificate, Served, Sessions, alert, alert_name, chain, facts, no_certificate, refusal_reason,
+};
 pub use trust::{Trust, TrustError, Verdict, explain};
 pub use wire::{Patience, Role, Wire};

@@ -6,10 +6,14 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use bytes::Bytes;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::CertificateDer;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    ClientHello, NoClientAuth, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions,
+};
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CommonState, PeerIncompatible, ServerConfig};
 
+use super::client_auth::AnyDevice;
 use super::name::{HostPattern, plain};
 use super::pem::Identity;
 use crate::event::{Offered, Reason, Tls};
@@ -19,6 +23,23 @@ use crate::event::{Offered, Reason, Tls};
 pub struct Served {
     resolver: Arc<ByName>,
     pub config: Arc<ServerConfig>,
+    /// The same, asking devices for certificates.
+    asking: Arc<ServerConfig>,
+}
+
+/// The TLS sessions of one site that can be resumed. A resumed session shows no certificate anew: what was agreed with
+/// one site, or before its devices were asked, counts for nothing elsewhere.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    unasked: Arc<dyn StoresServerSessions>,
+    asked: Arc<dyn StoresServerSessions>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        const MOST: usize = 256;
+        Self { unasked: ServerSessionMemoryCache::new(MOST), asked: ServerSessionMemoryCache::new(MOST) }
+    }
 }
 
 /// A certificate, and the names that it is configured for besides its own.
@@ -60,13 +81,27 @@ impl Served {
     pub fn by_name(certificates: Vec<Certificate>, fallback: bool) -> Result<Self, rustls::Error> {
         let slot = |Certificate { names, identity }| Slot { names, identity: RwLock::new(identity) };
         let resolver = Arc::new(ByName { slots: certificates.into_iter().map(slot).collect(), fallback });
-        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            // A verifier that asks devices for certificates would stand here.
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&resolver) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { resolver, config: Arc::new(config) })
+        let provider = Arc::new(default_provider());
+        let asking = AnyDevice(provider.signature_verification_algorithms);
+        let config = |verifier: Arc<dyn ClientCertVerifier>| {
+            let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+                .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+                .with_client_cert_verifier(verifier)
+                .with_cert_resolver(Arc::clone(&resolver) as Arc<dyn ResolvesServerCert>);
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Ok::<_, rustls::Error>(Arc::new(config))
+        };
+        let (unasked, asked) = (config(Arc::new(NoClientAuth))?, config(Arc::new(asking))?);
+        Ok(Self { resolver, config: unasked, asking: asked })
+    }
+
+    /// For one handshake with a site's device, which is asked for a certificate or not.
+    pub fn handshake(&self, sessions: &Sessions, asks: bool) -> Arc<ServerConfig> {
+        let (config, sessions) =
+            if asks { (&self.asking, &sessions.asked) } else { (&self.config, &sessions.unasked) };
+        let mut config = ServerConfig::clone(config);
+        config.session_storage = Arc::clone(sessions);
+        Arc::new(config)
     }
 
     /// The certificates that a device which asks for this name is shown, leaf first.

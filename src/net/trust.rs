@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::Resumption;
@@ -9,13 +10,15 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
 };
 use rustls_platform_verifier::Verifier;
 use thiserror::Error;
 
-use super::pem::{PemError, load_certificates};
+use super::client_auth::Shown;
+use super::pem::{Identity, PemError, load_certificates};
 
 /// Which servers are believed.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub struct Trust {
     extra: Arc<[CertificateDer<'static>]>,
     insecure: bool,
     config: ClientConfig,
+    /// Who we are, for servers that ask.
+    identity: Option<Arc<CertifiedKey>>,
 }
 
 #[derive(Debug, Error)]
@@ -34,14 +39,23 @@ pub enum TrustError {
     Store(Error),
 }
 
-/// What became of one server's certificate; the connection goes on in spite of it with `--upstream-insecure`.
+/// What a handshake with a server told of it.
 #[derive(Clone, Debug, Default)]
-pub struct Verdict(Arc<OnceLock<bool>>);
+pub struct Verdict {
+    /// Whether its certificate holds; the connection goes on in spite of it with `--upstream-insecure`.
+    verified: Arc<OnceLock<bool>>,
+    asked: Arc<AtomicBool>,
+}
 
 impl Verdict {
     /// The chain holds, or would have held.
     pub fn is_verified(&self) -> bool {
-        self.0.get().copied().unwrap_or(false)
+        self.verified.get().copied().unwrap_or(false)
+    }
+
+    /// It asked who we are.
+    pub fn asked_client_certificate(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 }
 
@@ -68,7 +82,13 @@ impl Trust {
         // A resumed session shows no certificates, and they are evidence.
         config.resumption = Resumption::disabled();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { system, extra: extra.into(), insecure, config })
+        Ok(Self { system, extra: extra.into(), insecure, config, identity: None })
+    }
+
+    /// Shows this certificate to servers that ask for one.
+    #[must_use]
+    pub fn with_identity(self, identity: &Identity) -> Self {
+        Self { identity: Some(Arc::clone(&identity.certified)), ..self }
     }
 
     pub fn is_insecure(&self) -> bool {
@@ -81,6 +101,8 @@ impl Trust {
         let judge = Judge { trust: self.clone_parts(), verdict: verdict.clone() };
         let mut config = self.config.clone();
         config.dangerous().set_certificate_verifier(Arc::new(judge));
+        let asked = Arc::clone(&verdict.asked);
+        config.client_auth_cert_resolver = Arc::new(Shown { identity: self.identity.clone(), asked });
         (Arc::new(config), verdict)
     }
 
@@ -120,7 +142,7 @@ impl ServerCertVerifier for Judge {
             rustls::client::verify_server_name(&ParsedCertificate::try_from(leaf)?, name)?;
             Ok(ServerCertVerified::assertion())
         });
-        let _ = self.verdict.0.set(found.is_ok());
+        let _ = self.verdict.verified.set(found.is_ok());
         if self.trust.insecure { Ok(ServerCertVerified::assertion()) } else { found }
     }
 

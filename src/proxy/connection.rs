@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -24,13 +25,13 @@ use super::listen::stopped;
 use super::pool::Link;
 use super::relay::{Unanswered, pass_through};
 use super::rescue;
-use super::settings::Limits;
+use super::settings::{Limits, PlainHttp};
 use super::sites::{HTTPS, Site, Sites, Target, Way};
 use super::tap::{Copied, Memory};
 use crate::event::{Connection, ConnectionEvent, ConnectionId, Delivery, Front, Header, Reason};
 use crate::net::{
     Extent, Fate, Fronts, Greeting, Leg, Preface, Replayed, Role, Served, UNTRUSTED_PREFACE, Wire, alert,
-    facts, no_certificate, now, plain, read_greeting, read_preface, refusal_reason,
+    chain, facts, no_certificate, now, plain, read_greeting, read_preface, refusal_reason,
 };
 use crate::sink::Journal;
 
@@ -38,6 +39,7 @@ use crate::sink::Journal;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) sites: Sites,
+    pub(super) plain_http: PlainHttp,
     pub(super) limits: Limits,
     pub(super) memory: Arc<Memory>,
     /// Whose word is taken for the device's.
@@ -61,6 +63,8 @@ pub(super) struct Session {
     secure: bool,
     /// The name that TLS was asked for.
     sni: Option<String>,
+    /// What the device showed in TLS, leaf first.
+    client_certificate: Vec<Bytes>,
     /// Answers whose last bytes wait to be flushed.
     endings: Mutex<Vec<Ending>>,
     /// The servers' connections that this device has authenticated (Negotiate, NTLM); nobody else may use them.
@@ -88,9 +92,14 @@ impl Session {
         &self.shared.sites
     }
 
-    /// What a trusted front end says of the device that it forwards a request of.
+    /// The other end is a trusted front end, which forwards requests of devices.
+    pub(super) fn is_front(&self) -> bool {
+        is_trusted(&self.shared.fronts, &self.peer)
+    }
+
+    /// What a trusted front end says of the device.
     pub(super) fn front(&self, headers: &[Header]) -> Option<Front> {
-        if is_trusted(&self.shared.fronts, &self.peer) { self.shared.fronts.told(headers) } else { None }
+        if self.is_front() { self.shared.fronts.told(headers) } else { None }
     }
 
     /// A copy of a body that is about to pass.
@@ -111,9 +120,19 @@ impl Session {
         self.secure
     }
 
+    /// What is done besides forwarding, if the device speaks without TLS.
+    pub(super) fn plain_http(&self) -> Option<&PlainHttp> {
+        (!self.secure).then_some(&self.shared.plain_http)
+    }
+
     /// The name that TLS was asked for.
     pub(super) fn sni(&self) -> Option<&str> {
         self.sni.as_deref()
+    }
+
+    /// The certificates that the device showed in TLS, leaf first.
+    pub(super) fn client_certificate(&self) -> &[Bytes] {
+        &self.client_certificate
     }
 
     /// A connection to the site's server that lives already.
@@ -302,7 +321,14 @@ async fn begin(
             let why = Reason::Unwanted(format!("{} is configured to be refused", plain(sni)));
             Err(refuse(device.stream, why))
         }
-        _ => shake_hands(event, device, served).await.map(|stream| Begun::Secured(Box::new(stream))),
+        (way, _) => {
+            let site = way.and_then(|way| match way {
+                Way::Inspect(site) => Some(site),
+                Way::Passthrough(_) | Way::Refuse => None,
+            });
+            let stream = shake_hands(event, device, served, site.as_deref()).await;
+            stream.map(|stream| Begun::Secured(Box::new(stream)))
+        }
     }
 }
 
@@ -312,19 +338,32 @@ fn refuse(stream: TcpStream, why: Reason) -> Reason {
     why
 }
 
-async fn shake_hands(event: &mut Connection, device: Unanswered, served: &Served) -> Result<Secured, Reason> {
+async fn shake_hands(
+    event: &mut Connection,
+    device: Unanswered,
+    served: &Served,
+    site: Option<&Site>,
+) -> Result<Secured, Reason> {
     let Unanswered { first, stream } = device;
     event.chain = served.chain(event.sni.as_deref());
     if event.chain.is_empty() {
         return Err(refuse(stream, no_certificate()));
     }
     let leaf = event.chain.first().map_or(usize::MAX, |leaf| leaf.len());
+    let config = match site {
+        Some(site) => {
+            event.asked_client_certificate = site.asks();
+            served.handshake(&site.sessions, event.asked_client_certificate)
+        }
+        None => Arc::clone(&served.config),
+    };
     let replayed = Replayed::new(first, stream);
     let written = replayed.written();
-    match TlsAcceptor::from(Arc::clone(&served.config)).accept(replayed).await {
+    match TlsAcceptor::from(config).accept(replayed).await {
         Ok(stream) => {
             let (_, session) = stream.get_ref();
             event.tls = facts(session);
+            event.client_certificate = chain(session.peer_certificates());
             event.alpn = session.alpn_protocol().map(|p| String::from_utf8_lossy(p).into_owned());
             Ok(stream)
         }
@@ -361,6 +400,7 @@ where
         leg: Arc::clone(&leg),
         secure: event.tls.is_some(),
         sni: event.sni.clone(),
+        client_certificate: event.client_certificate.clone(),
         endings: Mutex::default(),
         pinned: Mutex::default(),
     });

@@ -8,11 +8,13 @@ use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, header};
 
+use super::certificate::hand_on;
 use super::connection::Session;
 use super::deliver::{Held, Reply, Source, deliver};
 use super::draft::{Draft, folded};
 use super::forwarded::{self, Device};
 use super::from_server::FromServer;
+use super::plain;
 use super::pool::Link;
 use super::rescue::{self, Kind, Trouble};
 use super::sites::{Site, asked_host, contradiction, site};
@@ -35,6 +37,9 @@ pub(super) async fn answer(session: &Arc<Session>, body: Incoming) -> Response<H
             return deliver(session, draft, rescue::refuse(&refusal)).await;
         }
     };
+    if let Some(reply) = plain::answer(session, &head) {
+        return deliver(session, draft, reply).await;
+    }
     let site = choose(session, &mut draft, &head);
     let reply = match &site {
         Err(trouble) => trouble.reply(None),
@@ -74,6 +79,7 @@ async fn forward(
     body: Incoming,
 ) -> Result<Reply, Trouble> {
     let mut edits = without_upgrade(draft, head);
+    edits.extend(hand_on(session, site, draft, head));
     if head.lists("expect", "100-continue") {
         draft.change(Side::Request, "100-continue", "100 Continue was answered by enrollscope");
     }
@@ -314,7 +320,7 @@ fn for_old_device(draft: &mut Draft, request: &Head, head: &Head) -> (Vec<Edit>,
     let mut edits: Vec<Edit> =
         head.positions("transfer-encoding").map(|header| Edit::Remove { header }).collect();
     edits.extend(head.positions("connection").map(|header| Edit::Remove { header }));
-    edits.push(Edit::Append { name: "Connection", value: "close".into() });
+    edits.push(Edit::Append { name: "Connection".into(), value: "close".into() });
     draft.change(
         Side::Response,
         "hop-by-hop",

@@ -53,14 +53,14 @@ pub(super) fn edits(mode: Forwarded, head: &Head, device: &Device) -> Option<(Ve
             // The last line of a list is the one to continue.
             match head.positions("x-forwarded-for").last() {
                 Some(header) => edits.push(continued(head, header, &address)),
-                None => edits.push(Edit::Append { name: FOR, value: address.clone() }),
+                None => edits.push(Edit::Append { name: FOR.into(), value: address.clone() }),
             }
             if let Some(header) = head.positions("forwarded").last() {
                 edits.push(continued(head, header, &element(device)));
             }
             for (name, value) in [(PROTO, Some(device.scheme())), (HOST, device.host.as_deref())] {
                 if let Some(value) = value.filter(|_| head.header(name).is_none()) {
-                    edits.push(Edit::Append { name, value: value.to_owned() });
+                    edits.push(Edit::Append { name: name.into(), value: value.to_owned() });
                 }
             }
         }
@@ -74,7 +74,8 @@ pub(super) fn edits(mode: Forwarded, head: &Head, device: &Device) -> Option<(Ve
                 (HOST, device.host.clone()),
             ];
             edits.extend(
-                ours.into_iter().filter_map(|(name, value)| Some(Edit::Append { name, value: value? })),
+                ours.into_iter()
+                    .filter_map(|(name, value)| Some(Edit::Append { name: name.into(), value: value? })),
             );
         }
     }

@@ -72,11 +72,20 @@ impl Proxy {
         let sites = Sites::new(&settings);
         refuse_loop(&sites, &listeners).await?;
         let listening = listeners.iter().map(|listener| listener.address).collect();
-        let Settings { limits, fronts, forwarded, .. } = settings;
+        let Settings { plain_http, limits, fronts, forwarded, .. } = settings;
         let accepted = AtomicU64::new(0);
         let memory = Arc::new(Memory::new(limits.body_memory));
-        let shared =
-            Arc::new(Shared { sites, limits, memory, fronts, forwarded, journal, listening, accepted });
+        let shared = Arc::new(Shared {
+            sites,
+            plain_http,
+            limits,
+            memory,
+            fronts,
+            forwarded,
+            journal,
+            listening,
+            accepted,
+        });
         Ok(Self { listeners, shared })
     }
 

@@ -1,5 +1,6 @@
 //! The reverse proxy: TLS in, the exchange forwarded and copied, the answer held back until its record is on file.
 
+mod certificate;
 mod connection;
 mod deliver;
 mod draft;
@@ -7,6 +8,7 @@ mod forward;
 mod forwarded;
 mod from_server;
 mod listen;
+mod plain;
 mod pool;
 mod relay;
 mod rescue;
@@ -18,4 +20,4 @@ mod translate;
 
 pub use forwarded::Forwarded;
 pub use listen::{Proxy, ProxyError};
-pub use settings::{Limits, ListenerSettings, Mode, Route, Settings, SiteSettings};
+pub use settings::{Asking, Limits, ListenerSettings, Mode, PlainHttp, Route, Settings, SiteSettings};

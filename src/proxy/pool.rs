@@ -1,6 +1,7 @@
 //! Connections to the server: opened with every fact noted, shared between devices, checked before they are used again.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ pub(super) struct Pool {
     trust: Option<Trust>,
     limits: Limits,
     idle: Mutex<Vec<Idle>>,
+    /// The server was seen to ask for a client certificate.
+    asked: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -58,6 +61,7 @@ impl Pool {
             trust: site.trust.clone(),
             limits: limits.clone(),
             idle: Mutex::default(),
+            asked: AtomicBool::new(false),
         }
     }
 
@@ -69,6 +73,11 @@ impl Pool {
     /// What is known of the upstream before there is a connection.
     pub(super) fn unconnected(&self) -> Upstream {
         Upstream { origin: self.origin.explicit(), verified: true, ..Upstream::default() }
+    }
+
+    /// In some handshake.
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// A connection that was used before and still lives.
@@ -112,7 +121,10 @@ impl Pool {
         let name = ServerName::try_from(self.origin.host.clone())
             .map_err(|_| Trouble::new(Kind::Tls, format!("{:?} is no name to verify", self.origin.host)))?;
         let handshake = timeout(self.limits.handshake, TlsConnector::from(config).connect(name, stream));
-        let stream = match handshake.await {
+        let handshake = handshake.await;
+        noted.asked_client_certificate = verdict.asked_client_certificate();
+        self.asked.fetch_or(noted.asked_client_certificate, Ordering::Relaxed);
+        let stream = match handshake {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 noted.verified = false;

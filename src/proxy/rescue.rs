@@ -57,7 +57,7 @@ impl Trouble {
         } else {
             format!("This answer comes from enrollscope, not from the enrollment server: {what}. {check}\n")
         };
-        made(self.kind.status(), self.kind.name(), text)
+        in_place(self.kind.status(), self.kind.name(), text)
     }
 }
 
@@ -142,12 +142,12 @@ pub(super) fn refuse(refusal: &Refusal) -> Reply {
          {}. Check the device, or the front end that stands between it and here.\n",
         refusal.what
     );
-    made(refusal.status, "bad-request-head", text)
+    in_place(refusal.status, "bad-request-head", text)
 }
 
 /// A whole response as bytes, for a connection that hyper never sees.
 pub(super) fn plain_http_on_tls() -> Vec<u8> {
-    let reply = made(
+    let reply = in_place(
         400,
         "plain-http",
         "This answer comes from enrollscope, not from the enrollment server: this port speaks TLS, and the request came \
@@ -161,16 +161,22 @@ pub(super) fn plain_http_on_tls() -> Vec<u8> {
     out
 }
 
-fn made(status: u16, error: &str, text: String) -> Reply {
-    let reason =
-        hyper::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
+/// An answer in the server's place.
+fn in_place(status: u16, error: &str, text: String) -> Reply {
     let headers = vec![
         Header::new("Content-Type", "text/plain; charset=utf-8"),
-        Header::new("Content-Length", text.len().to_string()),
         Header::new("x-enrollscope-error", error.to_owned()),
-        // The request may not have been read to its end.
-        Header::new("Connection", "close"),
     ];
+    made(status, headers, Bytes::from(text))
+}
+
+/// A whole answer, which ends the connection.
+pub(super) fn made(status: u16, mut headers: Vec<Header>, body: Bytes) -> Reply {
+    let reason =
+        hyper::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
+    headers.push(Header::new("Content-Length", body.len().to_string()));
+    // The request may not have been read to its end.
+    headers.push(Header::new("Connection", "close"));
     let mut head = format!("HTTP/1.1 {status} {reason}\r\n");
     for header in &headers {
         let _ = write!(head, "{}: {}\r\n", header.name, header.text());
@@ -187,9 +193,9 @@ fn made(status: u16, error: &str, text: String) -> Reply {
     };
     Reply {
         head: Bytes::from(head),
-        extent: Extent::Length(text.len() as u64),
+        extent: Extent::Length(body.len() as u64),
         keep_alive: false,
-        source: Source::Made { body: Bytes::from(text), given: false },
+        source: Source::Made { body, given: false },
         response,
     }
 }

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::forwarded::Forwarded;
-use crate::net::{Fronts, HostPattern, Origin, Patience, Served, Trust};
+use crate::net::{CertificateHeader, Fronts, HostPattern, Origin, Patience, Served, Trust};
 
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -13,10 +15,20 @@ pub struct Settings {
     pub routes: Vec<Route>,
     /// Takes every other name; absent, only those that are configured are answered.
     pub default: Option<SiteSettings>,
+    pub plain_http: PlainHttp,
     pub limits: Limits,
     /// Whose word is taken for the device's.
     pub fronts: Fronts,
     pub forwarded: Forwarded,
+}
+
+/// What listeners without TLS do besides forwarding.
+#[derive(Clone, Debug, Default)]
+pub struct PlainHttp {
+    /// Nothing is forwarded: devices are sent on to the https address of the same host.
+    pub redirect: bool,
+    /// The local authority's certificate, DER, for devices to fetch.
+    pub authority: Option<Bytes>,
 }
 
 /// What becomes of one name, or of all names below one.
@@ -52,6 +64,19 @@ pub struct SiteSettings {
     pub rewrite_management: bool,
     /// How devices call us; absent, what their Host header says.
     pub public: Option<Origin>,
+    pub client_certificates: Asking,
+    /// How a device's certificate is handed on.
+    pub certificate_header: CertificateHeader,
+}
+
+/// Whether devices are asked for a certificate. Browsers that sign in would show their user a choice of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asking {
+    /// Once the server has been seen to ask.
+    #[default]
+    Auto,
+    Ask,
+    Never,
 }
 
 impl SiteSettings {
@@ -64,6 +89,8 @@ impl SiteSettings {
             rewrite: false,
             rewrite_management: false,
             public: None,
+            client_certificates: Asking::default(),
+            certificate_header: CertificateHeader::default(),
         }
     }
 }

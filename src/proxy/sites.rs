@@ -8,13 +8,14 @@ use super::pool::Pool;
 use super::rescue::{Kind, Trouble};
 use super::settings::{Mode, Settings, SiteSettings};
 use crate::event::header;
-use crate::net::{Head, HostPattern, Origin, Start, plain};
+use crate::net::{Head, HostPattern, Origin, Sessions, Start, plain};
 
 /// A site that is looked into.
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) settings: SiteSettings,
     pub(super) pool: Pool,
+    pub(super) sessions: Sessions,
 }
 
 /// What a name is configured for.
@@ -38,7 +39,8 @@ pub(super) struct Sites {
 impl Sites {
     pub(super) fn new(settings: &Settings) -> Self {
         let site = |site: &SiteSettings| {
-            Arc::new(Site { settings: site.clone(), pool: Pool::new(site, &settings.limits) })
+            let pool = Pool::new(site, &settings.limits);
+            Arc::new(Site { settings: site.clone(), pool, sessions: Sessions::default() })
         };
         let way = |mode: &Mode| match mode {
             Mode::Inspect(settings) => Way::Inspect(site(settings)),

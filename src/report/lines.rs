@@ -20,9 +20,9 @@ pub fn line(seen: &Observation) -> String {
             let ours = exchange.response.as_ref().filter(|r| r.from == From::Enrollscope).map(|response| {
                 // The answer is not the server's: say so, and why.
                 let kind = header(&response.headers, "x-enrollscope-error").map(|h| h.text().into_owned());
-                let why =
-                    exchange.upstream.as_ref().and_then(|u| u.error.clone()).or(kind).unwrap_or_default();
-                format!(" (enrollscope's answer: {})", clean(&why))
+                let why = exchange.upstream.as_ref().and_then(|u| u.error.clone()).or(kind);
+                let why = why.map(|why| format!(": {}", clean(&why))).unwrap_or_default();
+                format!(" (enrollscope's answer{why})")
             });
             let _ = writeln!(
                 out,

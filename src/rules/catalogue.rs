@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 
 use super::rule::Rule;
 use super::{
-    authority_fault, certificate, context, credential, csr, discover, discovery, dmclient, enroll, envelope,
-    fault, http, own, passage, policy, policy_answer, policy_attributes, policy_issuers, policy_keys,
-    policy_oids, policy_request, polling, probe, provisioning, renewal, robo, sequence, signature, signin,
-    soap, stores, tls, token, user_token, w7, w7_credentials,
+    authority_fault, certificate, client_certificate, context, credential, csr, discover, discovery,
+    dmclient, enroll, envelope, fault, http, own, passage, policy, policy_answer, policy_attributes,
+    policy_issuers, policy_keys, policy_oids, policy_request, polling, probe, provisioning, renewal, robo,
+    sequence, signature, signin, soap, stores, tls, token, user_token, w7, w7_credentials,
 };
 
 use crate::event::Side;
@@ -162,6 +162,7 @@ pub static CATALOGUE: &[Group] = &[
     group(Stage::Configuration, "Management client", dmclient::RULES),
     group(Stage::Configuration, "Poll schedules", polling::RULES),
     group(Stage::Renewal, "Renewal and recovery", robo::RULES),
+    group(Stage::Renewal, "The certificate in TLS", client_certificate::RULES),
     group(Stage::Faults, "The fault", fault::RULES),
     group(Stage::Faults, "The authority behind the server", authority_fault::RULES),
     group(Stage::Across, "Order and addresses", sequence::RULES),

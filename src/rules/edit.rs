@@ -43,6 +43,47 @@ pub fn apply(edit: &Edit, events: &[Event]) -> Option<Vec<Event>> {
             }
             Some(edited)
         }
+        Edit::Connection("not-asked") => {
+            for event in &mut edited {
+                match event {
+                    Event::Connection(connection) => {
+                        let connection = Arc::make_mut(connection);
+                        connection.asked_client_certificate = false;
+                        connection.client_certificate.clear();
+                    }
+                    Event::Exchange(exchange) => server_asks(Arc::make_mut(exchange)),
+                    Event::End(_) | Event::Session { .. } | Event::Gap { .. } | Event::Tick(_) => {}
+                }
+            }
+            Some(edited)
+        }
+        Edit::Connection("in-the-clear") => {
+            for event in &mut edited {
+                if let Event::Connection(connection) = event {
+                    let Connection { id, at, event, peer, .. } = &**connection;
+                    let (id, peer) = (id.clone(), peer.clone());
+                    let listener = "http://0.0.0.0:80".to_owned();
+                    let plain =
+                        Connection { id, at: *at, event: *event, peer, listener, ..Connection::default() };
+                    *connection = Arc::new(plain);
+                }
+            }
+            Some(edited)
+        }
+        Edit::Own("certificate-in-header") => {
+            for event in &mut edited {
+                if let Event::Exchange(exchange) = event {
+                    let exchange = Arc::make_mut(exchange);
+                    server_asks(exchange);
+                    exchange.changes.push(Passage {
+                        side: Side::Request,
+                        what: "client-certificate".to_owned(),
+                        detail: "the certificate was handed on as Client-Cert".to_owned(),
+                    });
+                }
+            }
+            Some(edited)
+        }
         Edit::Connection("client-certificate") => {
             for event in &mut edited {
                 if let Event::Connection(connection) = event {
@@ -64,6 +105,13 @@ pub fn apply(edit: &Edit, events: &[Event]) -> Option<Vec<Event>> {
             let Some(Event::Exchange(exchange)) = edited.get_mut(place) else { return None };
             own(what, Arc::make_mut(exchange)).then_some(edited)
         }
+    }
+}
+
+/// It asks who we are in every handshake.
+fn server_asks(exchange: &mut Exchange) {
+    if let Some(upstream) = &mut exchange.upstream {
+        upstream.asked_client_certificate = true;
     }
 }
 

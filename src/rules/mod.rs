@@ -6,6 +6,7 @@ mod authority_fault;
 mod catalogue;
 mod certificate;
 mod check;
+mod client_certificate;
 mod context;
 mod credential;
 mod csr;

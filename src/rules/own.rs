@@ -5,7 +5,7 @@ use super::rule::{Edit, Example, Rule, Severity, Subject};
 use super::soap::fail_defect;
 use super::spec::{Cite, Spec};
 use super::stores::fail_provisioned_defect;
-use crate::event::{From, Side};
+use crate::event::Side;
 use crate::message::Spot;
 use crate::xml::{Defect, Document};
 
@@ -26,7 +26,7 @@ pub(super) static RULES: &[Rule] = &[
         hresult: None,
         check: Check::Response(|response, cx| {
             let why = cx.exchange.upstream.as_ref().and_then(|u| u.error.clone());
-            Verdict::check(response.from == From::Upstream, || {
+            Verdict::check(!response.is_in_place(), || {
                 let found = why.unwrap_or_else(|| "a request that was refused".to_owned());
                 cx.fail_head("status", "the server's answer", found)
                     .with_hresult(0x8019_0000 | u32::from(response.status))

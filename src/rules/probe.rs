@@ -1,7 +1,7 @@
 //! Rules on the GET with which a device looks for its server (MS-MDE2 3.1).
 
 use super::check::{Check, Verdict};
-use super::rule::{Change, Edit, Example, Part, Rule, Severity, Step, Subject};
+use super::rule::{Change, Edit, Example, Level, Part, Rule, Severity, Step, Subject};
 use super::soap::is_https_url;
 use super::spec::{Cite, Spec};
 use crate::event::{Side, header};
@@ -44,6 +44,38 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
     Rule {
+        id: "DISC-GET-004",
+        name: "probe-in-the-clear",
+        // The same page shows an http address as the first one: the order alone proves nothing.
+        severity: Severity { field: Level::Info, strict: Level::Warning },
+        subject: Subject::FrontEnd,
+        requirement: "The device finds its server over https, and does not have to look for a redirect on port 80.",
+        cites: &[Cite::observed(
+            Spec::MsDocs,
+            "On-premise authentication device enrollment",
+            "When the server certificate is not trusted, the device tries http to see whether it is redirected.",
+        )],
+        consequence: "Most likely the device does not trust the certificate on port 443, or nobody answered there.",
+        remedy: "See what became of its connections to port 443, and have the device trust the certificate there.",
+        hresult: None,
+        check: Check::Request(|cx| {
+            let Some(connection) = cx.connection.filter(|_| cx.request.kind == Kind::DiscoveryProbe) else {
+                return Verdict::Skip;
+            };
+            // Behind a front end that ends TLS it is not the device that comes without.
+            let relayed = || RELAYED.iter().any(|name| header(&cx.exchange.request.headers, name).is_some());
+            if cx.exchange.front.is_some() || relayed() {
+                return Verdict::Skip;
+            }
+            Verdict::check(connection.tls.is_some() || !connection.listener.starts_with("http://"), || {
+                cx.fail_head("target", "a probe over https", format!("one on {}", connection.listener))
+            })
+        }),
+        needs: &[],
+        examples: &[Example::edit(Edit::Connection("in-the-clear"))],
+        since: "0.1.0",
+    },
+    Rule {
         id: "DISC-GET-003",
         name: "probe-redirected-in-the-clear",
         severity: Severity::INFO,
@@ -75,6 +107,9 @@ pub(super) static RULES: &[Rule] = &[
         since: "0.1.0",
     },
 ];
+
+/// What load balancers and proxies add.
+const RELAYED: &[&str] = &["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via"];
 
 const fn answered(part: Part, value: &'static str) -> Edit {
     Edit::Message { step: Step::Probe, side: Side::Response, part, at: "", change: Change::Set(value) }

@@ -1,7 +1,7 @@
 //! Rules on renewal (MS-MDE2 3.5) and recovery (3.6): the PKCS#7 around the request, who signed it, what comes back.
 
 use super::check::{Check, Verdict};
-use super::rule::{Change, Edit, Example, Golden, Level, Part, Rule, Severity, Step, Subject};
+use super::rule::{Change, Example, Golden, Level, Part, Rule, Severity, Step, Subject};
 use super::spec::{Cite, Spec};
 use crate::event::Side;
 use crate::message::certificate::{SignedData, SignerState};
@@ -278,33 +278,6 @@ pub(super) static RULES: &[Rule] = &[
         examples: &[
             Example::request(Step::Token, "…/ContextItem[DeviceName]", Change::Delete).on(Golden::Renewal)
         ],
-        since: "0.1.0",
-    },
-    Rule {
-        id: "TLS-006",
-        name: "renewal-without-client-certificate",
-        severity: Severity::WARNING,
-        subject: Subject::FrontEnd,
-        requirement: "A renewal comes over TLS with the certificate that is to be renewed.",
-        cites: &[
-            Cite::must(Spec::MsMde, "3.5.4.1.1.1", "As a result, the ES is required to support client TLS."),
-            Cite::observed(
-                Spec::MsDocs,
-                "Certificate Renewal",
-                "The device authenticates with its client certificate over TLS.",
-            ),
-        ],
-        consequence: "A server that asks TLS who the device is declines.",
-        remedy: "Let the listener ask for client certificates and hand them on, or pass the TLS of this host through.",
-        hresult: NOT_ELIGIBLE,
-        check: Check::Renewal(|m, cx| {
-            let Some(connection) = cx.connection.filter(|c| c.tls.is_some()) else { return Verdict::Skip };
-            Verdict::check(!connection.client_certificate.is_empty(), || {
-                cx.fail(&m.spot, "a client certificate", "none")
-            })
-        }),
-        needs: &[],
-        examples: &[Example::edit(Edit::Connection("no-client-certificate")).on(Golden::Renewal)],
         since: "0.1.0",
     },
     Rule {

@@ -9,7 +9,7 @@ use super::misbehave::{self, MisbehaveError};
 use super::pages;
 use super::policies;
 use super::text::{SOAP_TYPE, SYNC_TYPE, headers, uuid};
-use crate::event::{Body, Header, Request, Response, Time};
+use crate::event::{Body, Header, Request, Response, Time, header};
 use crate::message::certificate::{Certificate, SignerState};
 use crate::message::{
     AuthPolicy, Content, Credential, Field, Kind, Message, SignatureState, TokenRequest, decode_base64,
@@ -38,6 +38,9 @@ pub struct Settings {
     pub denies: bool,
     /// The highest EnrollmentVersion that it answers with; above 4.0 devices attest their keys.
     pub newest: f64,
+    /// Renews only with the device's certificate in `Client-Cert` (RFC 9440), as a front end hands it on. Whoever can
+    /// reach such a server can forge it.
+    pub wants_client_cert: bool,
     /// Decides the secrets and trace ids; the same seed gives the same answers.
     pub seed: u64,
     /// An edit to make on the answers of its step: see [`Settings::breaking`].
@@ -62,6 +65,7 @@ impl Settings {
             detailed: false,
             denies: false,
             newest: 4.0,
+            wants_client_cert: false,
             seed: 0,
             misbehave: None,
             only_renewals: false,
@@ -217,6 +221,9 @@ impl Server {
                 Ok(_) => asked.answer(200, &self.policies(&asked.relates_to)),
                 Err(why) => asked.stranger(why),
             },
+            Content::TokenRequest(token) if self.settings.wants_client_cert && !is_shown(request, token) => {
+                asked.stranger("Client-Cert does not hold the certificate that is to be renewed.")
+            }
             Content::TokenRequest(token) => match self.user(message, now) {
                 Ok(user) => self.token(&asked, token, &user, flaw),
                 Err(why) => asked.stranger(why),
@@ -381,6 +388,18 @@ impl Server {
         let kind = ("Content-Type", SYNC_TYPE.to_owned());
         respond(now, 200, headers([kind, ("Content-Length", text.len().to_string())]), &text)
     }
+}
+
+/// A renewal's certificate is the one that the front end saw in TLS; others have none to show.
+fn is_shown(request: &Request, token: &TokenRequest) -> bool {
+    if !token.is_renewal() {
+        return true;
+    }
+    let shown = header(&request.headers, "Client-Cert")
+        .and_then(|header| decode_base64(header.text().trim_matches(':')))
+        .and_then(|der| Certificate::read(&der));
+    let renewed = token.signed.as_ref().and_then(|signed| signed.signing_certificate());
+    shown.zip(renewed).is_some_and(|(shown, renewed)| shown.thumbprint == renewed.thumbprint)
 }
 
 /// What every answer to one request needs.

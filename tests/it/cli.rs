@@ -397,7 +397,7 @@ fn the_local_authority_is_made_shown_and_taken_away() {
     assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n") && !pem.contains("PRIVATE"), "{pem}");
     let thumbprint = made.out.lines().find_map(|l| l.trim().strip_prefix("thumbprint")).unwrap();
     let thumbprint = thumbprint.trim().split(' ').next().unwrap();
-    for command in ["install", "remove"] {
+    for command in ["install", "remove", "kit"] {
         let ran = place.run(&["certs", command]);
         assert!(ran.code == 0 && ran.out.contains("certutil") && ran.out.contains(thumbprint), "{ran:?}");
     }

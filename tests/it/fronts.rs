@@ -86,6 +86,22 @@ async fn a_forged_word_of_somebody_else_is_not_taken() {
 }
 
 #[tokio::test]
+async fn a_front_ends_word_on_certificates_stays_and_a_devices_own_goes() {
+    let server = Server::start().await;
+    let claim = "Client-Cert: :MAMCAT4=:\r\n";
+    for (network, passes) in [("127.0.0.0/8", true), ("10.0.0.0/8", false)] {
+        let mut settings = trusting(settings(server.address), network);
+        settings.plain_http.redirect = passes;
+        let mut bench = Bench::start(settings).await;
+        // Nor is a front end sent to the https address: the device may have come by it.
+        let (got, _, exchange) = ask(&mut bench, &server, "", claim).await;
+        assert_eq!(got.contains(claim), passes, "{got}");
+        assert_eq!(exchange.front.is_some_and(|front| front.client_certificate.len() == 1), passes);
+        bench.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn the_proxy_protocol_names_the_device_and_is_taken_off() {
     let server = Server::start().await;
     let mut bench = Bench::start(trusting(settings(server.address), "127.0.0.1/32")).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use enrollscope::event::{Connection, ConnectionEvent, Delivery, Exchange, Reason};
 use enrollscope::net::{Identity, Origin, Served, Trust, to_pem};
-use enrollscope::proxy::{Limits, ListenerSettings, Proxy, Settings, SiteSettings};
+use enrollscope::proxy::{Limits, ListenerSettings, PlainHttp, Proxy, Settings, SiteSettings};
 use enrollscope::sink::{Entry, Filed, Journal};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -110,6 +110,7 @@ pub fn settings(upstream: SocketAddr) -> Settings {
         listeners: vec![ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), served: None }],
         routes: Vec::new(),
         default: Some(site(upstream)),
+        plain_http: PlainHttp::default(),
         limits: limits(),
         ..Settings::default()
     }
@@ -271,6 +272,13 @@ impl Server {
                 Box::new(acceptor.accept(stream).await.unwrap())
             }
         }
+    }
+
+    /// The same with its facts; the server speaks TLS.
+    pub async fn accept_tls(&self) -> tokio_rustls::server::TlsStream<TcpStream> {
+        let (stream, _) = tokio::time::timeout(HANG, self.listener.accept()).await.unwrap().unwrap();
+        let config = Arc::clone(&self.tls.as_ref().unwrap().config);
+        tokio_rustls::TlsAcceptor::from(config).accept(stream).await.unwrap()
     }
 
     /// Expects a device that breaks the handshake off.

@@ -113,6 +113,8 @@ fn totals(model: &Model) -> Line {
     count(totals.enrolled, Role::Good, "enrolled");
     count(model.exchanges.total(), Role::Plain, "exchanges");
     count(model.passed, Role::Plain, "passed through untouched");
+    count(model.trusted, Role::Plain, "times the certificate was trusted");
+    count(model.distrusted, Role::Warning, "times not");
     line
 }
 

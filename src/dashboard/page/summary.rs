@@ -23,7 +23,10 @@ pub(super) fn page(model: &Model, seen: &Seen, whole: Option<&Exchange>, width: 
     let answer = match (seen.status, seen.from) {
         (None, _) => "no answer was sent".to_owned(),
         (Some(_), From::Upstream) => format!("{status} {reason} by the server"),
-        (Some(_), From::Enrollscope) => format!("{status} {reason} by enrollscope, in the server's place"),
+        (Some(400..), From::Enrollscope) => {
+            format!("{status} {reason} by enrollscope, in the server's place")
+        }
+        (Some(_), From::Enrollscope) => format!("{status} {reason} by enrollscope"),
     };
     page.field("answer", role, &answer, width);
     page.field("delivery", Role::Plain, delivery(seen.delivery), width);
@@ -93,7 +96,12 @@ fn device_side(page: &mut Page, seen: &Seen, width: usize) {
         page.field("ALPN", Role::Plain, alpn, width);
     }
     chain(page, "we served", &connection.chain, width);
-    chain(page, "device's", &connection.client_certificate, width);
+    match (&connection.client_certificate[..], connection.asked_client_certificate) {
+        ([], true) => {
+            page.field("device's", Role::Plain, "no certificate, though it was asked for one", width)
+        }
+        (shown, _) => chain(page, "device's", shown, width),
+    }
 }
 
 fn server_side(page: &mut Page, exchange: &Exchange, width: usize) {
@@ -115,6 +123,9 @@ fn server_side(page: &mut Page, exchange: &Exchange, width: usize) {
         page.field("ALPN", Role::Plain, alpn, width);
     }
     chain(page, "it served", &upstream.chain, width);
+    if upstream.asked_client_certificate {
+        page.field("", Role::Plain, "it asked for a client certificate", width);
+    }
     if let Some(error) = &upstream.error {
         page.field("trouble", Role::Error, error, width);
     }

@@ -1,4 +1,4 @@
-//! The command line: what `--help`, completions, the man page and the configuration file all come from.
+//! Commands and their options.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -10,7 +10,9 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use ipnet::IpNet;
 
-use crate::net::{HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
+use super::limits::LimitsArgs;
+use super::values::{duration, enrollment_version, network, profile};
+use crate::net::{CertificateHeader, HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
 use crate::rules::{Profile, VERSION};
 
 /// See what Windows devices and an enrollment server say to each other, and what is wrong with it.
@@ -44,7 +46,7 @@ pub enum Command {
     Server(ServerArgs),
     /// One simulated device enrolls, step by step
     Enroll(EnrollArgs),
-    /// The local certificate authority: make, show, export, install, remove
+    /// The local certificate authority: make, show, export, install, remove, and a page for test devices (kit)
     #[command(subcommand)]
     Certs(CertsCommand),
     /// Save everything readable of a damaged capture into a new file
@@ -95,6 +97,25 @@ pub enum Bodies {
     All,
 }
 
+/// What is done with requests on plain HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlainHttp {
+    /// To the server, as with HTTPS
+    Forward,
+    /// Answer 302 with the https address
+    Redirect,
+}
+
+/// When a device is asked for a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClientCertificates {
+    /// Once the server was seen to ask for one in its TLS handshake
+    Auto,
+    /// Always; a device without one is served, too
+    Ask,
+    Never,
+}
+
 #[derive(Debug, Args)]
 pub struct ProxyArgs {
     /// The enrollment server's origin, for instance https://mdm.internal.example; takes every name without a route
@@ -116,6 +137,10 @@ pub struct ProxyArgs {
     /// Where to accept plain HTTP, for instance behind a front end that ends TLS
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen_http: Vec<SocketAddr>,
+    /// What plain HTTP is for: forward it, or redirect to the https address of the same host. The local authority's
+    /// certificate is at /ca.cer, where there is one
+    #[arg(long, value_name = "WHAT", default_value = "forward")]
+    pub plain_http: PlainHttp,
     /// The certificate for devices, PEM, leaf first with its chain; without it the local authority makes one. Changed
     /// files are taken over while the proxy runs
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -144,6 +169,17 @@ pub struct ProxyArgs {
     /// Go on although the server's certificate cannot be verified (shown red all the time)
     #[arg(long)]
     pub upstream_insecure: bool,
+    /// Our own certificate with its key, PEM, for servers that ask who we are
+    #[arg(long, value_name = "FILE")]
+    pub upstream_identity: Option<PathBuf>,
+    /// Whether devices are asked for a certificate, which is handed on in a header. Say never for names where users
+    /// sign in: their browsers would show a choice of certificates
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub client_certificates: ClientCertificates,
+    /// The header that tells the server of a device's certificate: rfc9440 (Client-Cert), nginx:NAME (PEM,
+    /// percent-encoded), envoy (X-Forwarded-Client-Cert) or none
+    #[arg(long, value_name = "FORM", default_value = "rfc9440")]
+    pub client_certificate_header: CertificateHeader,
     /// Put our own address into discovery answers, so that the device stays with us
     #[arg(long)]
     pub rewrite: bool,
@@ -241,45 +277,6 @@ pub enum ForwardedMode {
     Replace,
 }
 
-/// How long and how much. Durations are written 250ms, 30s, 5m; sizes 64KiB, 1MiB.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Limits")]
-pub struct LimitsArgs {
-    /// Connections of devices at once; more are turned away
-    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_connections: u32,
-    /// From a request's last byte to the head of the server's answer (attestation alone takes 100 s)
-    #[arg(long, value_name = "DUR", default_value = "180s", value_parser = duration)]
-    pub answer_timeout: Duration,
-    /// To connect to the server
-    #[arg(long, value_name = "DUR", default_value = "15s", value_parser = duration)]
-    pub connect_timeout: Duration,
-    /// For a TLS handshake, on either side
-    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = duration)]
-    pub handshake_timeout: Duration,
-    /// A device that sends nothing between requests, or within a body
-    #[arg(long, value_name = "DUR", default_value = "120s", value_parser = duration)]
-    pub idle_timeout: Duration,
-    /// A head, from its first byte to its last
-    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = duration)]
-    pub head_timeout: Duration,
-    /// A reader that takes nothing
-    #[arg(long, value_name = "DUR", default_value = "60s", value_parser = duration)]
-    pub write_timeout: Duration,
-    /// How long an answer's last bytes wait for their record
-    #[arg(long, value_name = "DUR", default_value = "250ms", value_parser = duration)]
-    pub hold_back: Duration,
-    /// How much of a body is kept and judged; all of it passes
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size)]
-    pub max_body: usize,
-    /// How much all bodies that are on their way may take in memory; what is beyond passes, and is not kept
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
-    pub body_memory: usize,
-    /// Open exchanges get so long to end when enrollscope is stopped
-    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = duration)]
-    pub stop_timeout: Duration,
-}
-
 #[derive(Debug, Args)]
 pub struct RecordingArgs {
     /// Record to this file or directory (default: captures/, else the state directory)
@@ -372,6 +369,10 @@ pub struct ServerArgs {
     /// Host names for the certificate, besides localhost
     #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,
+    /// Renew only for devices whose certificate a front end (`proxy`, for instance) hands on in Client-Cert; whoever
+    /// can reach the port can forge that
+    #[arg(long)]
+    pub require_client_cert: bool,
     /// Break this rule in every answer
     #[arg(long = "break", value_name = "RULE")]
     pub break_rule: Option<String>,
@@ -476,6 +477,17 @@ pub enum CertsCommand {
     Export(CertsArgs),
     /// How to have a Windows device trust it
     Install(CertsArgs),
+    /// One page for a test device: trust, hosts file, firewall, enrollment link, and how to undo each of them
+    Kit {
+        #[command(flatten)]
+        certs: CertsArgs,
+        /// Where the device reaches this machine
+        #[arg(long, value_name = "IP")]
+        address: Option<IpAddr>,
+        /// Write it to this file
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// How to have a Windows device forget it, and delete it here with --delete
     Remove {
         #[command(flatten)]
@@ -531,43 +543,6 @@ pub fn command() -> clap::Command {
         .after_help("Every option --some-name can be given as ENROLLSCOPE_SOME_NAME in the environment, too.")
 }
 
-fn profile(text: &str) -> Result<Profile, String> {
-    match text {
-        "field" => Ok(Profile::Field),
-        "strict" => Ok(Profile::Strict),
-        _ => Err("field or strict".to_owned()),
-    }
-}
-
-/// Answers know versions from 3.0 on (MS-MDE2 3.1.4.1.3.2), and devices that ask for 9.0 exist.
-fn enrollment_version(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|version| (3.0..=9.0).contains(version)).ok_or_else(|| "3.0 to 9.0".to_owned())
-}
-
-/// `250ms`, `90s`, `5m`, `2h`, or a number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
-    let unit = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
-    let (number, factor) = unit.unwrap_or((text, 1000));
-    let number: u64 = number.parse().map_err(|_| "a number with ms, s, m or h, like 90s".to_owned())?;
-    Ok(Duration::from_millis(number.saturating_mul(factor)))
-}
-
-/// `64KiB`, `1MiB`, `2GiB`, or a number of bytes.
-fn size(text: &str) -> Result<usize, String> {
-    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-    let unit = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
-    let (number, factor) = unit.unwrap_or((text, 1));
-    let number: usize = number.parse().map_err(|_| "a number with KiB, MiB or GiB, like 1MiB".to_owned())?;
-    Ok(number.saturating_mul(factor))
-}
-
-/// A network (`10.0.0.0/8`), or one address.
-fn network(text: &str) -> Result<IpNet, String> {
-    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(one).ok_or_else(|| "a network like 10.0.0.0/8, or an address".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -575,23 +550,5 @@ mod tests {
     #[test]
     fn the_definitions_fit_together() {
         command().debug_assert();
-    }
-
-    #[test]
-    fn durations_have_units() {
-        for (text, millis) in
-            [("250ms", 250), ("90s", 90_000), ("5m", 300_000), ("2h", 7_200_000), ("7", 7_000)]
-        {
-            assert_eq!(duration(text), Ok(Duration::from_millis(millis)));
-        }
-        for (text, bytes) in [("64KiB", 65_536), ("1MiB", 1_048_576), ("12", 12)] {
-            assert_eq!(size(text), Ok(bytes));
-        }
-        assert!(size("1MB").is_err() && size("-1").is_err());
-        for text in ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "::1"] {
-            assert!(network(text).is_ok(), "{text}");
-        }
-        assert!(network("10.0.0.0/33").is_err() && network("front.example").is_err());
-        assert!(duration("soon").is_err());
     }
 }

@@ -1,0 +1,12 @@
+//! The command line: what `--help`, completions, the man page and the configuration file all come from.
+
+mod args;
+mod limits;
+mod values;
+
+pub use args::{
+    Bodies, CertsArgs, CertsCommand, CheckArgs, Cli, ClientCertificates, Command, ConfigCommand, DemoArgs,
+    DeviceShape, EnrollArgs, FailOn, Format, ForwardedMode, OpenArgs, PassthroughFlag, PlainHttp, ProxyArgs,
+    RecordingArgs, Redact, RepairArgs, RouteFlag, RulesArgs, ServerArgs, ServerAuth, When, command,
+};
+pub use limits::LimitsArgs;
