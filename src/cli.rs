@@ -85,6 +85,15 @@ pub enum Redact {
     None,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Http2 {
+    /// Offered to devices once their server was seen to choose it
+    Auto,
+    /// HTTP/1.1 only, on both sides
+    Off,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Bodies {
     /// Enrollment messages; of management sessions and everything else head and length only
@@ -142,6 +151,9 @@ pub struct ProxyArgs {
     /// Go on although the server's certificate cannot be verified (shown red all the time)
     #[arg(long)]
     pub upstream_insecure: bool,
+    /// Whether devices may have HTTP/2: where their server speaks it, or never
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub http2: Http2,
     /// Put our own address into discovery answers, so that the device stays with us
     #[arg(long)]
     pub rewrite: bool,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::output::Output;
-use crate::cli::ProxyArgs;
+use crate::cli::{Http2, ProxyArgs};
 use crate::config::{Host, HostMode, InspectedHost};
 use crate::net::{CertificateFiles, HostPattern, Keeper, LocalCa, Planned, Trust, TrustError, now};
 use crate::proxy::{Mode, Route, SiteSettings};
@@ -196,6 +196,7 @@ impl Trusts {
             upstream_address: site.upstream_connect,
             rewrite: site.rewrite.unwrap_or(args.rewrite),
             public: site.public_url.clone(),
+            http2: site.http2.unwrap_or(args.http2) == Http2::Auto,
             ..SiteSettings::new(site.upstream.clone(), trust)
         })
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::cli::Http2;
 use crate::net::{CertificateFiles, HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
 
 /// One public name, or all names below one.
@@ -32,6 +33,7 @@ pub struct InspectedHost {
     pub upstream_ca: Option<PathBuf>,
     pub upstream_insecure: Option<bool>,
     pub rewrite: Option<bool>,
+    pub http2: Option<Http2>,
     pub public_url: Option<Origin>,
     pub certificate: Option<CertificateFiles>,
 }
@@ -42,8 +44,8 @@ pub enum HostError {
     #[error(transparent)]
     Name(#[from] HostPatternError),
     #[error(
-        "{0}; the keys are mode, upstream, upstream-connect, upstream-ca, upstream-insecure, rewrite, public-url, tls-cert, \
-         tls-key, tls-pfx and tls-pfx-password-env"
+        "{0}; the keys are mode, upstream, upstream-connect, upstream-ca, upstream-insecure, http2, rewrite, public-url, \
+         tls-cert, tls-key, tls-pfx and tls-pfx-password-env"
     )]
     Table(String),
     #[error("there is no upstream: say which server it is, upstream = \"https://mdm.internal.example\"")]
@@ -85,6 +87,7 @@ struct Table {
     upstream_ca: Option<PathBuf>,
     upstream_insecure: Option<bool>,
     rewrite: Option<bool>,
+    http2: Option<Http2>,
     public_url: Option<String>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
@@ -121,6 +124,7 @@ impl InspectedHost {
             upstream_ca: None,
             upstream_insecure: None,
             rewrite: None,
+            http2: None,
             public_url: None,
             certificate: None,
         }
@@ -156,6 +160,7 @@ impl Table {
             upstream_ca: self.upstream_ca,
             upstream_insecure: self.upstream_insecure,
             rewrite: self.rewrite,
+            http2: self.http2,
             public_url,
             certificate,
         })
@@ -174,6 +179,7 @@ impl Table {
             ("upstream-ca", self.upstream_ca.is_some()),
             ("upstream-insecure", self.upstream_insecure.is_some()),
             ("rewrite", self.rewrite.is_some()),
+            ("http2", self.http2.is_some()),
             ("public-url", self.public_url.is_some()),
             ("tls-cert", self.tls_cert.is_some()),
             ("tls-key", self.tls_key.is_some()),
@@ -201,6 +207,8 @@ pub(super) const SCHEMA: &str = r#"
 # upstream-ca = "…"
 # Go on although the server's certificate cannot be verified; without it as [proxy] has it
 # upstream-insecure = false
+# Whether devices may have HTTP/2 ("auto" or "off"); without it as [proxy] has it
+# http2 = "auto"
 # Put our own address into discovery answers; without it as [proxy] has it
 # rewrite = false
 # Our own origin as devices see it

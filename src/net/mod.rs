@@ -1,11 +1,13 @@
-//! Bytes on sockets: TLS with its facts, certificates, and HTTP/1 heads exactly as they crossed the wire.
+//! Bytes on sockets: TLS with its facts, certificates, HTTP/2 frames, and HTTP/1 heads exactly as they crossed the wire.
 
 mod admin;
 mod ca;
 mod clock;
 mod files;
 mod framer;
+mod frames;
 mod front;
+mod h2_head;
 mod head;
 mod hello;
 mod keeper;
@@ -23,8 +25,10 @@ pub use ca::{CaError, LocalCa, write_secret};
 pub use clock::now;
 pub use files::{CertificateError, CertificateFiles, Contents, PASSWORD_VARIABLE};
 pub use framer::{BadChunks, Ended, Framer};
+pub use frames::{Frames, Streams};
 pub use front::{Fronts, Preface, read_preface};
-pub use head::{Edit, Extent, Head, Refusal, Start};
+pub use h2_head::fields;
+pub use head::{Edit, Extent, Head, LONGEST_HEAD, Refusal, Start};
 pub use hello::{Greeting, read_greeting};
 pub use keeper::{Alarms, Keeper, KeeperError, Planned, keep};
 pub use leg::{Arrived, Departing, Fate, Leg};
@@ -32,6 +36,9 @@ pub use name::{HostPattern, HostPatternError, plain};
 pub use origin::{Origin, OriginError};
 pub use pem::{Identity, PemError, load_certificates, load_identity, to_pem};
 pub use replay::{Replayed, Written};
-pub use tls::{Certificate, Served, alert, alert_name, chain, facts, no_certificate, refusal_reason};
+pub use tls::{
+    ALPN, Certificate, HTTP2, Served, alert, alert_name, chain, facts, no_certificate, refusal_reason,
+    with_http2,
+};
 pub use trust::{Trust, TrustError, Verdict, explain};
 pub use wire::{Patience, Role, Wire};

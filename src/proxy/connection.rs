@@ -19,16 +19,17 @@ use tokio_rustls::TlsAcceptor;
 
 use super::draft::Ending;
 use super::forward;
+use super::h2_device;
 use super::listen::stopped;
-use super::pool::Link;
+use super::pool::{Carrier, Link};
 use super::relay::{Unanswered, pass_through};
 use super::rescue;
 use super::settings::Limits;
 use super::sites::{HTTPS, Site, Sites, Target, Way};
 use crate::event::{Connection, ConnectionEvent, ConnectionId, Delivery, Reason};
 use crate::net::{
-    Fate, Greeting, Leg, Replayed, Role, Served, Wire, alert, facts, no_certificate, now, plain,
-    read_greeting, refusal_reason,
+    Fate, Greeting, Leg, Replayed, Role, Served, Streams, Wire, alert, facts, no_certificate, now, plain,
+    read_greeting, refusal_reason, with_http2,
 };
 use crate::sink::Journal;
 
@@ -53,6 +54,8 @@ pub(super) struct Session {
     secure: bool,
     /// The name that TLS was asked for.
     sni: Option<String>,
+    /// The streams of an HTTP/2 connection.
+    streams: Arc<Streams>,
     /// Answers whose last bytes wait to be flushed.
     endings: Mutex<Vec<Ending>>,
     /// The servers' connections that this device has authenticated (Negotiate, NTLM); nobody else may use them.
@@ -60,6 +63,23 @@ pub(super) struct Session {
 }
 
 impl Session {
+    pub(super) fn new(shared: &Arc<Shared>, event: &Connection) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            id: event.id.clone(),
+            leg: Arc::default(),
+            secure: event.tls.is_some(),
+            sni: event.sni.clone(),
+            streams: Arc::default(),
+            endings: Mutex::default(),
+            pinned: Mutex::default(),
+        }
+    }
+
+    pub(super) fn streams(&self) -> &Arc<Streams> {
+        &self.streams
+    }
+
     pub(super) fn id(&self) -> &ConnectionId {
         &self.id
     }
@@ -105,7 +125,11 @@ impl Session {
         site.pool.reuse().await
     }
 
-    pub(super) fn return_link(&self, site: &Arc<Site>, link: Link) {
+    pub(super) fn give_back(&self, site: &Arc<Site>, carrier: Carrier) {
+        let Carrier::Link(link) = carrier else {
+            // It is shared already.
+            return;
+        };
         if link.pinned {
             lock(&self.pinned).push((Arc::clone(site), link));
         } else {
@@ -118,7 +142,7 @@ impl Session {
     }
 
     /// Tells how deliveries ended: well, once everything is flushed; else when the connection has ended.
-    fn settle(&self, outcome: Option<Delivery>) {
+    pub(super) fn settle(&self, outcome: Option<Delivery>) {
         let delivery = match outcome {
             None if self.leg.is_flushed() => Delivery::Complete,
             None => return,
@@ -126,6 +150,30 @@ impl Session {
         };
         for ending in lock(&self.endings).drain(..) {
             self.journal().end(ending.of, delivery, ending.sent, now());
+        }
+    }
+
+    /// Tells which streams' answers have gone out; with `over`, what became of all others, too.
+    pub(super) fn settle_streams(&self, over: bool) {
+        lock(&self.endings).retain(|ending| {
+            let ended = ending.stream.is_some_and(|stream| self.streams.has_ended(stream));
+            if ended || over {
+                let delivery = if ended { Delivery::Complete } else { Delivery::Reset };
+                self.journal().end(ending.of.clone(), delivery, ending.sent, now());
+            }
+            !ended && !over
+        });
+    }
+
+    /// Why the connection is over.
+    pub(super) fn reason(&self) -> Reason {
+        match self.leg.fate() {
+            Some(Fate::Closed) => Reason::ClosedByDevice,
+            Some(Fate::Alert(alert)) => Reason::Alert(alert),
+            Some(Fate::Lost(_)) => Reason::Reset,
+            Some(Fate::BadHead(what)) => Reason::BadHead(what),
+            Some(Fate::Timeout(what)) => Reason::Timeout(what),
+            None => Reason::ClosedByUs,
         }
     }
 }
@@ -160,6 +208,9 @@ impl Accepted {
             () = stopped(&mut stop) => Err(Reason::ClosedByUs),
         };
         match outcome {
+            Ok(Begun::Secured(stream)) if event.alpn.as_deref() == Some("h2") => {
+                h2_device::converse(&shared, *stream, event, stop).await;
+            }
             Ok(Begun::Secured(stream)) => converse(&shared, *stream, event, stop).await,
             Ok(Begun::Through(device, target)) => pass_through(&shared, device, &target, event, stop).await,
             Err(reason) => {
@@ -225,7 +276,10 @@ async fn begin(
             let why = Reason::Unwanted(format!("{} is configured to be refused", plain(sni)));
             Err(refuse(device.stream, why))
         }
-        _ => shake_hands(event, device, served).await.map(|stream| Begun::Secured(Box::new(stream))),
+        (way, _) => {
+            let http2 = matches!(&way, Some(Way::Inspect(site)) if site.speaks_http2());
+            shake_hands(event, device, served, http2).await.map(|stream| Begun::Secured(Box::new(stream)))
+        }
     }
 }
 
@@ -235,7 +289,12 @@ fn refuse(stream: TcpStream, why: Reason) -> Reason {
     why
 }
 
-async fn shake_hands(event: &mut Connection, device: Unanswered, served: &Served) -> Result<Secured, Reason> {
+async fn shake_hands(
+    event: &mut Connection,
+    device: Unanswered,
+    served: &Served,
+    http2: bool,
+) -> Result<Secured, Reason> {
     let Unanswered { first, stream } = device;
     event.chain = served.chain(event.sni.as_deref());
     if event.chain.is_empty() {
@@ -244,7 +303,8 @@ async fn shake_hands(event: &mut Connection, device: Unanswered, served: &Served
     let leaf = event.chain.first().map_or(usize::MAX, |leaf| leaf.len());
     let replayed = Replayed::new(first, stream);
     let written = replayed.written();
-    match TlsAcceptor::from(Arc::clone(&served.config)).accept(replayed).await {
+    let config = if http2 { with_http2(&served.config) } else { Arc::clone(&served.config) };
+    match TlsAcceptor::from(config).accept(replayed).await {
         Ok(stream) => {
             let (_, session) = stream.get_ref();
             event.tls = facts(session);
@@ -276,17 +336,8 @@ where
 {
     let opened = ConnectionEvent::Opened;
     shared.journal.connection(Connection { at: now(), event: opened, ..event.clone() });
-    let leg = Arc::new(Leg::default());
-    let session = Arc::new(Session {
-        shared: Arc::clone(shared),
-        id: event.id.clone(),
-        leg: Arc::clone(&leg),
-        secure: event.tls.is_some(),
-        sni: event.sni.clone(),
-        endings: Mutex::default(),
-        pinned: Mutex::default(),
-    });
-    let wire = Wire::new(stream, Role::Requests, shared.limits.device(), Arc::clone(&leg));
+    let session = Arc::new(Session::new(shared, &event));
+    let wire = Wire::new(stream, Role::Requests, shared.limits.device(), Arc::clone(session.leg()));
     let service = {
         let session = Arc::clone(&session);
         service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
@@ -319,14 +370,6 @@ where
         }
     };
     session.settle(Some(if outcome.is_ok() { Delivery::Complete } else { Delivery::Reset }));
-    let reason = match leg.fate() {
-        Some(Fate::Closed) => Reason::ClosedByDevice,
-        Some(Fate::Alert(alert)) => Reason::Alert(alert),
-        Some(Fate::Lost(_)) => Reason::Reset,
-        Some(Fate::BadHead(what)) => Reason::BadHead(what),
-        Some(Fate::Timeout(what)) => Reason::Timeout(what),
-        None => Reason::ClosedByUs,
-    };
-    let closed = ConnectionEvent::Closed;
-    shared.journal.connection(Connection { at: now(), event: closed, reason: Some(reason), ..event });
+    let (closed, reason) = (ConnectionEvent::Closed, Some(session.reason()));
+    shared.journal.connection(Connection { at: now(), event: closed, reason, ..event });
 }

@@ -46,12 +46,14 @@ pub struct SiteSettings {
     pub rewrite: bool,
     /// How devices call us; absent, what their Host header says.
     pub public: Option<Origin>,
+    /// HTTP/2 is offered to devices if the upstream speaks it.
+    pub http2: bool,
 }
 
 impl SiteSettings {
-    /// As plain as can be: the origin's own address, no rewriting.
+    /// As plain as can be: the origin's own address, no rewriting, HTTP/1.1 only.
     pub fn new(upstream: Origin, trust: Option<Trust>) -> Self {
-        Self { upstream, upstream_address: None, trust, rewrite: false, public: None }
+        Self { upstream, upstream_address: None, trust, rewrite: false, public: None, http2: false }
     }
 }
 

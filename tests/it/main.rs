@@ -17,6 +17,7 @@ mod correlation;
 mod coverage;
 mod engine;
 mod hosts;
+mod http2;
 mod kill;
 mod messages;
 mod metrics;
