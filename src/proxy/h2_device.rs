@@ -31,10 +31,10 @@ use crate::net::{Arrived, Extent, Frames, Head, LONGEST_HEAD, now};
 /// So many exchanges at once on one connection.
 const MOST_STREAMS: u32 = 64;
 /// What a device may send ahead, on one stream and on all.
-const STREAM_WINDOW: u32 = 128 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 10;
 /// Answers that wait for a device to take them, per stream.
-const SEND_BUFFER: usize = 128 << 10;
+const SEND_BUFFER: usize = 64 << 10;
 /// Streams that a device opens and resets at once, before it is told to calm down.
 const MOST_RESET: usize = 32;
 /// Streams that we had to reset because of what came on them.

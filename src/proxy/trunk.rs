@@ -23,7 +23,7 @@ use crate::net::LONGEST_HEAD;
 
 /// What a server may send ahead, on one stream and on all.
 const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 1 << 20;
 
 #[derive(Clone, Debug)]
 pub(super) struct Trunk {
