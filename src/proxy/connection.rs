@@ -142,7 +142,7 @@ impl Session {
     }
 
     /// Tells how deliveries ended: well, once everything is flushed; else when the connection has ended.
-    pub(super) fn settle(&self, outcome: Option<Delivery>) {
+    fn settle(&self, outcome: Option<Delivery>) {
         let delivery = match outcome {
             None if self.leg.is_flushed() => Delivery::Complete,
             None => return,
@@ -277,7 +277,9 @@ async fn begin(
             Err(refuse(device.stream, why))
         }
         (way, _) => {
-            let http2 = matches!(&way, Some(Way::Inspect(site)) if site.speaks_http2());
+            // Only for a device that could use the answer does anybody go and look.
+            let wanted = event.offered.as_ref().is_some_and(|offered| offered.alpn.iter().any(|p| p == "h2"));
+            let http2 = matches!(&way, Some(Way::Inspect(site)) if wanted && site.speaks_http2());
             shake_hands(event, device, served, http2).await.map(|stream| Begun::Secured(Box::new(stream)))
         }
     }

@@ -673,6 +673,24 @@ async fn heads_without_end_and_resets_without_end_are_bounded() {
 }
 
 #[tokio::test]
+async fn an_open_stream_ends_before_the_proxy_does() {
+    let authority = Authority::new();
+    let mut server = Origin2::start(&authority).await;
+    let bench = Bench::start(behind(&authority, server.address)).await;
+    let mut device = device(&bench, &authority).await;
+    let (response, mut stream) = device.ask(request("/wait"), false).await;
+    send(&mut stream, Bytes::from_static(b"late"), true).await;
+    server.got().await;
+    let stopping = tokio::spawn(bench.stop());
+    tokio::task::yield_now().await;
+    server.go.notify_one();
+    assert_eq!(read(response).await.unwrap().body, "late");
+    drop(device.sender);
+    within(device.connection).await.unwrap().unwrap();
+    stopping.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_device_that_says_nothing_or_takes_nothing_is_given_up() {
     let authority = Authority::new();
     let server = Origin2::start(&authority).await;
