@@ -134,7 +134,7 @@ pub struct Request {
     /// The request target exactly as sent (`/EnrollmentServer/Discovery.svc`, an absolute URL, `*`).
     pub target: String,
     pub version: Version,
-    /// In the order, case and spelling of the wire.
+    /// In the order, case and spelling of the wire; of HTTP/2 with a `host` in front that stands for `:authority`.
     pub headers: Vec<Header>,
     pub body: Body,
     /// What the server got, where it differs from what the device sent.

@@ -89,6 +89,15 @@ pub enum Redact {
     None,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Http2 {
+    /// Offered to devices once their server was seen to choose it
+    Auto,
+    /// HTTP/1.1 only, on both sides
+    Off,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Bodies {
     /// Enrollment messages; of management sessions and everything else head and length only
@@ -180,6 +189,9 @@ pub struct ProxyArgs {
     /// percent-encoded), envoy (X-Forwarded-Client-Cert) or none
     #[arg(long, value_name = "FORM", default_value = "rfc9440")]
     pub client_certificate_header: CertificateHeader,
+    /// Whether devices may have HTTP/2: where their server speaks it, or never
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub http2: Http2,
     /// Put our own address into discovery answers, so that the device stays with us
     #[arg(long)]
     pub rewrite: bool,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::output::Output;
-use crate::cli::{ClientCertificates, ProxyArgs};
+use crate::cli::{ClientCertificates, Http2, ProxyArgs};
 use crate::config::{Host, HostMode, InspectedHost};
 use crate::net::{
     CertificateFiles, HostPattern, Keeper, LocalCa, Origin, Planned, Trust, TrustError, load_identity, now,
@@ -223,6 +223,7 @@ impl Trusts {
             rewrite: site.rewrite.unwrap_or(args.rewrite),
             rewrite_management: args.rewrite_management,
             public: site.public_url.clone(),
+            http2: site.http2.unwrap_or(args.http2) == Http2::Auto,
             ..SiteSettings::new(site.upstream.clone(), trust)
         })
     }

@@ -246,7 +246,7 @@ mod tests {
         let hosts = text[at..].lines().map(|line| line.trim_start_matches("# "));
         let keys: Vec<_> =
             hosts.take_while(|l| !l.starts_with("[check")).filter_map(|l| l.split_once(" = ")).collect();
-        assert_eq!(keys.len(), 14);
+        assert_eq!(keys.len(), 15);
         for (key, _) in keys {
             let line = format!("[proxy.hosts.'a.b']\n{key} = []");
             let error = Config::parse(Path::new("f.toml"), &line, &Cli::command()).unwrap_err().to_string();

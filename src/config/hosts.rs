@@ -7,7 +7,7 @@ use clap::ValueEnum as _;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::cli::ClientCertificates;
+use crate::cli::{ClientCertificates, Http2};
 use crate::net::{
     CertificateFiles, CertificateHeader, HostPattern, HostPatternError, Origin, OriginError,
     PASSWORD_VARIABLE,
@@ -40,6 +40,7 @@ pub struct InspectedHost {
     pub client_certificates: Option<ClientCertificates>,
     pub client_certificate_header: Option<CertificateHeader>,
     pub rewrite: Option<bool>,
+    pub http2: Option<Http2>,
     pub public_url: Option<Origin>,
     pub certificate: Option<CertificateFiles>,
 }
@@ -51,7 +52,7 @@ pub enum HostError {
     Name(#[from] HostPatternError),
     #[error(
         "{0}; the keys are mode, upstream, upstream-connect, upstream-ca, upstream-insecure, upstream-identity, \
-         client-certificates, client-certificate-header, rewrite, public-url, tls-cert, tls-key, tls-pfx and \
+         client-certificates, client-certificate-header, http2, rewrite, public-url, tls-cert, tls-key, tls-pfx and \
          tls-pfx-password-env"
     )]
     Table(String),
@@ -101,6 +102,7 @@ struct Table {
     client_certificates: Option<String>,
     client_certificate_header: Option<String>,
     rewrite: Option<bool>,
+    http2: Option<Http2>,
     public_url: Option<String>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
@@ -140,6 +142,7 @@ impl InspectedHost {
             client_certificates: None,
             client_certificate_header: None,
             rewrite: None,
+            http2: None,
             public_url: None,
             certificate: None,
         }
@@ -182,6 +185,7 @@ impl Table {
             client_certificates: asked.transpose()?,
             client_certificate_header: header.transpose().map_err(HostError::CertificateHeader)?,
             rewrite: self.rewrite,
+            http2: self.http2,
             public_url,
             certificate,
         })
@@ -203,6 +207,7 @@ impl Table {
             ("client-certificates", self.client_certificates.is_some()),
             ("client-certificate-header", self.client_certificate_header.is_some()),
             ("rewrite", self.rewrite.is_some()),
+            ("http2", self.http2.is_some()),
             ("public-url", self.public_url.is_some()),
             ("tls-cert", self.tls_cert.is_some()),
             ("tls-key", self.tls_key.is_some()),
@@ -236,6 +241,8 @@ pub(super) const SCHEMA: &str = r#"
 # client-certificates = "auto"
 # The header that hands it on: rfc9440, nginx:NAME, envoy or none; without it as [proxy] has it
 # client-certificate-header = "rfc9440"
+# Whether devices may have HTTP/2 ("auto" or "off"); without it as [proxy] has it
+# http2 = "auto"
 # Put our own address into discovery answers; without it as [proxy] has it
 # rewrite = false
 # Our own origin as devices see it

@@ -83,8 +83,8 @@ impl Framer {
     pub fn new(extent: Extent) -> Self {
         match extent {
             Extent::None | Extent::Length(0) => Self::Done,
-            Extent::Length(length) => Self::Length(length),
-            Extent::Chunked => Self::Chunked(Chunks::default()),
+            Extent::Length(length) | Extent::Frames(Some(length)) => Self::Length(length),
+            Extent::Chunked | Extent::Frames(None) => Self::Chunked(Chunks::default()),
             Extent::Close => Self::Close,
         }
     }

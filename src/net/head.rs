@@ -9,8 +9,8 @@ use super::front::{Preface, UNTRUSTED_PREFACE, read_preface};
 use crate::event::{Framing, Header, Version, header};
 
 /// No real device or server comes near; beyond it a head is an attack or a loop.
-pub(super) const LONGEST_HEAD: usize = 64 << 10;
-const MOST_HEADERS: usize = 256;
+pub const LONGEST_HEAD: usize = 64 << 10;
+pub(super) const MOST_HEADERS: usize = 256;
 
 /// A message's head: its meaning, and the bytes that carry it.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub struct Head {
     /// Header lines that were folded over several lines, and were joined.
     pub folded: bool,
     /// What is passed on: the bytes as they came, folded lines joined.
-    raw: Bytes,
-    spans: Vec<Span>,
+    pub(super) raw: Bytes,
+    pub(super) spans: Vec<Span>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,19 @@ pub enum Extent {
     Length(u64),
     Chunked,
     Close,
+    /// HTTP/2 frames to the end of the stream; of so many bytes, if its head says so.
+    Frames(Option<u64>),
+}
+
+impl Extent {
+    /// The same body in HTTP/1.1.
+    pub fn in_http1(self) -> Self {
+        match self {
+            Self::Frames(Some(length)) => Self::Length(length),
+            Self::Frames(None) => Self::Chunked,
+            Self::None | Self::Length(_) | Self::Chunked | Self::Close => self,
+        }
+    }
 }
 
 impl From<Extent> for Framing {
@@ -50,15 +63,16 @@ impl From<Extent> for Framing {
             Extent::Length(_) => Self::Length,
             Extent::Chunked => Self::Chunked,
             Extent::Close => Self::Close,
+            Extent::Frames(_) => Self::H2,
         }
     }
 }
 
 #[derive(Clone, Debug)]
-struct Span {
+pub(super) struct Span {
     /// The whole line with its line end.
-    line: Range<usize>,
-    value: Range<usize>,
+    pub(super) line: Range<usize>,
+    pub(super) value: Range<usize>,
 }
 
 /// A head that is not passed on.
@@ -409,7 +423,7 @@ fn codings(headers: &[Header]) -> Vec<String> {
 }
 
 /// RFC 9112 6.3: equal repetitions are one length, anything else cannot be trusted.
-fn content_length(headers: &[Header]) -> Reading<Option<u64>> {
+pub(super) fn content_length(headers: &[Header]) -> Reading<Option<u64>> {
     let mut found: Option<u64> = None;
     for value in headers.iter().filter(|h| h.name.eq_ignore_ascii_case("content-length")) {
         for member in value.text().split(',') {

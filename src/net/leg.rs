@@ -107,6 +107,11 @@ impl Leg {
         self.notes().trailers.push_back(raw);
     }
 
+    /// A request came that no head announced.
+    pub fn open(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The answer to one message that was read is over.
     pub fn answered(&self) {
         let _ = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| open.checked_sub(1));
@@ -130,7 +135,7 @@ impl Leg {
     }
 
     pub(super) fn arrive(&self, arrived: Arrived) {
-        self.open.fetch_add(1, Ordering::Relaxed);
+        self.open();
         self.notes().arrived.push_back(arrived);
     }
 

@@ -1,4 +1,4 @@
-//! Bytes on sockets: TLS with its facts, certificates, and HTTP/1 heads exactly as they crossed the wire.
+//! Bytes on sockets: TLS with its facts, certificates, HTTP/2 frames, and HTTP/1 heads exactly as they crossed the wire.
 
 mod admin;
 mod ca;
@@ -7,7 +7,9 @@ mod client_auth;
 mod clock;
 mod files;
 mod framer;
+mod frames;
 mod front;
+mod h2_head;
 mod head;
 mod hello;
 mod keeper;
@@ -26,8 +28,10 @@ pub use certificate_header::CertificateHeader;
 pub use clock::now;
 pub use files::{CertificateError, CertificateFiles, Contents, PASSWORD_VARIABLE};
 pub use framer::{BadChunks, Ended, Framer};
+pub use frames::{Frames, Streams};
 pub use front::{Fronts, Preface, UNTRUSTED_PREFACE, read_preface};
-pub use head::{Edit, Extent, Head, Refusal, Start};
+pub use h2_head::fields;
+pub use head::{Edit, Extent, Head, LONGEST_HEAD, Refusal, Start};
 pub use hello::{Greeting, read_greeting};
 pub use keeper::{Alarms, Keeper, KeeperError, Planned, keep};
 pub use leg::{Arrived, Departing, Fate, Leg};
@@ -36,7 +40,8 @@ pub use origin::{Origin, OriginError};
 pub use pem::{Identity, PemError, load_certificates, load_identity, to_pem};
 pub use replay::{Replayed, Written};
 pub use tls::{
-    Certificate, Served, Sessions, alert, alert_name, chain, facts, no_certificate, refusal_reason,
+    ALPN, Certificate, HTTP2, Served, Sessions, alert, alert_name, chain, facts, no_certificate,
+    refusal_reason, with_http2,
 };
 pub use trust::{Trust, TrustError, Verdict, explain};
 pub use wire::{Patience, Role, Wire};

@@ -139,6 +139,18 @@ impl ResolvesServerCert for ByName {
     }
 }
 
+/// HTTP/2's name in ALPN.
+pub const HTTP2: &[u8] = b"h2";
+/// What is offered where HTTP/2 may be spoken.
+pub const ALPN: [&[u8]; 2] = [HTTP2, b"http/1.1"];
+
+/// The same, to a device that may have HTTP/2.
+pub fn with_http2(config: &ServerConfig) -> Arc<ServerConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
+    Arc::new(config)
+}
+
 /// A fatal alert as it goes out before there is any encryption (RFC 8446 6).
 pub fn alert(description: AlertDescription) -> [u8; 7] {
     [21, 3, 3, 0, 2, 2, u8::from(description)]

@@ -231,6 +231,8 @@ impl<S: AsyncRead + Unpin> Wire<S> {
         match head.extent {
             Extent::None => text.push_str("content-length: 0\r\n"),
             Extent::Length(length) => text.push_str(&format!("content-length: {length}\r\n")),
+            // HTTP/2 does not come this way.
+            Extent::Frames(_) => {}
             Extent::Chunked => text.push_str("transfer-encoding: chunked\r\n"),
             Extent::Close => {}
         }
@@ -514,7 +516,7 @@ fn bad_chunks(leg: &Leg, bad: BadChunks) -> io::Error {
 }
 
 /// Tells a TLS alert from a plain loss.
-fn fate_of(error: &io::Error) -> Fate {
+pub(super) fn fate_of(error: &io::Error) -> Fate {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
         Some(rustls::Error::AlertReceived(alert)) => Fate::Alert(alert_name(*alert)),
@@ -524,13 +526,13 @@ fn fate_of(error: &io::Error) -> Fate {
 
 /// A deadline that is set by the first wait after a stop.
 #[derive(Debug, Default)]
-struct Timer {
+pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     running: bool,
 }
 
 impl Timer {
-    fn poll(&mut self, cx: &mut Context<'_>, patience: Duration) -> Poll<()> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, patience: Duration) -> Poll<()> {
         let deadline = Instant::now() + patience;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if !self.running {
@@ -540,7 +542,7 @@ impl Timer {
         sleep.as_mut().poll(cx)
     }
 
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.running = false;
     }
 }

@@ -21,8 +21,9 @@ use tokio_rustls::TlsAcceptor;
 use super::draft::Ending;
 use super::forward;
 use super::forwarded::Forwarded;
+use super::h2_device;
 use super::listen::stopped;
-use super::pool::Link;
+use super::pool::{Carrier, Link};
 use super::relay::{Unanswered, pass_through};
 use super::rescue;
 use super::settings::{Limits, PlainHttp};
@@ -30,8 +31,8 @@ use super::sites::{HTTPS, Site, Sites, Target, Way};
 use super::tap::{Copied, Memory};
 use crate::event::{Connection, ConnectionEvent, ConnectionId, Delivery, Front, Header, Reason};
 use crate::net::{
-    Extent, Fate, Fronts, Greeting, Leg, Preface, Replayed, Role, Served, UNTRUSTED_PREFACE, Wire, alert,
-    chain, facts, no_certificate, now, plain, read_greeting, read_preface, refusal_reason,
+    Extent, Fate, Fronts, Greeting, Leg, Preface, Replayed, Role, Served, Streams, UNTRUSTED_PREFACE, Wire,
+    alert, chain, facts, no_certificate, now, plain, read_greeting, read_preface, refusal_reason, with_http2,
 };
 use crate::sink::Journal;
 
@@ -65,6 +66,8 @@ pub(super) struct Session {
     sni: Option<String>,
     /// What the device showed in TLS, leaf first.
     client_certificate: Vec<Bytes>,
+    /// The streams of an HTTP/2 connection.
+    streams: Arc<Streams>,
     /// Answers whose last bytes wait to be flushed.
     endings: Mutex<Vec<Ending>>,
     /// The servers' connections that this device has authenticated (Negotiate, NTLM); nobody else may use them.
@@ -72,6 +75,25 @@ pub(super) struct Session {
 }
 
 impl Session {
+    pub(super) fn new(shared: &Arc<Shared>, event: &Connection) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            id: event.id.clone(),
+            peer: event.peer.clone(),
+            leg: Arc::default(),
+            secure: event.tls.is_some(),
+            sni: event.sni.clone(),
+            client_certificate: event.client_certificate.clone(),
+            streams: Arc::default(),
+            endings: Mutex::default(),
+            pinned: Mutex::default(),
+        }
+    }
+
+    pub(super) fn streams(&self) -> &Arc<Streams> {
+        &self.streams
+    }
+
     pub(super) fn id(&self) -> &ConnectionId {
         &self.id
     }
@@ -150,7 +172,11 @@ impl Session {
         site.pool.reuse().await
     }
 
-    pub(super) fn return_link(&self, site: &Arc<Site>, link: Link) {
+    pub(super) fn give_back(&self, site: &Arc<Site>, carrier: Carrier) {
+        let Carrier::Link(link) = carrier else {
+            // It is shared already.
+            return;
+        };
         if link.pinned {
             lock(&self.pinned).push((Arc::clone(site), link));
         } else {
@@ -171,6 +197,30 @@ impl Session {
         };
         for ending in lock(&self.endings).drain(..) {
             self.journal().end(ending.of, delivery, ending.sent, now());
+        }
+    }
+
+    /// Tells which streams' answers have gone out; with `over`, what became of all others, too.
+    pub(super) fn settle_streams(&self, over: bool) {
+        lock(&self.endings).retain(|ending| {
+            let ended = ending.stream.is_some_and(|stream| self.streams.has_ended(stream));
+            if ended || over {
+                let delivery = if ended { Delivery::Complete } else { Delivery::Reset };
+                self.journal().end(ending.of.clone(), delivery, ending.sent, now());
+            }
+            !ended && !over
+        });
+    }
+
+    /// Why the connection is over.
+    pub(super) fn reason(&self) -> Reason {
+        match self.leg.fate() {
+            Some(Fate::Closed) => Reason::ClosedByDevice,
+            Some(Fate::Alert(alert)) => Reason::Alert(alert),
+            Some(Fate::Lost(_)) => Reason::Reset,
+            Some(Fate::BadHead(what)) => Reason::BadHead(what),
+            Some(Fate::Timeout(what)) => Reason::Timeout(what),
+            None => Reason::ClosedByUs,
         }
     }
 }
@@ -216,6 +266,9 @@ impl Accepted {
             }
         };
         match begun {
+            Ok(Begun::Secured(stream)) if event.alpn.as_deref() == Some("h2") => {
+                h2_device::converse(&shared, *stream, event, stop).await;
+            }
             Ok(Begun::Secured(stream)) => converse(&shared, *stream, event, stop).await,
             Ok(Begun::Through(device, target)) => pass_through(&shared, device, &target, event, stop).await,
             Err(reason) => {
@@ -326,7 +379,10 @@ async fn begin(
                 Way::Inspect(site) => Some(site),
                 Way::Passthrough(_) | Way::Refuse => None,
             });
-            let stream = shake_hands(event, device, served, site.as_deref()).await;
+            // Only for a device that could use the answer does anybody go and look.
+            let wanted = event.offered.as_ref().is_some_and(|offered| offered.alpn.iter().any(|p| p == "h2"));
+            let http2 = site.as_ref().is_some_and(|site| wanted && site.speaks_http2());
+            let stream = shake_hands(event, device, served, site.as_deref(), http2).await;
             stream.map(|stream| Begun::Secured(Box::new(stream)))
         }
     }
@@ -343,6 +399,7 @@ async fn shake_hands(
     device: Unanswered,
     served: &Served,
     site: Option<&Site>,
+    http2: bool,
 ) -> Result<Secured, Reason> {
     let Unanswered { first, stream } = device;
     event.chain = served.chain(event.sni.as_deref());
@@ -359,6 +416,7 @@ async fn shake_hands(
     };
     let replayed = Replayed::new(first, stream);
     let written = replayed.written();
+    let config = if http2 { with_http2(&config) } else { config };
     match TlsAcceptor::from(config).accept(replayed).await {
         Ok(stream) => {
             let (_, session) = stream.get_ref();
@@ -392,19 +450,8 @@ where
 {
     let opened = ConnectionEvent::Opened;
     shared.journal.connection(Connection { at: now(), event: opened, ..event.clone() });
-    let leg = Arc::new(Leg::default());
-    let session = Arc::new(Session {
-        shared: Arc::clone(shared),
-        id: event.id.clone(),
-        peer: event.peer.clone(),
-        leg: Arc::clone(&leg),
-        secure: event.tls.is_some(),
-        sni: event.sni.clone(),
-        client_certificate: event.client_certificate.clone(),
-        endings: Mutex::default(),
-        pinned: Mutex::default(),
-    });
-    let wire = Wire::new(stream, Role::Requests, shared.limits.device(), Arc::clone(&leg));
+    let session = Arc::new(Session::new(shared, &event));
+    let wire = Wire::new(stream, Role::Requests, shared.limits.device(), Arc::clone(session.leg()));
     let service = {
         let session = Arc::clone(&session);
         service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
@@ -437,14 +484,6 @@ where
         }
     };
     session.settle(Some(if outcome.is_ok() { Delivery::Complete } else { Delivery::Reset }));
-    let reason = match leg.fate() {
-        Some(Fate::Closed) => Reason::ClosedByDevice,
-        Some(Fate::Alert(alert)) => Reason::Alert(alert),
-        Some(Fate::Lost(_)) => Reason::Reset,
-        Some(Fate::BadHead(what)) => Reason::BadHead(what),
-        Some(Fate::Timeout(what)) => Reason::Timeout(what),
-        None => Reason::ClosedByUs,
-    };
-    let closed = ConnectionEvent::Closed;
-    shared.journal.connection(Connection { at: now(), event: closed, reason: Some(reason), ..event });
+    let (closed, reason) = (ConnectionEvent::Closed, Some(session.reason()));
+    shared.journal.connection(Connection { at: now(), event: closed, reason, ..event });
 }

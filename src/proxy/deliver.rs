@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
-use hyper::{Response, Version};
+use hyper::{HeaderMap, Response, Version};
 use tokio::sync::oneshot;
 
 use super::connection::Session;
 use super::draft::Draft;
 use super::from_server::FromServer;
+use super::inbound::{Broken, to_map};
 use crate::event::{self, Side};
 use crate::net::{Departing, Extent};
 use crate::sink::{Filed, Journal};
@@ -38,8 +39,25 @@ pub(super) enum Source {
     Made { body: Bytes, given: bool },
 }
 
-/// Sends the reply; with no body to hold back, its head waits for the record.
-pub(super) async fn deliver(session: &Arc<Session>, mut draft: Draft, reply: Reply) -> Response<Held> {
+/// Sends the reply over HTTP/1.
+pub(super) async fn deliver(session: &Arc<Session>, draft: Draft, reply: Reply) -> Response<Held> {
+    let (head, keep_alive) = (reply.head.clone(), reply.keep_alive);
+    let held = hold(session, draft, reply, None, |extent| {
+        session.leg().depart(Departing { head, extent, is_head: false });
+    });
+    let held = held.await;
+    stand_in(held.extent, keep_alive, held)
+}
+
+/// The reply's body, whose end waits; with no body to hold back, its head waits for the record. `stream` is the number
+/// of an HTTP/2 stream.
+pub(super) async fn hold(
+    session: &Arc<Session>,
+    mut draft: Draft,
+    reply: Reply,
+    stream: Option<u32>,
+    depart: impl FnOnce(Extent),
+) -> Held {
     draft.exchange.response = Some(reply.response);
     // An answer of ours to HEAD tells of a body, and has none.
     let is_head = draft.exchange.request.method == "HEAD";
@@ -48,12 +66,21 @@ pub(super) async fn deliver(session: &Arc<Session>, mut draft: Draft, reply: Rep
         Source::Made { .. } if is_head => Source::Made { body: Bytes::new(), given: true },
         source => source,
     };
-    session.leg().depart(Departing { head: reply.head, extent, is_head: false });
-    let mut held = Held::new(session, draft, source, extent);
+    depart(extent);
+    let mut held = Held {
+        session: Arc::clone(session),
+        draft: Some(draft),
+        source,
+        extent,
+        stream,
+        kept: None,
+        trailers: None,
+        state: State::Streaming,
+    };
     if matches!(extent, Extent::None | Extent::Length(0)) {
         held.finish_alone().await;
     }
-    stand_in(extent, reply.keep_alive, held)
+    held
 }
 
 /// What hyper is told: the framing, and whether the connection goes on. The wire puts the exact head in its place.
@@ -63,7 +90,7 @@ fn stand_in(extent: Extent, keep_alive: bool, held: Held) -> Response<Held> {
     let headers = response.headers_mut();
     match extent {
         _ if over => {}
-        Extent::None => {}
+        Extent::None | Extent::Frames(_) => {}
         Extent::Length(length) => {
             headers.insert(hyper::header::CONTENT_LENGTH, length.into());
         }
@@ -87,6 +114,12 @@ pub(super) struct Held {
     draft: Option<Draft>,
     source: Source,
     extent: Extent,
+    /// The HTTP/2 stream that it goes out on.
+    stream: Option<u32>,
+    /// All of the body is here but its end, which a frame will tell.
+    kept: Option<Bytes>,
+    /// For HTTP/2 they are the last frame.
+    trailers: Option<HeaderMap>,
     state: State,
 }
 
@@ -101,10 +134,6 @@ enum State {
 }
 
 impl Held {
-    fn new(session: &Arc<Session>, draft: Draft, source: Source, extent: Extent) -> Self {
-        Self { session: Arc::clone(session), draft: Some(draft), source, extent, state: State::Streaming }
-    }
-
     /// Files an exchange without a body on its way, and waits for it.
     async fn finish_alone(&mut self) {
         self.end_of_source();
@@ -116,9 +145,11 @@ impl Held {
     /// The server's part is done: its connection is free for the next exchange.
     fn end_of_source(&mut self) {
         let Source::Server(server) = &mut self.source else { return };
-        let trailers = server.finish();
-        if self.extent == Extent::Chunked && !trailers.is_empty() {
-            self.session.leg().add_trailers(trailers);
+        let Some(end) = server.finish().filter(|end| !end.raw_trailers.is_empty()) else { return };
+        if self.stream.is_some() {
+            self.trailers = Some(to_map(&end.trailers));
+        } else if self.extent.in_http1() == Extent::Chunked {
+            self.session.leg().add_trailers(end.raw_trailers.clone());
         }
     }
 
@@ -146,7 +177,11 @@ impl Held {
     }
 
     /// The answer broke off before its end.
-    fn cut(&mut self) {
+    fn cut(&mut self, broken: &Broken) {
+        let upstream = self.draft.as_mut().and_then(|draft| draft.exchange.upstream.as_mut());
+        if let (Some(upstream), Some(words)) = (upstream, broken.in_words()) {
+            upstream.error = Some(words);
+        }
         // Nobody waits for this record: there are no last bytes to hold back.
         drop(self.file());
         self.state = State::Over;
@@ -161,15 +196,35 @@ impl Held {
         if let Source::Server(server) = spent
             && server.reusable
         {
-            self.session.return_link(&server.site, server.link);
+            self.session.give_back(&server.site, server.carrier);
         }
-        if let Some(draft) = self.draft.take() {
-            if draft.is_forgotten() { drop(draft) } else { draft.deliver() }
+        // On a stream, the last frame is still to be sent.
+        if self.stream.is_none() {
+            self.delivered();
         }
     }
 
+    /// The last bytes are given to the connection.
+    pub(super) fn delivered(&mut self) {
+        if let Some(draft) = self.draft.take() {
+            if draft.is_forgotten() { drop(draft) } else { draft.deliver(self.stream) }
+        }
+    }
+
+    /// So many bytes were handed out, and the connection did not take them.
+    pub(super) fn take_back(&mut self, bytes: usize) {
+        if let Some(draft) = &mut self.draft {
+            draft.sent = draft.sent.saturating_sub(bytes as u64);
+        }
+    }
+
+    /// How the head looks that goes before.
+    pub(super) fn response(&self) -> Option<&event::Response> {
+        self.draft.as_ref()?.exchange.response.as_ref()
+    }
+
     /// The next piece from where the answer comes from.
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         match &mut self.source {
             Source::Made { given: true, .. } => Poll::Ready(None),
             Source::Made { body, given } => {
@@ -183,32 +238,38 @@ impl Held {
 
 impl Body for Held {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = self.get_mut();
         loop {
             match &mut this.state {
-                State::Over => return Poll::Ready(None),
+                State::Over => return Poll::Ready(this.trailers.take().map(|map| Ok(Frame::trailers(map)))),
                 State::Waiting { last, wait } => {
                     ready!(wait.as_mut().poll(cx));
                     let last = last.take();
                     this.count(last.as_ref());
                     this.over();
-                    return Poll::Ready(last.map(|data| Ok(Frame::data(data))));
+                    if let Some(data) = last {
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
+                    }
                 }
                 State::Streaming => match ready!(this.poll_source(cx)) {
+                    Some(Ok(data)) if this.completes(&data) && this.ends_with_frame() => {
+                        this.kept = Some(data);
+                    }
                     Some(Ok(data)) if this.completes(&data) => this.hold(Some(data)),
+                    Some(Ok(data)) if data.is_empty() => {}
                     Some(Ok(data)) => {
                         this.count(Some(&data));
                         return Poll::Ready(Some(Ok(Frame::data(data))));
                     }
-                    None => this.hold(None),
+                    None => {
+                        let last = this.kept.take();
+                        this.hold(last);
+                    }
                     Some(Err(error)) => {
-                        this.cut();
+                        this.cut(&error);
                         return Poll::Ready(Some(Err(error)));
                     }
                 },
@@ -217,7 +278,7 @@ impl Body for Held {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.state, State::Over)
+        matches!(self.state, State::Over) && self.trailers.is_none()
     }
 }
 
@@ -228,7 +289,13 @@ impl Held {
 
     /// With these bytes the device has the whole body.
     fn completes(&self, data: &Bytes) -> bool {
-        self.extent == Extent::Length(self.sent() + data.len() as u64)
+        let sent = self.sent() + data.len() as u64;
+        !data.is_empty()
+            && matches!(self.extent, Extent::Length(all) | Extent::Frames(Some(all)) if all == sent)
+    }
+
+    fn ends_with_frame(&self) -> bool {
+        matches!(&self.source, Source::Server(server) if server.ends_with_frame())
     }
 
     fn count(&mut self, data: Option<&Bytes>) {

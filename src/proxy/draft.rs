@@ -23,6 +23,8 @@ pub(super) struct Draft {
     closed: bool,
     /// Body bytes that the device's connection took.
     pub(super) sent: u64,
+    /// There is no answer but this code of HTTP/2.
+    pub(super) reset: Option<h2::Reason>,
 }
 
 /// An exchange that is on file, and whose answer's last bytes are on their way.
@@ -30,6 +32,8 @@ pub(super) struct Draft {
 pub(super) struct Ending {
     pub(super) of: ExchangeId,
     pub(super) sent: u64,
+    /// The HTTP/2 stream that they are on.
+    pub(super) stream: Option<u32>,
 }
 
 impl Draft {
@@ -58,6 +62,7 @@ impl Draft {
             filed: false,
             closed: false,
             sent: 0,
+            reset: None,
         }
     }
 
@@ -103,9 +108,9 @@ impl Draft {
     }
 
     /// The answer's last bytes are given to the connection; once they are flushed, its end is told.
-    pub(super) fn deliver(mut self) {
+    pub(super) fn deliver(mut self, stream: Option<u32>) {
         self.closed = true;
-        self.session.add_ending(Ending { of: self.exchange.id.clone(), sent: self.sent });
+        self.session.add_ending(Ending { of: self.exchange.id.clone(), sent: self.sent, stream });
     }
 
     /// The answer broke off on our side.

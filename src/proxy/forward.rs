@@ -14,19 +14,28 @@ use super::deliver::{Held, Reply, Source, deliver};
 use super::draft::{Draft, folded};
 use super::forwarded::{self, Device};
 use super::from_server::FromServer;
+use super::inbound::{Inbound, in_words};
 use super::plain;
-use super::pool::Link;
+use super::pool::{Carrier, Link};
 use super::rescue::{self, Kind, Trouble};
 use super::sites::{Site, asked_host, contradiction, site};
-use super::tap::{Copy, Tapped};
+use super::tap::{Copy, Tapped, To};
 use super::translate::Translation;
+use super::trunk::{Sending, Trunk, passes};
+use super::versions::{request_for_http1, request_for_http2};
 use crate::event::{self, From, Sent, Side, Version};
-use crate::net::{Arrived, Departing, Edit, Extent, Fate, Head, Start};
+use crate::net::{Arrived, Departing, Edit, Extent, Fate, Head, Start, now};
 
 /// Answers one request, whatever becomes of it.
 pub(super) async fn answer(session: &Arc<Session>, body: Incoming) -> Response<Held> {
     // The wire announces every message before hyper sees it; a stand-in for the impossible case refuses it.
     let arrived = session.leg().take_arrived().unwrap_or_else(Arrived::missing);
+    let (draft, reply) = reply(session, arrived, Inbound::Http1(body)).await;
+    deliver(session, draft, reply).await
+}
+
+/// The exchange so far, and what the device gets.
+pub(super) async fn reply(session: &Arc<Session>, arrived: Arrived, body: Inbound) -> (Draft, Reply) {
     let mut draft = Draft::new(session, &arrived);
     let head = match arrived.head {
         Ok(head) => head,
@@ -34,11 +43,11 @@ pub(super) async fn answer(session: &Arc<Session>, body: Incoming) -> Response<H
             if refusal.readable.is_none() {
                 draft.forget();
             }
-            return deliver(session, draft, rescue::refuse(&refusal)).await;
+            return (draft, rescue::refuse(&refusal));
         }
     };
     if let Some(reply) = plain::answer(session, &head) {
-        return deliver(session, draft, reply).await;
+        return (draft, reply);
     }
     let site = choose(session, &mut draft, &head);
     let reply = match &site {
@@ -55,7 +64,7 @@ pub(super) async fn answer(session: &Arc<Session>, body: Incoming) -> Response<H
             }
         },
     };
-    deliver(session, draft, reply).await
+    (draft, reply)
 }
 
 /// Where the request goes; a name that contradicts the one in TLS is noted.
@@ -76,7 +85,7 @@ async fn forward(
     site: &Arc<Site>,
     draft: &mut Draft,
     head: &Head,
-    body: Incoming,
+    body: Inbound,
 ) -> Result<Reply, Trouble> {
     let mut edits = without_upgrade(draft, head);
     edits.extend(hand_on(session, site, draft, head));
@@ -94,11 +103,91 @@ async fn forward(
         edits.extend(changed.edits);
         sent_body = changed.body;
     }
+    let carrier =
+        if head.version == Version::Http2 { Some(carrier(session, site, draft).await?) } else { None };
+    let link = match carrier {
+        Some(Carrier::Trunk(trunk)) => {
+            draft.exchange.request.sent = sent(head, &edits, sent_body);
+            let request =
+                request_for_http2(head, &head.edited_headers(&edits), site.settings.upstream.secure)?;
+            let answered = send_on_trunk(session, site, draft, (trunk, request, body)).await?;
+            return receive(draft, head, answered, translation.as_ref()).await;
+        }
+        Some(Carrier::Link(link)) => {
+            edits.extend(request_for_http1(draft, head, extent));
+            extent = extent.in_http1();
+            Some(link)
+        }
+        None => None,
+    };
     draft.exchange.request.sent = sent(head, &edits, sent_body);
     let mut outgoing =
         Outgoing { head: head.edited(&edits), extent, is_head: head.is_head(), body: Some(body) };
-    let (link, response) = send(session, site, draft, &mut outgoing).await?;
-    receive(draft, head, Answered { site, link, response }, translation.as_ref()).await
+    let (link, response) = send(session, site, draft, &mut outgoing, link).await?;
+    let answered = of_http1(site, link, response)?;
+    receive(draft, head, answered, translation.as_ref()).await
+}
+
+/// What a request of HTTP/2 goes over: that, too, if the server will have it.
+async fn carrier(session: &Session, site: &Arc<Site>, draft: &mut Draft) -> Result<Carrier, Trouble> {
+    loop {
+        let Some(mut trunk) = site.pool.shared() else { break };
+        if trunk.is_ready().await {
+            return Ok(Carrier::Trunk(trunk));
+        }
+        site.pool.retire(&trunk);
+    }
+    if site.pool.protocols.are_http1()
+        && let Some(link) = session.take_link(site).await
+    {
+        return Ok(Carrier::Link(link));
+    }
+    let mut noted = site.pool.unconnected();
+    let outcome = site.pool.open_shared(&mut noted, &mut draft.exchange.timing).await;
+    draft.exchange.upstream = Some(noted);
+    outcome
+}
+
+/// Sends the request on a stream of its own; it goes out once.
+async fn send_on_trunk<'s>(
+    session: &Session,
+    site: &'s Arc<Site>,
+    draft: &mut Draft,
+    (mut trunk, request, body): (Trunk, Request<()>, Tapped),
+) -> Result<Answered<'s>, Trouble> {
+    let is_head = request.method() == Method::HEAD;
+    draft.exchange.upstream = Some(trunk.facts.clone());
+    let patience = session.limits().upstream_answer;
+    let sending = trunk.send(request, body, session.limits().stalled_write);
+    let answer = match within(&draft.request, patience, sending).await {
+        Some(Ok(answer)) => answer,
+        Some(Err(error)) => {
+            draft.reset = passes(&error);
+            // Our own reset: the request's body gave the reason.
+            let ours = error.is_reset() && !error.is_remote() && !error.is_library();
+            return Err(if ours {
+                broken_request()
+            } else {
+                Trouble::new(Kind::ClosedEarly, in_words(&error))
+            });
+        }
+        None => {
+            site.pool.retire(&trunk);
+            return Err(Trouble::new(Kind::Timeout, format!("no answer came within {patience:?}")));
+        }
+    };
+    let (parts, body) = answer.response.into_parts();
+    let head = Head::of_http2_response(&parts, is_head, body.is_end_stream())
+        .map_err(|refusal| Trouble::new(Kind::Garbage, format!("it has {}", refusal.what)))?;
+    Ok(Answered {
+        site,
+        head,
+        at: now(),
+        body: Inbound::http2(body, patience).on(trunk.over()),
+        carrier: Carrier::Trunk(trunk),
+        interim: answer.interim,
+        sending: answer.sending,
+    })
 }
 
 /// The server is told of the device, if that was asked for.
@@ -145,7 +234,11 @@ fn without_upgrade(draft: &mut Draft, head: &Head) -> Vec<Edit> {
             Edit::Value { header, value: Bytes::from(kept.join(", ")) }
         });
     }
-    draft.change(Side::Request, "hop-by-hop", "Upgrade was removed: enrollscope speaks HTTP/1 only");
+    draft.change(
+        Side::Request,
+        "hop-by-hop",
+        "Upgrade was removed: enrollscope does not change protocols within a connection",
+    );
     edits
 }
 
@@ -155,13 +248,18 @@ async fn send(
     site: &Arc<Site>,
     draft: &mut Draft,
     outgoing: &mut Outgoing,
+    mut first: Option<Link>,
 ) -> Result<(Link, Response<Incoming>), Trouble> {
     loop {
-        let mut link = match session.take_link(site).await {
+        let taken = match first.take() {
+            Some(link) => Some(link),
+            None => session.take_link(site).await,
+        };
+        let mut link = match taken {
             Some(link) => link,
             None => {
                 let mut noted = site.pool.unconnected();
-                let outcome = site.pool.connect(&mut noted, &mut draft.exchange.timing).await;
+                let outcome = site.pool.link(&mut noted, &mut draft.exchange.timing).await;
                 draft.exchange.upstream = Some(noted);
                 outcome?
             }
@@ -175,7 +273,7 @@ async fn send(
         let Some(mut body) = outgoing.body.take() else {
             return Err(Trouble::new(Kind::Internal, "a request's body was gone before it was sent".into()));
         };
-        body.send_to(&link.leg);
+        body.send_to(To::Http1 { leg: Arc::clone(&link.leg), chunked: outgoing.extent == Extent::Chunked });
         let request = stand_in(outgoing, body);
         let sending = link.sender.try_send_request(request);
         let patience = session.limits().upstream_answer;
@@ -220,7 +318,7 @@ fn stand_in(outgoing: &Outgoing, body: Tapped) -> Request<Tapped> {
     let mut request = Request::new(body);
     *request.method_mut() = if outgoing.is_head { Method::HEAD } else { Method::POST };
     match outgoing.extent {
-        Extent::None | Extent::Close => {}
+        Extent::None | Extent::Close | Extent::Frames(_) => {}
         Extent::Length(length) => {
             request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
         }
@@ -238,10 +336,7 @@ fn why(link: &Link, draft: &Draft, error: &hyper::Error) -> Trouble {
         Some(Fate::BadHead(what)) => Trouble::new(Kind::Garbage, format!("it has {what}")),
         Some(Fate::Alert(alert)) => Trouble::new(Kind::Tls, format!("it sent the alert {alert}")),
         Some(Fate::Timeout(what)) => Trouble::new(Kind::Timeout, what),
-        _ if !request.complete && error.is_user() => Trouble::new(
-            Kind::Request,
-            "the request's body broke off or is malformed, and could not be passed on".into(),
-        ),
+        _ if !request.complete && error.is_user() => broken_request(),
         Some(Fate::Lost(what)) => {
             Trouble::new(Kind::ClosedEarly, format!("the connection broke before an answer came ({what})"))
         }
@@ -251,11 +346,34 @@ fn why(link: &Link, draft: &Draft, error: &hyper::Error) -> Trouble {
     }
 }
 
+fn broken_request() -> Trouble {
+    Trouble::new(
+        Kind::Request,
+        "the request's body broke off or is malformed, and could not be passed on".into(),
+    )
+}
+
 /// The server's answer, and the connection that it comes on.
 struct Answered<'s> {
     site: &'s Arc<Site>,
-    link: Link,
-    response: Response<Incoming>,
+    carrier: Carrier,
+    head: Head,
+    at: event::Time,
+    body: Inbound,
+    /// Statuses of interim responses that came before.
+    interim: Vec<u16>,
+    /// The rest of the request, on an HTTP/2 stream.
+    sending: Option<Sending>,
+}
+
+fn of_http1(site: &Arc<Site>, link: Link, response: Response<Incoming>) -> Result<Answered<'_>, Trouble> {
+    let Some(Arrived { head, at, .. }) = link.leg.take_arrived() else {
+        return Err(Trouble::new(Kind::Internal, "hyper announced an answer without a head".into()));
+    };
+    let head = head.map_err(|refusal| Trouble::new(Kind::Garbage, format!("it has {}", refusal.what)))?;
+    let interim = link.leg.take_interim();
+    let body = Inbound::Http1(response.into_body());
+    Ok(Answered { site, carrier: Carrier::Link(link), head, at, body, interim, sending: None })
 }
 
 /// The server's head is here: what the device gets of it.
@@ -265,12 +383,7 @@ async fn receive(
     answered: Answered<'_>,
     translation: Option<&Translation>,
 ) -> Result<Reply, Trouble> {
-    let Answered { site, mut link, response } = answered;
-    let Some(arrived) = link.leg.take_arrived() else {
-        return Err(Trouble::new(Kind::Internal, "hyper announced an answer without a head".into()));
-    };
-    let head =
-        arrived.head.map_err(|refusal| Trouble::new(Kind::Garbage, format!("it has {}", refusal.what)))?;
+    let Answered { site, mut carrier, head, at, body, interim, sending } = answered;
     let Start::Response { status, reason } = &head.start else {
         return Err(Trouble::new(Kind::Internal, "a request where an answer was expected".into()));
     };
@@ -278,7 +391,7 @@ async fn receive(
         return Err(Trouble::new(Kind::Garbage, "it switches protocols, which nobody asked for".into()));
     }
     draft.mark_answered();
-    for status in link.leg.take_interim().into_iter().filter(|status| *status != 100) {
+    for status in interim.into_iter().filter(|status| *status != 100) {
         let detail = format!("the interim response {status} was not passed on");
         draft.change(Side::Response, "100-continue", detail);
     }
@@ -286,10 +399,13 @@ async fn receive(
         draft.exchange.changes.push(folded(Side::Response));
     }
     let (mut edits, mut extent) = for_old_device(draft, request, &head);
-    link.pinned |= asks_for_connection_auth(*status, &head);
+    if let Carrier::Link(link) = &mut carrier {
+        link.pinned |= asks_for_connection_auth(*status, &head);
+    }
     let reusable = head.keep_alive && request.keep_alive && head.extent != Extent::Close;
     let copied = draft.copied(head.extent);
-    let mut server = FromServer::new(response.into_body(), Arc::clone(site), link, copied, reusable);
+    let mut server = FromServer::new(body, Arc::clone(site), carrier, copied, reusable);
+    server.sending = sending;
     let mut sent_body = None;
     if let Some(translation) = translation {
         let changed = translation.response(draft, &head, &mut server).await;
@@ -298,7 +414,7 @@ async fn receive(
         sent_body = changed.body;
     }
     let event = event::Response {
-        at: arrived.at,
+        at,
         status: *status,
         reason: reason.clone(),
         version: head.version,

@@ -1,53 +1,59 @@
 //! A server's answer as it comes in: read piece by piece, or gathered when it has to be read before it is sent on.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Body, Incoming};
 
-use super::pool::Link;
+use super::inbound::{Broken, Inbound};
+use super::pool::Carrier;
 use super::sites::Site;
 use super::tap::Copied;
-use crate::net::Extent;
+use super::trunk::Sending;
+use crate::net::{Ended, Extent};
 
 #[derive(Debug)]
 pub(super) struct FromServer {
     /// Pieces that were read before the answer was sent on, or that replace them.
     ahead: VecDeque<Bytes>,
-    body: Option<Incoming>,
+    body: Option<Inbound>,
     /// The body broke off while it was gathered; told when the pieces before it are used up.
-    failed: Option<hyper::Error>,
-    /// Trailer fields as they were spelled.
-    trailers: Vec<u8>,
+    failed: Option<Broken>,
     finished: bool,
-    /// Where the link belongs.
+    /// Where the carrier belongs.
     pub(super) site: Arc<Site>,
-    pub(super) link: Link,
+    pub(super) carrier: Carrier,
+    /// A request that is still on its way while its answer comes.
+    pub(super) sending: Option<Sending>,
     pub(super) copied: Copied,
     /// The connection can carry another exchange.
     pub(super) reusable: bool,
 }
 
 impl FromServer {
-    pub(super) fn new(body: Incoming, site: Arc<Site>, link: Link, copied: Copied, reusable: bool) -> Self {
+    pub(super) fn new(
+        body: Inbound,
+        site: Arc<Site>,
+        carrier: Carrier,
+        copied: Copied,
+        reusable: bool,
+    ) -> Self {
         Self {
             ahead: VecDeque::new(),
             body: Some(body),
             failed: None,
-            trailers: Vec::new(),
             finished: false,
             site,
-            link,
+            carrier,
+            sending: None,
             copied,
             reusable,
         }
     }
 
     /// The next piece to send on.
-    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         if let Some(data) = self.ahead.pop_front() {
             return Poll::Ready(Some(Ok(data)));
         }
@@ -57,20 +63,13 @@ impl FromServer {
         self.poll_body(cx)
     }
 
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        loop {
-            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    // Trailers go out as they were spelled, when the body has ended.
-                    let Ok(data) = frame.into_data() else { continue };
-                    self.copied.add(&data);
-                    return Poll::Ready(Some(Ok(data)));
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
-            }
+        let data = ready!(body.poll_data(cx));
+        if let Some(Ok(data)) = &data {
+            self.copied.add(data);
         }
+        Poll::Ready(data)
     }
 
     /// The whole body, if it ends within the limit; else what was read waits to be sent on.
@@ -103,10 +102,15 @@ impl FromServer {
         self.ahead = VecDeque::from([body]);
     }
 
-    /// Nothing more is read; yields the trailers.
-    pub(super) fn finish(&mut self) -> Vec<u8> {
+    /// Nothing more is read; yields what the end brought.
+    pub(super) fn finish(&mut self) -> Option<&Ended> {
         self.end();
-        std::mem::take(&mut self.trailers)
+        self.copied.end.as_ref()
+    }
+
+    /// Its end is still to come, in a frame, whatever its head says.
+    pub(super) fn ends_with_frame(&self) -> bool {
+        matches!(self.copied.extent, Extent::Frames(_)) && self.body.is_some()
     }
 
     fn end(&mut self) {
@@ -114,9 +118,9 @@ impl FromServer {
             return;
         }
         self.finished = true;
-        self.body = None;
-        let end = if self.copied.extent == Extent::Chunked { self.link.leg.take_ended() } else { None };
-        self.trailers = end.as_ref().map(|end| end.raw_trailers.clone()).unwrap_or_default();
+        let body = self.body.take();
+        let trails = matches!(self.copied.extent, Extent::Chunked | Extent::Frames(_));
+        let end = body.filter(|_| trails).and_then(|mut body| body.take_ended(self.carrier.leg()));
         self.copied.finish(end);
     }
 }

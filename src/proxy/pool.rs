@@ -12,12 +12,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+use super::protocols::Protocols;
 use super::rescue::{Kind, Trouble};
 use super::settings::{Limits, SiteSettings};
 use super::tap::Tapped;
+use super::trunk::Trunk;
 use crate::event::{Timing, Upstream};
-use crate::net::{Leg, Origin, Role, Trust, Wire, chain, explain, facts};
+use crate::net::{ALPN, HTTP2, Leg, Origin, Role, Trust, Wire, chain, explain, facts};
 
 /// More idle connections than one server site needs.
 const MOST_IDLE: usize = 64;
@@ -35,6 +38,12 @@ pub(super) struct Pool {
     idle: Mutex<Vec<Idle>>,
     /// The server was seen to ask for a client certificate.
     asked: AtomicBool,
+    /// What the server was seen to speak.
+    pub(super) protocols: Protocols,
+    /// The connection that HTTP/2 exchanges share.
+    trunk: Mutex<Option<Trunk>>,
+    /// Held while a trunk is opened; when that failed last, and why.
+    opening: tokio::sync::Mutex<Option<(Instant, Trouble)>>,
 }
 
 #[derive(Debug)]
@@ -53,6 +62,24 @@ pub(super) struct Link {
     pub(super) pinned: bool,
 }
 
+/// What an exchange goes over.
+#[derive(Debug)]
+pub(super) enum Carrier {
+    /// HTTP/1, for this exchange alone.
+    Link(Link),
+    /// HTTP/2, with others.
+    Trunk(Trunk),
+}
+
+impl Carrier {
+    pub(super) fn leg(&self) -> Option<&Leg> {
+        match self {
+            Self::Link(link) => Some(&link.leg),
+            Self::Trunk(_) => None,
+        }
+    }
+}
+
 impl Pool {
     pub(super) fn new(site: &SiteSettings, limits: &Limits) -> Self {
         Self {
@@ -62,6 +89,9 @@ impl Pool {
             limits: limits.clone(),
             idle: Mutex::default(),
             asked: AtomicBool::new(false),
+            protocols: Protocols::new(site.http2 && site.upstream.secure),
+            trunk: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
         }
     }
 
@@ -101,10 +131,100 @@ impl Pool {
 
     pub(super) fn clear(&self) {
         self.idle().clear();
+        self.trunk().take();
     }
 
-    /// A new connection, with how long each step took.
-    pub(super) async fn connect(&self, noted: &mut Upstream, timing: &mut Timing) -> Result<Link, Trouble> {
+    fn trunk(&self) -> MutexGuard<'_, Option<Trunk>> {
+        // Nothing panics between taking and putting.
+        self.trunk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection that exchanges over HTTP/2 share, if it is alive.
+    pub(super) fn shared(&self) -> Option<Trunk> {
+        let mut trunk = self.trunk();
+        let alive = trunk.take_if(|trunk| !trunk.is_usable(LONGEST_IDLE)).is_none();
+        trunk.as_mut().filter(|_| alive).map(Trunk::share)
+    }
+
+    /// A trunk, or a link if that is what the server chooses; of several who want one at once, one opens it.
+    pub(super) async fn open_shared(
+        &self,
+        noted: &mut Upstream,
+        timing: &mut Timing,
+    ) -> Result<Carrier, Trouble> {
+        if self.protocols.are_http1() {
+            return self.connect(true, noted, timing).await;
+        }
+        let asked = Instant::now();
+        let mut failed = self.opening.lock().await;
+        if let Some(trunk) = self.shared() {
+            return Ok(Carrier::Trunk(trunk));
+        }
+        // Whoever waited for an attempt that failed does not wait for another one.
+        if let Some((_, trouble)) = failed.as_ref().filter(|(when, _)| *when >= asked) {
+            return Err(trouble.clone());
+        }
+        if self.protocols.are_http1() {
+            drop(failed);
+            return self.connect(true, noted, timing).await;
+        }
+        let carrier = self.connect(true, noted, timing).await;
+        match &carrier {
+            Ok(Carrier::Trunk(trunk)) => *self.trunk() = Some(trunk.clone()),
+            Ok(Carrier::Link(_)) => {}
+            Err(trouble) => *failed = Some((Instant::now(), trouble.clone())),
+        }
+        carrier
+    }
+
+    /// It has not answered: others shall not wait on it, too.
+    pub(super) fn retire(&self, trunk: &Trunk) {
+        self.trunk().take_if(|shared| shared.is(trunk));
+    }
+
+    /// A handshake for nothing but what is agreed in it.
+    pub(super) async fn probe(&self) {
+        let outcome = self.dial_and_secure(true, &mut Upstream::default(), &mut Timing::default()).await;
+        match outcome {
+            Ok(_) => tracing::debug!(upstream = %self.origin, http2 = self.protocols.are_http2(), "probed"),
+            Err(trouble) => tracing::debug!(upstream = %self.origin, "could not be probed: {trouble}"),
+        }
+    }
+
+    /// A new connection over HTTP/1.1.
+    pub(super) async fn link(&self, noted: &mut Upstream, timing: &mut Timing) -> Result<Link, Trouble> {
+        match self.connect(false, noted, timing).await? {
+            Carrier::Link(link) => Ok(link),
+            Carrier::Trunk(_) => {
+                Err(Trouble::new(Kind::Garbage, "it chose HTTP/2, which it was not offered".into()))
+            }
+        }
+    }
+
+    /// A new connection.
+    async fn connect(
+        &self,
+        http2: bool,
+        noted: &mut Upstream,
+        timing: &mut Timing,
+    ) -> Result<Carrier, Trouble> {
+        match self.dial_and_secure(http2, noted, timing).await? {
+            Opened::Plain(stream) => self.speak(stream, noted.clone()).await.map(Carrier::Link),
+            Opened::Secured(stream) if stream.get_ref().1.alpn_protocol() == Some(HTTP2) => {
+                let trunk = Trunk::open(*stream, noted.clone(), self.limits.handshake).await;
+                trunk.map(Carrier::Trunk)
+            }
+            Opened::Secured(stream) => self.speak(*stream, noted.clone()).await.map(Carrier::Link),
+        }
+    }
+
+    /// A new connection on which nothing was said yet, with how long each step took.
+    async fn dial_and_secure(
+        &self,
+        http2: bool,
+        noted: &mut Upstream,
+        timing: &mut Timing,
+    ) -> Result<Opened, Trouble> {
         let began = Instant::now();
         let addresses = self.resolve().await?;
         timing.dns = self.address.is_none().then(|| micros(began));
@@ -114,10 +234,14 @@ impl Pool {
         noted.address = stream.peer_addr().ok().map(|a| a.to_string());
         let _ = stream.set_nodelay(true);
         let Some(trust) = self.trust.as_ref().filter(|_| self.origin.secure) else {
-            return self.speak(stream, noted.clone()).await;
+            return Ok(Opened::Plain(stream));
         };
+        let http2 = http2 && self.protocols.may_be_http2();
         let began = Instant::now();
-        let (config, verdict) = trust.connection();
+        let (mut config, verdict) = trust.connection();
+        if http2 {
+            Arc::make_mut(&mut config).alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
+        }
         let name = ServerName::try_from(self.origin.host.clone())
             .map_err(|_| Trouble::new(Kind::Tls, format!("{:?} is no name to verify", self.origin.host)))?;
         let handshake = timeout(self.limits.handshake, TlsConnector::from(config).connect(name, stream));
@@ -141,7 +265,10 @@ impl Pool {
         noted.alpn = session.alpn_protocol().map(|p| String::from_utf8_lossy(p).into_owned());
         noted.chain = chain(session.peer_certificates());
         noted.verified = verdict.is_verified();
-        self.speak(stream, noted.clone()).await
+        if http2 {
+            self.protocols.learn(session.alpn_protocol());
+        }
+        Ok(Opened::Secured(Box::new(stream)))
     }
 
     async fn resolve(&self) -> Result<Vec<SocketAddr>, Trouble> {
@@ -174,6 +301,11 @@ impl Pool {
         });
         Ok(Link { sender, leg, facts, pinned: false })
     }
+}
+
+enum Opened {
+    Plain(TcpStream),
+    Secured(Box<TlsStream<TcpStream>>),
 }
 
 impl Link {

@@ -64,6 +64,8 @@ pub struct SiteSettings {
     pub rewrite_management: bool,
     /// How devices call us; absent, what their Host header says.
     pub public: Option<Origin>,
+    /// HTTP/2 is offered to devices if the upstream speaks it.
+    pub http2: bool,
     pub client_certificates: Asking,
     /// How a device's certificate is handed on.
     pub certificate_header: CertificateHeader,
@@ -80,7 +82,7 @@ pub enum Asking {
 }
 
 impl SiteSettings {
-    /// As plain as can be: the origin's own address, no rewriting.
+    /// As plain as can be: the origin's own address, no rewriting, HTTP/1.1 only.
     pub fn new(upstream: Origin, trust: Option<Trust>) -> Self {
         Self {
             upstream,
@@ -89,6 +91,7 @@ impl SiteSettings {
             rewrite: false,
             rewrite_management: false,
             public: None,
+            http2: false,
             client_certificates: Asking::default(),
             certificate_header: CertificateHeader::default(),
         }

@@ -18,6 +18,17 @@ pub(super) struct Site {
     pub(super) sessions: Sessions,
 }
 
+impl Site {
+    /// Devices may have HTTP/2. Where that is not known, somebody goes and looks.
+    pub(super) fn speaks_http2(self: &Arc<Self>) -> bool {
+        if self.pool.protocols.is_due() {
+            let site = Arc::clone(self);
+            tokio::spawn(async move { site.pool.probe().await });
+        }
+        self.pool.protocols.are_http2()
+    }
+}
+
 /// What a name is configured for.
 #[derive(Clone, Debug)]
 pub(super) enum Way {

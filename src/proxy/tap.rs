@@ -8,8 +8,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame};
 
+use super::inbound::{Broken, Inbound, to_map};
 use crate::event;
 use crate::net::{Ended, Extent, Leg};
 
@@ -85,7 +86,10 @@ impl Copied {
 
     /// The end that the framing itself tells.
     pub(super) fn finish(&mut self, end: Option<Ended>) {
-        self.complete = !matches!(self.extent, Extent::Length(length) if length != self.length);
+        self.complete = !matches!(
+            self.extent,
+            Extent::Length(length) | Extent::Frames(Some(length)) if length != self.length
+        );
         self.end = end;
         self.touched = Instant::now();
     }
@@ -115,7 +119,8 @@ impl Copied {
 
     /// What the chunked coding lost on its way, if anything.
     pub(super) fn chunk_changes(&self) -> Option<String> {
-        let end = self.end.as_ref()?;
+        // HTTP/2 has no chunks to lose.
+        let end = self.end.as_ref().filter(|_| self.extent == Extent::Chunked)?;
         if end.extensions {
             return Some("chunk extensions were dropped".into());
         }
@@ -149,28 +154,51 @@ impl Copy {
 pub(super) struct Tapped {
     /// What was read before it was sent on, or replaces that.
     ahead: VecDeque<Bytes>,
-    rest: Option<Incoming>,
+    rest: Option<Inbound>,
     copy: Copy,
     device: Arc<Leg>,
     /// Where it goes, once that is known.
-    server: Option<Arc<Leg>>,
+    to: To,
+}
+
+/// The connection that a body is sent on.
+#[derive(Debug)]
+pub(super) enum To {
+    Unknown,
+    /// Trailers are put in by its stream, if it is chunked.
+    Http1 {
+        leg: Arc<Leg>,
+        chunked: bool,
+    },
+    /// Trailers are a frame.
+    Http2,
 }
 
 impl Tapped {
-    pub(super) fn new(body: Incoming, copy: Copy, device: Arc<Leg>) -> Self {
+    pub(super) fn new(body: Inbound, copy: Copy, device: Arc<Leg>) -> Self {
         let empty = matches!(copy.lock().extent, Extent::None | Extent::Length(0));
-        Self { ahead: VecDeque::new(), rest: (!empty).then_some(body), copy, device, server: None }
+        Self { ahead: VecDeque::new(), rest: (!empty).then_some(body), copy, device, to: To::Unknown }
     }
 
-    pub(super) fn send_to(&mut self, server: &Arc<Leg>) {
-        self.server = Some(Arc::clone(server));
+    /// There is no body, and nothing has been read of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ahead.is_empty() && self.rest.is_none()
+    }
+
+    /// They have come already.
+    pub(super) fn has_trailers(&self) -> bool {
+        self.copy.lock().end.as_ref().is_some_and(|end| !end.trailers.is_empty())
+    }
+
+    pub(super) fn send_to(&mut self, to: To) {
+        self.to = to;
         if self.rest.is_none() {
             self.send_trailers();
         }
     }
 
     /// The whole body, if it ends within the limit; else what was read waits to be sent on.
-    pub(super) async fn gather(&mut self, limit: usize) -> Result<Option<Bytes>, hyper::Error> {
+    pub(super) async fn gather(&mut self, limit: usize) -> Result<Option<Bytes>, Broken> {
         let mut whole = Vec::new();
         loop {
             match std::future::poll_fn(|cx| self.poll_rest(cx)).await {
@@ -192,58 +220,66 @@ impl Tapped {
         self.ahead = VecDeque::from([body]);
     }
 
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
-        loop {
-            match ready!(Pin::new(&mut *rest).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    // Trailers go out as they were spelled, below.
-                    let Ok(data) = frame.into_data() else { continue };
-                    self.copy.lock().add(&data);
-                    return Poll::Ready(Some(Ok(data)));
+        match ready!(rest.poll_data(cx)) {
+            Some(Ok(data)) => {
+                self.copy.lock().add(&data);
+                Poll::Ready(Some(Ok(data)))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
+            None => {
+                {
+                    let mut copied = self.copy.lock();
+                    let trails = matches!(copied.extent, Extent::Chunked | Extent::Frames(_));
+                    let end = if trails { rest.take_ended(Some(&self.device)) } else { None };
+                    copied.finish(end);
                 }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => {
-                    self.rest = None;
-                    {
-                        let mut copied = self.copy.lock();
-                        let chunked = copied.extent == Extent::Chunked;
-                        let end = if chunked { self.device.take_ended() } else { None };
-                        copied.finish(end);
-                    }
-                    self.send_trailers();
-                    return Poll::Ready(None);
-                }
+                self.rest = None;
+                self.send_trailers();
+                Poll::Ready(None)
             }
         }
     }
 
     fn send_trailers(&self) {
         let copied = self.copy.lock();
-        if let (Some(server), Some(end)) = (&self.server, &copied.end)
+        if let (To::Http1 { leg, chunked: true }, Some(end)) = (&self.to, &copied.end)
             && !end.raw_trailers.is_empty()
         {
-            server.add_trailers(end.raw_trailers.clone());
+            leg.add_trailers(end.raw_trailers.clone());
         }
+    }
+
+    /// The last frame towards HTTP/2, if there are trailers.
+    fn take_trailers(&mut self) -> Option<Frame<Bytes>> {
+        if !matches!(self.to, To::Http2) {
+            return None;
+        }
+        self.to = To::Unknown;
+        let copied = self.copy.lock();
+        let trailers =
+            copied.end.as_ref().map(|end| &end.trailers).filter(|trailers| !trailers.is_empty())?;
+        Some(Frame::trailers(to_map(trailers)))
     }
 }
 
 impl Body for Tapped {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = self.get_mut();
         if let Some(data) = this.ahead.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
-        this.poll_rest(cx).map(|data| data.map(|data| data.map(Frame::data)))
+        match ready!(this.poll_rest(cx)) {
+            Some(data) => Poll::Ready(Some(data.map(Frame::data))),
+            None => Poll::Ready(this.take_trailers().map(Ok)),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.rest.is_none()
+        self.is_empty() && !matches!(self.to, To::Http2)
     }
 }

@@ -42,6 +42,7 @@ impl Changed {
     pub(super) fn extent(&self, before: Extent) -> Extent {
         match (&self.body, before) {
             (Some(body), Extent::Length(_)) => Extent::Length(body.len() as u64),
+            (Some(body), Extent::Frames(Some(_))) => Extent::Frames(Some(body.len() as u64)),
             (_, before) => before,
         }
     }
@@ -151,9 +152,9 @@ fn is_of_type(head: &Head, word: &str) -> bool {
 fn is_readable(head: &Head, limit: usize) -> bool {
     let text = is_of_type(head, "xml") || is_of_type(head, "html");
     let short = match head.extent {
-        Extent::None | Extent::Length(0) => false,
-        Extent::Length(length) => length <= limit as u64,
-        Extent::Chunked | Extent::Close => true,
+        Extent::None | Extent::Length(0) | Extent::Frames(Some(0)) => false,
+        Extent::Length(length) | Extent::Frames(Some(length)) => length <= limit as u64,
+        Extent::Chunked | Extent::Close | Extent::Frames(None) => true,
     };
     text && short
 }

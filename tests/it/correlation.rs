@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use enrollscope::engine::Engine;
 use enrollscope::enrollment::{Deadlines, EnrollmentId, Link};
-use enrollscope::event::{Body, Connection, ConnectionId, Event, Exchange, ExchangeId, Time};
+use enrollscope::event::{
+    Body, Connection, ConnectionId, Event, Exchange, ExchangeId, Framing, Header, Time, Version,
+};
 use enrollscope::message::{Content, Kind, read_request};
 use enrollscope::rules::{Golden, Profile};
 use enrollscope::sim::golden;
@@ -246,6 +248,45 @@ fn again(events: &[Event], word: &str) -> Vec<Event> {
         }
     }
     copies
+}
+
+/// Every other exchange over HTTP/2, as a device sends it that speaks both: that changes nothing.
+#[test]
+fn an_enrollment_over_both_versions_is_the_same_one() {
+    for golden in [Golden::OnPremise, Golden::Federated, Golden::Entra, Golden::Renewal] {
+        let mixed = |n: usize| {
+            let mut member = member(golden, n, &user(n));
+            for (at, event) in member.events.iter_mut().enumerate() {
+                let Event::Exchange(exchange) = event else { continue };
+                let exchange = Arc::make_mut(exchange);
+                if at.is_multiple_of(2) {
+                    continue;
+                }
+                exchange.request.version = Version::Http2;
+                let lower = |header: &mut Header| header.name = header.name.to_ascii_lowercase();
+                exchange.request.headers.iter_mut().for_each(lower);
+                exchange.request.body.framing = Framing::H2;
+                if let Some(response) = &mut exchange.response {
+                    response.version = Version::Http2;
+                    response.reason = String::new();
+                    response.headers.iter_mut().for_each(lower);
+                    response.body.framing = Framing::H2;
+                }
+            }
+            member
+        };
+        let rows = |members: &[Member]| {
+            let seen = play(members, Connections::OneEach, 1);
+            seen.check(members);
+            let placed = seen.placed.into_iter();
+            placed.map(|(id, placed)| (id, placed.enrollment, placed.link)).collect::<Vec<_>>()
+        };
+        for many in [1, 10] {
+            let plain: Vec<_> = (0..many).map(|n| member(golden, n, &user(n))).collect();
+            let mixed: Vec<_> = (0..many).map(mixed).collect();
+            assert_eq!(rows(&mixed), rows(&plain), "{golden:?}");
+        }
+    }
 }
 
 fn place_of(events: &[Event], kind: Kind) -> usize {

@@ -21,6 +21,7 @@ mod engine;
 mod faults;
 mod fronts;
 mod hosts;
+mod http2;
 mod kill;
 mod messages;
 mod metrics;

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use enrollscope::engine::Engine;
 use enrollscope::enrollment::Deadlines;
-use enrollscope::event::{Body, Event, Exchange, Framing, Header, Request, Response, Side, Time};
+use enrollscope::event::{Body, Event, Exchange, Framing, Header, Request, Response, Side, Time, Version};
 use enrollscope::message::{Kind, decode_base64, read_request};
 use enrollscope::rules::{Golden, Level, Profile, Step};
 use enrollscope::sim::golden;
@@ -21,6 +21,13 @@ const QUIRKS: &[Quirk] = &[
         for step in [Step::Policies, Step::Token] {
             s.headers(step, Side::Response, |headers| headers.retain(|h| h.name != "Content-Length"));
             s.response(step, |response| response.body.framing = Framing::H2);
+        }
+    }),
+    ("HTTP/2 from the device, chunks from a server behind it", Golden::OnPremise, |s| {
+        for step in [Step::Discover, Step::Policies, Step::Token] {
+            s.exchange(step).request.version = Version::Http2;
+            s.headers(step, Side::Response, |headers| headers.retain(|h| h.name != "Content-Length"));
+            s.response(step, |response| response.body.framing = Framing::Chunked);
         }
     }),
     ("no probe, as when a discovery address was typed", Golden::OnPremise, |s| {

@@ -281,6 +281,18 @@ impl Server {
         tokio_rustls::TlsAcceptor::from(config).accept(stream).await.unwrap()
     }
 
+    /// The next connection whose handshake comes about; it may take its time.
+    pub async fn try_accept(&self) -> Option<Boxed> {
+        let (stream, _) = self.listener.accept().await.ok()?;
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&self.tls.as_ref()?.config));
+        Some(Box::new(acceptor.accept(stream).await.ok()?))
+    }
+
+    /// Handshakes go otherwise from now on.
+    pub fn set_config(&mut self, config: Arc<rustls::ServerConfig>) {
+        self.tls.as_mut().unwrap().config = config;
+    }
+
     /// Expects a device that breaks the handshake off.
     pub async fn refuse(&self) {
         let (stream, _) = self.listener.accept().await.unwrap();
