@@ -1,6 +1,7 @@
 //! What the proxy costs beside a bare hop: both between the same load and the same server, in turns; see perf/README.md.
 //!
-//! `perf [ROUNDS] [EXCHANGES]` measures; `perf server|bare …` are the parts that it starts of itself.
+//! `perf [ROUNDS] [EXCHANGES]` measures; `perf soak [EXCHANGES]` watches memory and descriptors over a long run;
+//! `perf server|bare …` are the parts that it starts of itself.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -40,6 +41,7 @@ fn main() {
     match words.first().map(String::as_str) {
         Some("server") => runtime.block_on(server(Path::new(&words[1]))),
         Some("bare") => runtime.block_on(bare(Path::new(&words[1]), &words[2])),
+        Some("soak") => soak(&runtime, words.get(1).map_or(1_000_000, |word| word.parse().unwrap())),
         _ => {
             let number = |at: usize, or: usize| words.get(at).map_or(or, |word| word.parse().unwrap());
             measure(&runtime, number(0, 7), number(1, 6_000));
@@ -110,6 +112,39 @@ fn measure(runtime: &tokio::runtime::Runtime, rounds: usize, count: usize) {
     let recorded = String::from_utf8_lossy(&recorded).matches("{\"kind\":\"exchange\"").count();
     assert_eq!(recorded, count / DEVICES * DEVICES + WARM_UP / DEVICES * DEVICES, "everything is on file");
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// Ten equal parts of a long run with a capture: memory must be at its end what it was after the first.
+fn soak(runtime: &tokio::runtime::Runtime, count: usize) {
+    let dir = std::env::temp_dir().join(format!("enrollscope-soak-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    identity(&dir);
+    let server = Target::start(Command::new(std::env::current_exe().unwrap()).arg("server").arg(&dir));
+    let (messages, client) = (Arc::new(messages()), client(&dir));
+    let target = Target::start(&mut proxy(&dir, &server.port.to_string(), true, 0));
+    let mut first = 0;
+    for part in 1..=10 {
+        let done = runtime.block_on(load(target.port, count / 10, &messages, &client)).len();
+        settled_cpu(target.pid());
+        let (memory, descriptors) = (resident(target.pid()), descriptors(target.pid()));
+        println!("{:>9} exchanges: {memory} KiB resident, {descriptors} descriptors", part * done);
+        if part == 1 {
+            first = memory;
+        }
+        assert!(memory <= first * 11 / 10 && memory < 64 << 10, "memory grows, or is above 64 MiB");
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// KiB of memory that are in use.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn descriptors(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

@@ -21,13 +21,14 @@ use crate::config::Host;
 use crate::dashboard::Status;
 use crate::engine::{Engine, Observation};
 use crate::enrollment::Deadlines;
-use crate::net::{Fronts, Keeper, keep};
+use crate::net::{Fronts, Keeper, draw_ahead, keep};
 use crate::proxy::{Forwarded, Limits, ListenerSettings, PlainHttp, Proxy, Settings};
 use crate::report::About;
 use crate::rules::Level;
 use crate::terminal;
 
 pub fn proxy(args: &ProxyArgs, hosts: &[Host], out: Output) -> Result<Exit> {
+    draw_ahead();
     let headless = args.headless || !std::io::stdout().is_terminal();
     logging::start(args.log.as_deref(), args.log_format, headless)?;
     let sites = Sites::new(args, hosts)?;

@@ -40,7 +40,7 @@ pub use origin::{Origin, OriginError};
 pub use pem::{Identity, PemError, load_certificates, load_identity, to_pem};
 pub use replay::{Replayed, Written};
 pub use tls::{
-    ALPN, Certificate, HTTP2, Served, Sessions, alert, alert_name, chain, facts, no_certificate,
+    ALPN, Certificate, HTTP2, Served, Sessions, alert, alert_name, chain, draw_ahead, facts, no_certificate,
     refusal_reason, with_http2,
 };
 pub use trust::{Trust, TrustError, Verdict, explain};
