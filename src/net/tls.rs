@@ -154,8 +154,10 @@ pub fn with_http2(config: &ServerConfig) -> Arc<ServerConfig> {
 /// The crypto library needs some 40 ms for its first random bytes: drawn beside the start, they hold up no handshake.
 pub fn draw_ahead() {
     // Whoever needs them first waits for them, with or without this thread.
-    let draw = || drop(aws_lc_rs::rand::fill(&mut [0; 1]));
-    drop(std::thread::Builder::new().name("random".to_owned()).spawn(draw));
+    let draw = || {
+        let _ = aws_lc_rs::rand::fill(&mut [0; 1]);
+    };
+    let _ = std::thread::Builder::new().name("random".to_owned()).spawn(draw);
 }
 
 /// A fatal alert as it goes out before there is any encryption (RFC 8446 6).
