@@ -197,10 +197,10 @@ impl Correlator {
         }
     }
 
-    /// A device that begins anew still has the certificate that it got before.
+    /// A device that begins anew still has the certificate that it got before; what else was said then is over.
     fn inherit(&mut self, before: EnrollmentId, placement: &Placement) {
-        let threads = self.rows.get(&before).into_iter().flat_map(|row| &row.threads);
-        let issued = threads.filter_map(|t| t.dialogue.issued.clone()).next_back();
+        let threads = self.rows.get_mut(&before).into_iter().flat_map(|row| &mut row.threads);
+        let issued = threads.filter_map(|t| std::mem::take(&mut t.dialogue).issued).last();
         if let Some(dialogue) = self.dialogue(placement) {
             dialogue.issued = dialogue.issued.take().or(issued);
         }

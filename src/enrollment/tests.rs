@@ -327,3 +327,30 @@ fn an_enrollment_begins_with_its_own_first_exchange() {
     correlator.place(&first);
     assert_eq!(started(&correlator), [500, 100], "the probe took its time along");
 }
+
+#[test]
+fn what_was_said_before_a_device_began_anew_is_not_kept() {
+    let mut correlator = Correlator::default();
+    let mut ids = Vec::new();
+    for attempt in 0..2_i64 {
+        let mut ask = |kind, at| {
+            let mut one = traits(&format!("{attempt}-{at}"), kind, attempt * 10_000 + at, Some("anna"));
+            one.connection = Some(ConnectionId(format!("c{attempt}").into()));
+            one.device_id = (kind == Kind::SecurityTokenRequest).then(|| "d1".to_owned());
+            correlator.place(&one).unwrap()
+        };
+        ask(Kind::DiscoverRequest, 1);
+        let placement = ask(Kind::SecurityTokenRequest, 2);
+        let dialogue = correlator.dialogue(&placement).unwrap();
+        dialogue.offer = Some(crate::dialogue::Offer::default());
+        dialogue.issued.get_or_insert_with(|| crate::dialogue::IssuedFact {
+            thumbprint: "T".to_owned(),
+            key_hash: String::new(),
+            not_after: None,
+        });
+        ids.push(placement);
+    }
+    assert_ne!(ids[0].enrollment, ids[1].enrollment);
+    assert_eq!(correlator.dialogue(&ids[0]), Some(&mut crate::dialogue::Dialogue::default()));
+    assert!(correlator.dialogue(&ids[1]).is_some_and(|d| d.issued.is_some() && d.offer.is_some()));
+}

@@ -13,7 +13,7 @@ use crate::capture::{Header, Item, Place, Reader, Ticker, VERSION, recorded_at};
 use crate::event::{Event, Time};
 
 /// Events that wait for the engine in memory: at most so many bytes.
-pub const FEED_BUDGET: u64 = 32 << 20;
+pub const FEED_BUDGET: u64 = 8 << 20;
 
 /// Tells the time; tests have their own.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
