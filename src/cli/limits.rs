@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{duration, size};
+use super::values::{duration, patience, size};
 
 /// How long and how much. Durations are written 250ms, 30s, 5m; sizes 64KiB, 1MiB.
 #[derive(Debug, Args)]
@@ -14,22 +14,22 @@ pub struct LimitsArgs {
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
     /// From a request's last byte to the head of the server's answer (attestation alone takes 100 s)
-    #[arg(long, value_name = "DUR", default_value = "180s", value_parser = duration)]
+    #[arg(long, value_name = "DUR", default_value = "180s", value_parser = patience)]
     pub answer_timeout: Duration,
     /// To connect to the server
-    #[arg(long, value_name = "DUR", default_value = "15s", value_parser = duration)]
+    #[arg(long, value_name = "DUR", default_value = "15s", value_parser = patience)]
     pub connect_timeout: Duration,
     /// For a TLS handshake, on either side
-    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = patience)]
     pub handshake_timeout: Duration,
     /// A device that sends nothing between requests, or within a body
-    #[arg(long, value_name = "DUR", default_value = "120s", value_parser = duration)]
+    #[arg(long, value_name = "DUR", default_value = "120s", value_parser = patience)]
     pub idle_timeout: Duration,
     /// A head, from its first byte to its last
-    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = patience)]
     pub head_timeout: Duration,
     /// A reader that takes nothing
-    #[arg(long, value_name = "DUR", default_value = "60s", value_parser = duration)]
+    #[arg(long, value_name = "DUR", default_value = "60s", value_parser = patience)]
     pub write_timeout: Duration,
     /// How long an answer's last bytes wait for their record
     #[arg(long, value_name = "DUR", default_value = "250ms", value_parser = duration)]

@@ -29,6 +29,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(number.saturating_mul(factor)))
 }
 
+/// A duration that is one: nothing can be done in no time.
+pub(super) fn patience(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|patience| {
+        if patience.is_zero() { Err("more than nothing, like 30s".to_owned()) } else { Ok(patience) }
+    })
+}
+
 /// `64KiB`, `1MiB`, `2GiB`, or a number of bytes.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
@@ -58,6 +65,7 @@ mod tests {
         for (text, bytes) in [("64KiB", 65_536), ("1MiB", 1_048_576), ("12", 12)] {
             assert_eq!(size(text), Ok(bytes));
         }
+        assert!(patience("0s").is_err() && patience("1ms").is_ok());
         assert!(size("1MB").is_err() && size("-1").is_err());
         for text in ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "::1"] {
             assert!(network(text).is_ok(), "{text}");

@@ -18,9 +18,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 /// Those who watch are few; more of them wait.
-const MOST: usize = 32;
+const MOST: usize = 256;
+/// Who says nothing for so long makes room for others.
+const HEAD: Duration = Duration::from_secs(2);
 /// A connection lives so long at most.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 const FROM_TOKEN: &str = "Bearer ";
 
 /// What is told; each is asked anew for every request.
@@ -104,7 +106,7 @@ async fn converse(stream: TcpStream, shared: Arc<(Pages, Token)>) {
         async move { Ok::<_, Infallible>(answer) }
     });
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(16 << 10);
+    server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(16 << 10);
     if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!("admin connection ended: {error}");
     }

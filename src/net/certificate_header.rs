@@ -83,6 +83,24 @@ impl fmt::Display for CertificateHeader {
     }
 }
 
+const NEEDED: &[&str] = &[
+    "Host",
+    "Connection",
+    "Content-Length",
+    "Content-Type",
+    "Content-Encoding",
+    "Transfer-Encoding",
+    "TE",
+    "Trailer",
+    "Upgrade",
+    "Expect",
+    "Keep-Alive",
+    "Authorization",
+    "Cookie",
+    "SOAPAction",
+    "User-Agent",
+];
+
 impl FromStr for CertificateHeader {
     type Err = String;
 
@@ -91,6 +109,10 @@ impl FromStr for CertificateHeader {
             let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
             if name.is_empty() || !name.bytes().all(fits) {
                 return Err(format!("{name:?} is no header name"));
+            }
+            // It is taken out of what devices send: without these a request is another one.
+            if NEEDED.iter().any(|needed| needed.eq_ignore_ascii_case(&name.replace('_', "-"))) {
+                return Err(format!("{name} is a header that requests need; choose one of its own"));
             }
             Ok(Self::Nginx(name.to_owned()))
         };

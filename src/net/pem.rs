@@ -156,9 +156,11 @@ fn is_encrypted(text: &[u8]) -> bool {
     has(b"BEGIN ENCRYPTED PRIVATE KEY") || has(b"4,ENCRYPTED")
 }
 
-/// A file that may hold a key.
+/// A file that may hold a key. A pipe would keep whoever opens it waiting, for ever perhaps.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PemError> {
-    std::fs::read(path)
+    std::fs::metadata(path)
+        .and_then(|found| if found.is_file() { Ok(()) } else { Err(std::io::Error::other("it is no file")) })
+        .and_then(|()| std::fs::read(path))
         .map(Zeroizing::new)
         .map_err(|source| PemError::Unreadable { path: path.into(), source })
 }

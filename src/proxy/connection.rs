@@ -23,7 +23,7 @@ use super::forward;
 use super::forwarded::Forwarded;
 use super::h2_device;
 use super::listen::stopped;
-use super::pool::{Carrier, Link};
+use super::pool::{Berth, Carrier, Link};
 use super::relay::{Unanswered, pass_through};
 use super::rescue;
 use super::settings::{Limits, PlainHttp};
@@ -72,6 +72,8 @@ pub(super) struct Session {
     endings: Mutex<Vec<Ending>>,
     /// The servers' connections that this device has authenticated (Negotiate, NTLM); nobody else may use them.
     pinned: Mutex<Vec<(Arc<Site>, Link)>>,
+    /// This device's connections to servers over HTTP/2.
+    berths: Mutex<Vec<(Arc<Site>, Arc<Berth>)>>,
 }
 
 impl Session {
@@ -87,6 +89,7 @@ impl Session {
             streams: Arc::default(),
             endings: Mutex::default(),
             pinned: Mutex::default(),
+            berths: Mutex::default(),
         }
     }
 
@@ -155,6 +158,17 @@ impl Session {
     /// The certificates that the device showed in TLS, leaf first.
     pub(super) fn client_certificate(&self) -> &[Bytes] {
         &self.client_certificate
+    }
+
+    /// Where this device's HTTP/2 connection to the site's server is.
+    pub(super) fn berth(&self, site: &Arc<Site>) -> Arc<Berth> {
+        let mut berths = lock(&self.berths);
+        if let Some((_, berth)) = berths.iter().find(|(other, _)| Arc::ptr_eq(other, site)) {
+            return Arc::clone(berth);
+        }
+        let berth = Arc::<Berth>::default();
+        berths.push((Arc::clone(site), Arc::clone(&berth)));
+        berth
     }
 
     /// A connection to the site's server that lives already.
@@ -463,6 +477,8 @@ where
     let outcome = {
         let connection = http1::Builder::new()
             .auto_date_header(false)
+            // Of a connection's memory that nobody counts the most; heads here are the wire's stand-ins.
+            .max_buf_size(64 << 10)
             // The wire keeps the time, and tells why.
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(wire), service);

@@ -12,13 +12,13 @@ use super::certificate::hand_on;
 use super::connection::Session;
 use super::deliver::{Held, Reply, Source, deliver};
 use super::draft::{Draft, folded};
-use super::forwarded::{self, Device};
+use super::forwarded::{self, Device, Forwarded};
 use super::from_server::FromServer;
 use super::inbound::{Inbound, in_words};
 use super::plain;
 use super::pool::{Carrier, Link};
 use super::rescue::{self, Kind, Trouble};
-use super::sites::{Site, asked_host, contradiction, site};
+use super::sites::{Site, asked_host, contradiction, site, two_hosts};
 use super::tap::{Copy, Tapped, To};
 use super::translate::Translation;
 use super::trunk::{Sending, Trunk, passes};
@@ -71,6 +71,9 @@ pub(super) async fn reply(session: &Arc<Session>, arrived: Arrived, body: Inboun
 fn choose(session: &Session, draft: &mut Draft, head: &Head) -> Result<Arc<Site>, Trouble> {
     if head.is_connect() {
         return Err(Trouble::new(Kind::Method, "CONNECT asks for a tunnel, and there is none here".into()));
+    }
+    if let Some(detail) = two_hosts(head, session.is_secure()) {
+        return Err(Trouble::new(Kind::Misdirected, detail));
     }
     let host = asked_host(head, session.is_secure());
     let site = site(session.sites(), host.as_deref(), session.sni())?;
@@ -130,12 +133,13 @@ async fn forward(
 
 /// What a request of HTTP/2 goes over: that, too, if the server will have it.
 async fn carrier(session: &Session, site: &Arc<Site>, draft: &mut Draft) -> Result<Carrier, Trouble> {
+    let berth = session.berth(site);
     loop {
-        let Some(mut trunk) = site.pool.shared() else { break };
+        let Some(mut trunk) = berth.shared() else { break };
         if trunk.is_ready().await {
             return Ok(Carrier::Trunk(trunk));
         }
-        site.pool.retire(&trunk);
+        berth.retire(&trunk);
     }
     if site.pool.protocols.are_http1()
         && let Some(link) = session.take_link(site).await
@@ -143,7 +147,7 @@ async fn carrier(session: &Session, site: &Arc<Site>, draft: &mut Draft) -> Resu
         return Ok(Carrier::Link(link));
     }
     let mut noted = site.pool.unconnected();
-    let outcome = site.pool.open_shared(&mut noted, &mut draft.exchange.timing).await;
+    let outcome = site.pool.open_shared(&berth, &mut noted, &mut draft.exchange.timing).await;
     draft.exchange.upstream = Some(noted);
     outcome
 }
@@ -172,7 +176,7 @@ async fn send_on_trunk<'s>(
             });
         }
         None => {
-            site.pool.retire(&trunk);
+            session.berth(site).retire(&trunk);
             return Err(Trouble::new(Kind::Timeout, format!("no answer came within {patience:?}")));
         }
     };
@@ -192,8 +196,15 @@ async fn send_on_trunk<'s>(
 
 /// The server is told of the device, if that was asked for.
 fn forwarding(session: &Session, draft: &mut Draft, head: &Head) -> Vec<Edit> {
+    let front = draft.exchange.front.as_deref();
     let host = head.header("host").map(|host| host.text().into_owned());
-    let Some(device) = Device::new(session.peer(), session.is_secure(), host) else { return Vec::new() };
+    let host = front.and_then(|front| front.host.clone()).or(host);
+    let secure = front.and_then(|front| front.secure).unwrap_or(session.is_secure());
+    // Behind a front end the device is whom it speaks for; what it says is appended to as it is.
+    let told = front.and_then(|front| front.address.clone());
+    let told = told.filter(|_| session.forwarded() == Forwarded::Replace).and_then(|told| told.parse().ok());
+    let Some(mut device) = Device::new(session.peer(), secure, host) else { return Vec::new() };
+    device.address = told.unwrap_or(device.address);
     let Some((edits, detail)) = forwarded::edits(session.forwarded(), head, &device) else {
         return Vec::new();
     };

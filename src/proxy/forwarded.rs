@@ -66,7 +66,10 @@ pub(super) fn edits(mode: Forwarded, head: &Head, device: &Device) -> Option<(Ve
         }
         Forwarded::Replace => {
             for name in [FOR, PROTO, HOST, FORWARDED, "X-Forwarded-Port", "X-Real-IP"] {
-                edits.extend(head.positions(name).map(|header| Edit::Remove { header }));
+                // Many servers read `_` and `-` as one.
+                let came = head.headers.iter().enumerate();
+                let came = came.filter(|(_, h)| h.name.replace('_', "-").eq_ignore_ascii_case(name));
+                edits.extend(came.map(|(header, _)| Edit::Remove { header }));
             }
             let ours = [
                 (FOR, Some(address.clone())),
@@ -148,7 +151,7 @@ mod tests {
             sent(
                 Forwarded::Replace,
                 "[::ffff:198.51.100.7]:4711",
-                "X-Forwarded-For: 127.0.0.1\r\nForwarded: for=127.0.0.1\r\nX-Real-IP: 127.0.0.1\r\n"
+                "X-Forwarded-For: 127.0.0.1\r\nx_forwarded_proto: http\r\nForwarded: for=127.0.0.1\r\nX-Real-IP: 127.0.0.1\r\n"
             ),
             ["X-Forwarded-For: 198.51.100.7", "X-Forwarded-Proto: https", "X-Forwarded-Host: a.example"]
         );

@@ -28,6 +28,10 @@ pub(super) fn answer(session: &Session, head: &Head) -> Option<Reply> {
     if !plain.redirect || session.is_front() {
         return None;
     }
+    if !path.starts_with(['/', '?']) {
+        let words = "the request's target is no path, which could be led elsewhere";
+        return Some(Trouble::new(Kind::Misdirected, words.into()).reply(None));
+    }
     let bracketed = |host: String| if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host };
     let asked = asked_host(head, false).map(bracketed);
     let Some(asked) = asked.and_then(|host| Origin::from_authority(true, &host)) else {

@@ -40,10 +40,6 @@ pub(super) struct Pool {
     asked: AtomicBool,
     /// What the server was seen to speak.
     pub(super) protocols: Protocols,
-    /// The connection that HTTP/2 exchanges share.
-    trunk: Mutex<Option<Trunk>>,
-    /// Held while a trunk is opened; when that failed last, and why.
-    opening: tokio::sync::Mutex<Option<(Instant, Trouble)>>,
 }
 
 #[derive(Debug)]
@@ -80,6 +76,34 @@ impl Carrier {
     }
 }
 
+/// Where a device's connection to the server over HTTP/2 lies, which its exchanges share, and nobody else's: a device
+/// that reads nothing, or ends nothing, uses up the room of its own connection only.
+#[derive(Debug, Default)]
+pub(super) struct Berth {
+    trunk: Mutex<Option<Trunk>>,
+    /// Held while a trunk is opened; when that failed last, and why.
+    opening: tokio::sync::Mutex<Option<(Instant, Trouble)>>,
+}
+
+impl Berth {
+    fn trunk(&self) -> MutexGuard<'_, Option<Trunk>> {
+        // Nothing panics between taking and putting.
+        self.trunk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection, if it is alive.
+    pub(super) fn shared(&self) -> Option<Trunk> {
+        let mut trunk = self.trunk();
+        let alive = trunk.take_if(|trunk| !trunk.is_usable(LONGEST_IDLE)).is_none();
+        trunk.as_mut().filter(|_| alive).map(Trunk::share)
+    }
+
+    /// It has not answered: others shall not wait on it, too.
+    pub(super) fn retire(&self, trunk: &Trunk) {
+        self.trunk().take_if(|shared| shared.is(trunk));
+    }
+}
+
 impl Pool {
     pub(super) fn new(site: &SiteSettings, limits: &Limits) -> Self {
         Self {
@@ -90,8 +114,6 @@ impl Pool {
             idle: Mutex::default(),
             asked: AtomicBool::new(false),
             protocols: Protocols::new(site.http2 && site.upstream.secure),
-            trunk: Mutex::default(),
-            opening: tokio::sync::Mutex::default(),
         }
     }
 
@@ -131,24 +153,12 @@ impl Pool {
 
     pub(super) fn clear(&self) {
         self.idle().clear();
-        self.trunk().take();
-    }
-
-    fn trunk(&self) -> MutexGuard<'_, Option<Trunk>> {
-        // Nothing panics between taking and putting.
-        self.trunk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The connection that exchanges over HTTP/2 share, if it is alive.
-    pub(super) fn shared(&self) -> Option<Trunk> {
-        let mut trunk = self.trunk();
-        let alive = trunk.take_if(|trunk| !trunk.is_usable(LONGEST_IDLE)).is_none();
-        trunk.as_mut().filter(|_| alive).map(Trunk::share)
     }
 
     /// A trunk, or a link if that is what the server chooses; of several who want one at once, one opens it.
     pub(super) async fn open_shared(
         &self,
+        berth: &Berth,
         noted: &mut Upstream,
         timing: &mut Timing,
     ) -> Result<Carrier, Trouble> {
@@ -156,8 +166,8 @@ impl Pool {
             return self.connect(true, noted, timing).await;
         }
         let asked = Instant::now();
-        let mut failed = self.opening.lock().await;
-        if let Some(trunk) = self.shared() {
+        let mut failed = berth.opening.lock().await;
+        if let Some(trunk) = berth.shared() {
             return Ok(Carrier::Trunk(trunk));
         }
         // Whoever waited for an attempt that failed does not wait for another one.
@@ -170,16 +180,11 @@ impl Pool {
         }
         let carrier = self.connect(true, noted, timing).await;
         match &carrier {
-            Ok(Carrier::Trunk(trunk)) => *self.trunk() = Some(trunk.clone()),
+            Ok(Carrier::Trunk(trunk)) => *berth.trunk() = Some(trunk.clone()),
             Ok(Carrier::Link(_)) => {}
             Err(trouble) => *failed = Some((Instant::now(), trouble.clone())),
         }
         carrier
-    }
-
-    /// It has not answered: others shall not wait on it, too.
-    pub(super) fn retire(&self, trunk: &Trunk) {
-        self.trunk().take_if(|shared| shared.is(trunk));
     }
 
     /// A handshake for nothing but what is agreed in it.

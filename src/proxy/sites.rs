@@ -144,6 +144,19 @@ impl Target {
     }
 }
 
+/// A target and a Host that name different ones: whoever reads the other one is led astray (RFC 9112 3.2.2 has a proxy
+/// write Host anew, which would hide it).
+pub(super) fn two_hosts(head: &Head, secure: bool) -> Option<String> {
+    let Start::Request { target, .. } = &head.start else { return None };
+    let (_, rest) = target.split_once("://").filter(|_| !target.starts_with('/'))?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = header(&head.headers, "host")?.text().trim().to_owned();
+    let same = authority.eq_ignore_ascii_case(&host)
+        || Origin::from_authority(secure, authority)
+            .is_some_and(|origin| Origin::from_authority(secure, &host).is_some_and(|other| origin == other));
+    (!same).then(|| format!("the request's target names {authority:?}, and its Host {host:?}"))
+}
+
 /// The host that a request is for: RFC 9112 3.2.2 has an absolute target win over Host.
 pub(super) fn asked_host(head: &Head, secure: bool) -> Option<String> {
     let Start::Request { target, .. } = &head.start else { return None };
