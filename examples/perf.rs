@@ -131,7 +131,7 @@ fn soak(runtime: &tokio::runtime::Runtime, count: usize) {
         if part == 1 {
             first = memory;
         }
-        assert!(memory <= first * 11 / 10, "memory grows");
+        assert!(part < 10 || memory <= first * 11 / 10, "memory has grown");
     }
     std::fs::remove_dir_all(&dir).unwrap();
 }

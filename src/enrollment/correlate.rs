@@ -11,8 +11,6 @@ use crate::dialogue::Dialogue;
 use crate::event::{ConnectionId, ExchangeId, Time};
 use crate::message::{AuthPolicy, Kind};
 
-/// Enrollments beyond this number go, oldest first.
-const MAX_ROWS: usize = 20_000;
 /// Attempts of one user behind one address that are kept apart; more of them share the last.
 const MAX_THREADS: usize = 64;
 /// Connections of one attempt that are remembered with it.
@@ -252,7 +250,7 @@ impl Correlator {
         }
         let mut own = Row { enrollment, anchored: false, key_hash: None, threads: vec![taken] };
         own.begin_anew();
-        self.rows.insert(new, own);
+        self.remember(new, own);
         Placement { enrollment: new, link, moved, gone: Vec::new(), touched: Some(id), thread: 0 }
     }
 
@@ -479,15 +477,8 @@ impl Correlator {
         let mut enrollment = Enrollment::new(id, traits.at, &traits.address, &traits.host);
         enrollment.user = user;
         list_at(&mut self.open_at, &traits.address, id);
-        self.rows.insert(
-            id,
-            Row { enrollment, anchored: false, key_hash: None, threads: vec![Thread::default()] },
-        );
-        if self.rows.len() > MAX_ROWS
-            && let Some((_, oldest)) = self.rows.pop_first()
-        {
-            self.unlist(&oldest);
-        }
+        let threads = vec![Thread::default()];
+        self.remember(id, Row { enrollment, anchored: false, key_hash: None, threads });
         at(id, 0, Link::Certain)
     }
 

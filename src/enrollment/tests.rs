@@ -354,3 +354,27 @@ fn what_was_said_before_a_device_began_anew_is_not_kept() {
     assert_eq!(correlator.dialogue(&ids[0]), Some(&mut crate::dialogue::Dialogue::default()));
     assert!(correlator.dialogue(&ids[1]).is_some_and(|d| d.issued.is_some() && d.offer.is_some()));
 }
+
+#[test]
+fn no_more_rows_are_remembered_than_there_may_be_however_they_come_about() {
+    let mut correlator = Correlator::default();
+    let mut clock = 0;
+    // Two attempts of one user cannot be told apart until each names its device: each then takes a row of its own.
+    for pair in 0..11_000 {
+        for (kind, device) in [
+            (Kind::DiscoverRequest, None),
+            (Kind::DiscoverRequest, None),
+            (Kind::GetPoliciesRequest, None),
+            (Kind::GetPoliciesRequest, None),
+            (Kind::SecurityTokenRequest, Some("one")),
+            (Kind::SecurityTokenRequest, Some("other")),
+        ] {
+            clock += 1;
+            let mut one = traits(&clock.to_string(), kind, clock, Some("anna"));
+            one.device_id = device.map(|device| format!("{device}{pair}"));
+            correlator.place(&one);
+        }
+    }
+    assert_eq!(correlator.rows.len(), super::ways::MAX_ROWS);
+    assert!(correlator.by_device.len() <= super::ways::MAX_ROWS);
+}

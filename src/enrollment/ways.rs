@@ -7,12 +7,24 @@ use super::correlate::Correlator;
 use super::row::Row;
 use super::state::EnrollmentId;
 
+/// Enrollments beyond this number go, oldest first.
+pub(super) const MAX_ROWS: usize = 20_000;
 /// Connections, and tokens, whose enrollment is remembered; beyond it all are forgotten, and users and addresses must do.
 pub(super) const MAX_KEYS: usize = 65_536;
 /// Rows of one address that are searched, the latest: each exchange costs a look at all of them.
 const MAX_LISTED: usize = 1024;
 
 impl Correlator {
+    /// Beyond the most that are remembered the oldest goes.
+    pub(super) fn remember(&mut self, id: EnrollmentId, row: Row) {
+        self.rows.insert(id, row);
+        if self.rows.len() > MAX_ROWS
+            && let Some((_, oldest)) = self.rows.pop_first()
+        {
+            self.unlist(&oldest);
+        }
+    }
+
     /// Forgets the ways to a row that is gone.
     pub(super) fn unlist(&mut self, row: &Row) {
         let Row { enrollment, threads, .. } = row;

@@ -7,7 +7,7 @@ use crate::event::ExchangeId;
 /// A map that forgets its oldest entries.
 pub(super) struct Recent<V> {
     known: HashMap<ExchangeId, V>,
-    /// In the order of arrival; taken ones stay until they are the oldest.
+    /// In the order of arrival; taken ones stay until those before them are taken.
     order: VecDeque<ExchangeId>,
     most: usize,
 }
@@ -28,6 +28,10 @@ impl<V> Recent<V> {
     }
 
     pub(super) fn take(&mut self, id: &ExchangeId) -> Option<V> {
-        self.known.remove(id)
+        let taken = self.known.remove(id);
+        while self.order.front().is_some_and(|oldest| !self.known.contains_key(oldest)) {
+            self.order.pop_front();
+        }
+        taken
     }
 }
