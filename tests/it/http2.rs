@@ -719,3 +719,24 @@ async fn a_device_that_says_nothing_or_takes_nothing_is_given_up() {
     let _ = within(stream.read_to_end(&mut rest)).await;
     bench.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_reads_nothing_or_ends_nothing_holds_nobody_else_up() {
+    let authority = Authority::new();
+    let server = Origin2::start(&authority).await;
+    let bench = Bench::start(behind(&authority, server.address)).await;
+    let (mut idle, mut other) = (device(&bench, &authority).await, device(&bench, &authority).await);
+    let mut unread = Vec::new();
+    for _ in 0..8 {
+        let (response, _) = idle.ask(request("/pour"), true).await;
+        unread.push(within(response).await.unwrap());
+    }
+    let mut open = Vec::new();
+    for _ in 0..32 {
+        open.push(idle.ask(request("/length"), false).await);
+    }
+    let answer = other.post("/length", b"hello").await.unwrap();
+    assert_eq!((answer.head.status().as_u16(), answer.body.as_ref()), (200, &b"hello"[..]));
+    drop((unread, open, idle));
+    bench.stop().await;
+}
