@@ -375,6 +375,6 @@ fn no_more_rows_are_remembered_than_there_may_be_however_they_come_about() {
             correlator.place(&one);
         }
     }
-    assert_eq!(correlator.rows.len(), super::ways::MAX_ROWS);
-    assert!(correlator.by_device.len() <= super::ways::MAX_ROWS);
+    assert_eq!(correlator.rows.len(), ways::MAX_ROWS);
+    assert!(correlator.by_device.len() <= ways::MAX_ROWS);
 }

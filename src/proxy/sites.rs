@@ -150,6 +150,8 @@ pub(super) fn two_hosts(head: &Head, secure: bool) -> Option<String> {
     let Start::Request { target, .. } = &head.start else { return None };
     let (_, rest) = target.split_once("://").filter(|_| !target.starts_with('/'))?;
     let authority = rest.split(['/', '?', '#']).next()?;
+    // What stands before an @ names nobody, and may be a password.
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let host = header(&head.headers, "host")?.text().trim().to_owned();
     let same = authority.eq_ignore_ascii_case(&host)
         || Origin::from_authority(secure, authority)
