@@ -8,6 +8,7 @@ use crate::capture::Recording;
 use crate::engine::Observation;
 use crate::enrollment::{Cause, Enrollment, EnrollmentId, Outcome, StepState};
 use crate::event::{ConnectionEvent, Event, Time};
+use crate::xml::escape;
 
 /// Enrollments that are remembered for the page; beyond it the oldest go.
 const MAX_ENROLLMENTS: usize = 1_000;
@@ -166,19 +167,7 @@ impl About {
 
 /// Text that came from devices, made harmless.
 fn escaped(text: &str) -> String {
-    let text = clean(text);
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
+    escape(&clean(text))
 }
 
 const HEAD: &str = "<!DOCTYPE html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\

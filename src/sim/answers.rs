@@ -5,10 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::ca::Issued;
 use super::pages::SIGN_IN_PATH;
-use super::text::{escape, hash};
+use super::text::hash;
 use crate::event::Time;
 use crate::message::certificate::sha1_hex;
 use crate::message::{AuthPolicy, names};
+use crate::xml::escape;
 
 /// A SOAP 1.2 answer that relates to a request.
 pub(super) fn envelope(action: &str, relates_to: &str, body: &str) -> String {

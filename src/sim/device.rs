@@ -11,10 +11,11 @@ use super::csr::{self, RequestFlaw};
 use super::key::{Key, KeyError};
 use super::shape::Shape;
 use super::signing::{Holder, RenewalFlaw, sign_data, sign_message};
-use super::text::{SOAP_TYPE, SYNC_TYPE, escape, hash, headers, hex, uuid};
+use super::text::{SOAP_TYPE, SYNC_TYPE, hash, headers, hex, uuid};
 use crate::event::{Body, Request, Time};
 use crate::message::{DiscoverRequest, TokenRequest, names};
 use crate::rules::Golden;
+use crate::xml::escape;
 
 /// What tells one device from another.
 #[derive(Clone, Debug, PartialEq, Eq)]

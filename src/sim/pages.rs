@@ -5,9 +5,10 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::course::TERMS_PATH;
 use super::server::{Server, respond};
-use super::text::{escape, hash, headers, hex};
+use super::text::{hash, headers, hex};
 use crate::event::{Request, Response, Time, header};
 use crate::message::{Jwt, SignInRequest, TermsRequest};
+use crate::xml::escape;
 
 /// Where users sign in.
 pub(super) const SIGN_IN_PATH: &str = "/EnrollmentServer/Authentication";

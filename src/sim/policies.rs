@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::answers::envelope;
-use super::text::escape;
 use crate::message::names;
+use crate::xml::escape;
 
 fn body(policies: &str, issuers: &str, oids: &str) -> String {
     format!(

@@ -9,21 +9,6 @@ use crate::event::Header;
 pub(super) const SOAP_TYPE: &str = "application/soap+xml; charset=utf-8";
 pub(super) const SYNC_TYPE: &str = "application/vnd.syncml.dm+xml";
 
-/// For text and attribute values alike.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 pub(super) fn headers<const N: usize>(headers: [(&str, String); N]) -> Vec<Header> {
     headers.into_iter().map(|(name, value)| Header::new(name, value)).collect()
 }

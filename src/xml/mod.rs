@@ -4,6 +4,7 @@
 
 mod canonical;
 mod defect;
+mod escape;
 mod parse;
 mod source;
 #[cfg(test)]
@@ -12,13 +13,14 @@ mod tree;
 
 pub use canonical::{Canonical, Form};
 pub use defect::{Defect, DefectKind};
+pub use escape::escape;
 pub use source::{Place, Source};
 pub use tree::{Attribute, Document, Element, Namespace, Node};
 
 /// What the prefix `xml` stands for, without a declaration (Namespaces in XML 1.0, section 3).
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
-/// Elements nested deeper are not read (DESIGN: quick-xml's own limit of 65,535 is far too deep for a tree).
+/// Elements nested deeper are not read (quick-xml's own limit of 65,535 is far too deep for a tree).
 pub const MAX_DEPTH: usize = 64;
 /// At most so many bytes of a text are read; the rest is reported as cut off.
 pub const MAX_TEXT: usize = 1 << 20;
