@@ -196,18 +196,16 @@ async fn send_on_trunk<'s>(
 
 /// The server is told of the device, if that was asked for.
 fn forwarding(session: &Session, draft: &mut Draft, head: &Head) -> Vec<Edit> {
-    let front = draft.exchange.front.as_deref();
-    let host = head.header("host").map(|host| host.text().into_owned());
-    let host = front.and_then(|front| front.host.clone()).or(host);
-    let secure = front.and_then(|front| front.secure).unwrap_or(session.is_secure());
-    // Behind a front end the device is whom it speaks for; what it says is appended to as it is.
-    let told = front.and_then(|front| front.address.clone());
-    let told = told.filter(|_| session.forwarded() == Forwarded::Replace).and_then(|told| told.parse().ok());
-    let Some(mut device) = Device::new(session.peer(), secure, host) else { return Vec::new() };
-    device.address = told.unwrap_or(device.address);
-    let Some((edits, detail)) = forwarded::edits(session.forwarded(), head, &device) else {
+    let mode = session.forwarded();
+    if mode == Forwarded::Off {
         return Vec::new();
-    };
+    }
+    let host = head.header("host").map(|host| host.text().into_owned());
+    let Some(mut device) = Device::new(session.peer(), session.is_secure(), host) else { return Vec::new() };
+    if let Some(front) = draft.exchange.front.as_deref() {
+        device = device.behind(front, mode);
+    }
+    let Some((edits, detail)) = forwarded::edits(mode, head, &device) else { return Vec::new() };
     draft.change(Side::Request, "forwarded", detail);
     edits
 }

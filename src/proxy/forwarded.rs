@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use crate::event::Front;
 use crate::net::{Edit, Head};
 
 /// What becomes of forwarding headers.
@@ -31,6 +32,16 @@ impl Device {
     pub(super) fn new(peer: &str, secure: bool, host: Option<String>) -> Option<Self> {
         let address = peer.parse::<SocketAddr>().ok()?.ip().to_canonical();
         Some(Self { address, secure, host })
+    }
+
+    /// The one for whom a trusted front end speaks. Where the front end's own word stays in the request, it comes next
+    /// after it, by its own address.
+    pub(super) fn behind(mut self, front: &Front, mode: Forwarded) -> Self {
+        let told = front.address.as_ref().filter(|_| mode == Forwarded::Replace);
+        self.address = told.and_then(|told| told.parse().ok()).unwrap_or(self.address);
+        self.secure = front.secure.unwrap_or(self.secure);
+        self.host = front.host.clone().or(self.host);
+        self
     }
 
     fn scheme(&self) -> &'static str {

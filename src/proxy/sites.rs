@@ -144,14 +144,19 @@ impl Target {
     }
 }
 
+/// Host and port of an absolute target.
+fn authority_of(target: &str) -> Option<&str> {
+    let (_, rest) = target.split_once("://").filter(|_| !target.starts_with('/'))?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    // What stands before an @ names nobody, and may be a password.
+    Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
+}
+
 /// A target and a Host that name different ones: whoever reads the other one is led astray (RFC 9112 3.2.2 has a proxy
 /// write Host anew, which would hide it).
 pub(super) fn two_hosts(head: &Head, secure: bool) -> Option<String> {
     let Start::Request { target, .. } = &head.start else { return None };
-    let (_, rest) = target.split_once("://").filter(|_| !target.starts_with('/'))?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    // What stands before an @ names nobody, and may be a password.
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let authority = authority_of(target)?;
     let host = header(&head.headers, "host")?.text().trim().to_owned();
     let same = authority.eq_ignore_ascii_case(&host)
         || Origin::from_authority(secure, authority)
@@ -162,12 +167,8 @@ pub(super) fn two_hosts(head: &Head, secure: bool) -> Option<String> {
 /// The host that a request is for: RFC 9112 3.2.2 has an absolute target win over Host.
 pub(super) fn asked_host(head: &Head, secure: bool) -> Option<String> {
     let Start::Request { target, .. } = &head.start else { return None };
-    let absolute =
-        target.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest));
-    let absolute = absolute.filter(|_| !target.starts_with('/'));
-    let authority = match absolute {
-        // Whatever stands before an @ names nobody.
-        Some(authority) => authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned(),
+    let authority = match authority_of(target) {
+        Some(authority) => authority.to_owned(),
         None => header(&head.headers, "host")?.text().trim().to_owned(),
     };
     if authority.is_empty() {

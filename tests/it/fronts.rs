@@ -171,6 +171,23 @@ async fn the_server_is_told_of_the_device_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn behind_a_front_end_the_server_is_told_of_the_device_and_not_of_the_front_end() {
+    let server = Server::start().await;
+    let ours =
+        "X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: mdm.example\r\n";
+    for (mode, expected) in [
+        (Forwarded::Append, FORWARDED.replacen("198.51.100.7", "198.51.100.7, 127.0.0.1", 1)),
+        (Forwarded::Replace, ours.to_owned()),
+    ] {
+        let settings = Settings { forwarded: mode, ..settings(server.address) };
+        let mut bench = Bench::start(trusting(settings, "127.0.0.0/8")).await;
+        let (got, ..) = ask(&mut bench, &server, "", FORWARDED).await;
+        assert!(got.contains(&expected), "{mode:?}: {got}");
+        bench.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn bodies_beyond_the_memory_pass_and_are_not_kept() {
     let server = Server::start().await;
     let mut settings = settings(server.address);
