@@ -17,6 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
+use super::clock::stopped;
+
 /// Those who watch are few; more of them wait.
 const MOST: usize = 256;
 /// Who says nothing for so long makes room for others.
@@ -93,11 +95,6 @@ pub async fn watch_port(listener: TcpListener, pages: Pages, token: Token, mut s
             drop(permit);
         });
     }
-}
-
-/// Also when the one who could tell is gone.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn converse(stream: TcpStream, shared: Arc<(Pages, Token)>) {

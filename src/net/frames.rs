@@ -129,29 +129,6 @@ impl<S> Frames<S> {
             }
         });
     }
-
-    fn time_out<T>(&mut self, what: String) -> Poll<io::Result<T>> {
-        self.leg.meet(Fate::Timeout(what.clone()));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, what)))
-    }
-
-    /// Gives up on a peer that takes nothing for too long.
-    fn patiently<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match outcome {
-            Poll::Ready(Ok(done)) => {
-                self.write_timer.stop();
-                Poll::Ready(Ok(done))
-            }
-            Poll::Ready(Err(error)) => {
-                self.leg.meet(fate_of(&error));
-                Poll::Ready(Err(error))
-            }
-            Poll::Pending => {
-                ready!(self.write_timer.poll(cx, self.patience.write));
-                self.time_out(format!("nothing that we sent was taken for {:?}", self.patience.write))
-            }
-        }
-    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Frames<S> {
@@ -182,7 +159,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Frames<S> {
             }
             Poll::Pending if this.in_head || this.incoming.is_within(HEADERS) => {
                 ready!(this.head_timer.poll(cx, this.patience.head));
-                this.time_out(format!("a request's head was not complete after {:?}", this.patience.head))
+                Poll::Ready(Err(this
+                    .leg
+                    .time_out(format!("a request's head was not complete after {:?}", this.patience.head))))
             }
             // Pings and settings do not keep a connection.
             Poll::Pending if this.leg.is_waiting() => {
@@ -203,7 +182,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Frames<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, buf);
-        let count = ready!(this.patiently(cx, written))?;
+        let count = ready!(this.write_timer.patiently(cx, this.patience.write, &this.leg, written))?;
         this.leg.count_written(count);
         this.see_outgoing(buf.get(..count).unwrap_or_default());
         Poll::Ready(Ok(count))
@@ -212,7 +191,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Frames<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let flushed = Pin::new(&mut this.stream).poll_flush(cx);
-        ready!(this.patiently(cx, flushed))?;
+        ready!(this.write_timer.patiently(cx, this.patience.write, &this.leg, flushed))?;
         this.streams.flushed();
         Poll::Ready(Ok(()))
     }

@@ -1,6 +1,7 @@
 //! What a connection's stream and the proxy tell each other: heads that arrived, heads to send, how things ended.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -124,6 +125,12 @@ impl Leg {
     /// Bytes that the transport has taken so far.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// The peer was waited for in vain.
+    pub(super) fn time_out(&self, what: String) -> io::Error {
+        self.meet(Fate::Timeout(what.clone()));
+        io::Error::new(io::ErrorKind::TimedOut, what)
     }
 
     pub fn fate(&self) -> Option<Fate> {

@@ -25,7 +25,7 @@ mod wire;
 pub use admin::{Pages as AdminPages, Token as AdminToken, watch_port};
 pub use ca::{CaError, LocalCa, write_secret};
 pub use certificate_header::CertificateHeader;
-pub use clock::now;
+pub use clock::{now, stopped};
 pub use files::{CertificateError, CertificateFiles, Contents, PASSWORD_VARIABLE};
 pub use framer::{BadChunks, Ended, Framer};
 pub use frames::{Frames, Streams};

@@ -63,7 +63,6 @@ pub struct Wire<S> {
     linger: Timer,
     /// Our side is shut down.
     lingering: bool,
-    timed_out: bool,
 }
 
 #[derive(Debug)]
@@ -101,16 +100,7 @@ impl<S> Wire<S> {
             write_timer: Timer::default(),
             linger: Timer::default(),
             lingering: false,
-            timed_out: false,
         }
-    }
-}
-
-impl<S> Wire<S> {
-    fn time_out<T>(&mut self, what: String) -> Poll<io::Result<T>> {
-        self.timed_out = true;
-        self.leg.meet(Fate::Timeout(what.clone()));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, what)))
     }
 }
 
@@ -265,7 +255,9 @@ impl<S: AsyncRead + Unpin> Wire<S> {
             Poll::Pending if self.role == Role::Responses => Poll::Pending,
             Poll::Pending if !self.input.is_empty() => {
                 ready!(self.read_timer.poll(cx, self.patience.head));
-                self.time_out(format!("a request's head was not complete after {:?}", self.patience.head))
+                Poll::Ready(Err(self
+                    .leg
+                    .time_out(format!("a request's head was not complete after {:?}", self.patience.head))))
             }
             Poll::Pending if self.leg.is_waiting() => {
                 ready!(self.read_timer.poll(cx, self.patience.idle));
@@ -304,7 +296,8 @@ impl<S: AsyncRead + Unpin> Wire<S> {
             }
             Poll::Pending => {
                 ready!(self.read_timer.poll(cx, self.patience.idle));
-                return self.time_out(format!("nothing more of a body came for {:?}", self.patience.idle));
+                let what = format!("nothing more of a body came for {:?}", self.patience.idle);
+                return Poll::Ready(Err(self.leg.time_out(what)));
             }
         }
         self.read_timer.stop();
@@ -342,7 +335,7 @@ impl<S: AsyncRead + Unpin> Wire<S> {
     fn has_unread(&self) -> bool {
         let in_message = !matches!(self.reading, Reading::Head) || !self.input.is_empty();
         // Who was waited for in vain is not waited for once more.
-        self.role == Role::Requests && in_message && !self.timed_out
+        self.role == Role::Requests && in_message && !matches!(self.leg.fate(), Some(Fate::Timeout(_)))
     }
 
     fn lost(&self, error: io::Error) -> io::Error {
@@ -412,7 +405,7 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.output.is_empty() {
             let written = Pin::new(&mut self.stream).poll_write(cx, &self.output);
-            let count = ready!(self.poll_patiently(cx, written))?;
+            let count = ready!(self.write_timer.patiently(cx, self.patience.write, &self.leg, written))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -420,28 +413,6 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
             self.output.advance(count);
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Gives up on a peer that takes nothing for too long.
-    fn poll_patiently<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        outcome: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        match outcome {
-            Poll::Ready(Ok(done)) => {
-                self.write_timer.stop();
-                Poll::Ready(Ok(done))
-            }
-            Poll::Ready(Err(error)) => {
-                self.leg.meet(fate_of(&error));
-                Poll::Ready(Err(error))
-            }
-            Poll::Pending => {
-                ready!(self.write_timer.poll(cx, self.patience.write));
-                self.time_out(format!("nothing that we sent was taken for {:?}", self.patience.write))
-            }
-        }
     }
 }
 
@@ -468,7 +439,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         let whole = this.measure(&mut framer.clone(), buf)?;
         let slice = buf.get(..whole).unwrap_or_default();
         let written = Pin::new(&mut this.stream).poll_write(cx, slice);
-        let count = ready!(this.poll_patiently(cx, written))?;
+        let count = ready!(this.write_timer.patiently(cx, this.patience.write, &this.leg, written))?;
         this.leg.count_written(count);
         if let Some(mut framer) = this.writing.take() {
             this.measure(&mut framer, slice.get(..count).unwrap_or_default())?;
@@ -481,7 +452,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         let this = self.get_mut();
         ready!(this.poll_output(cx))?;
         let flushed = Pin::new(&mut this.stream).poll_flush(cx);
-        ready!(this.poll_patiently(cx, flushed))?;
+        ready!(this.write_timer.patiently(cx, this.patience.write, &this.leg, flushed))?;
         this.leg.set_flushed(true);
         Poll::Ready(Ok(()))
     }
@@ -544,5 +515,29 @@ impl Timer {
 
     pub(super) fn stop(&mut self) {
         self.running = false;
+    }
+
+    /// Gives up on a peer that takes nothing for too long.
+    pub(super) fn patiently<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        patience: Duration,
+        leg: &Leg,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match written {
+            Poll::Ready(Ok(done)) => {
+                self.stop();
+                Poll::Ready(Ok(done))
+            }
+            Poll::Ready(Err(error)) => {
+                leg.meet(fate_of(&error));
+                Poll::Ready(Err(error))
+            }
+            Poll::Pending => {
+                ready!(self.poll(cx, patience));
+                Poll::Ready(Err(leg.time_out(format!("nothing that we sent was taken for {patience:?}"))))
+            }
+        }
     }
 }

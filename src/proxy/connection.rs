@@ -22,7 +22,6 @@ use super::draft::Ending;
 use super::forward;
 use super::forwarded::Forwarded;
 use super::h2_device;
-use super::listen::stopped;
 use super::pool::{Berth, Carrier, Link};
 use super::relay::{Unanswered, pass_through};
 use super::rescue;
@@ -32,7 +31,8 @@ use super::tap::{Copied, Memory};
 use crate::event::{Connection, ConnectionEvent, ConnectionId, Delivery, Front, Header, Reason};
 use crate::net::{
     Extent, Fate, Fronts, Greeting, Leg, Preface, Replayed, Role, Served, Streams, UNTRUSTED_PREFACE, Wire,
-    alert, chain, facts, no_certificate, now, plain, read_greeting, read_preface, refusal_reason, with_http2,
+    alert, chain, facts, no_certificate, now, plain, read_greeting, read_preface, refusal_reason, stopped,
+    with_http2,
 };
 use crate::sink::Journal;
 
@@ -60,6 +60,8 @@ pub(super) struct Session {
     id: ConnectionId,
     /// `ip:port` of the device, or of the front end that speaks for it.
     peer: String,
+    /// The other end is a trusted front end, which forwards requests of devices.
+    is_front: bool,
     leg: Arc<Leg>,
     secure: bool,
     /// The name that TLS was asked for.
@@ -82,6 +84,7 @@ impl Session {
             shared: Arc::clone(shared),
             id: event.id.clone(),
             peer: event.peer.clone(),
+            is_front: is_trusted(&shared.fronts, &event.peer),
             leg: Arc::default(),
             secure: event.tls.is_some(),
             sni: event.sni.clone(),
@@ -119,12 +122,12 @@ impl Session {
 
     /// The other end is a trusted front end, which forwards requests of devices.
     pub(super) fn is_front(&self) -> bool {
-        is_trusted(&self.shared.fronts, &self.peer)
+        self.is_front
     }
 
     /// What a trusted front end says of the device.
     pub(super) fn front(&self, headers: &[Header]) -> Option<Front> {
-        if self.is_front() { self.shared.fronts.told(headers) } else { None }
+        if self.is_front { self.shared.fronts.told(headers) } else { None }
     }
 
     /// A copy of a body that is about to pass.

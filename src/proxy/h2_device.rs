@@ -22,11 +22,10 @@ use super::deliver::{Held, Reply, Source, hold};
 use super::draft::Draft;
 use super::forward;
 use super::inbound::{Inbound, in_words, to_map};
-use super::listen::stopped;
 use super::pump::{break_off, pump};
 use super::versions::response_for_http2;
 use crate::event::{Connection, ConnectionEvent, Reason, Sent};
-use crate::net::{Arrived, Extent, Frames, Head, LONGEST_HEAD, now};
+use crate::net::{Arrived, Extent, Frames, Head, LONGEST_HEAD, now, stopped};
 
 /// So many exchanges at once on one connection.
 const MOST_STREAMS: u32 = 64;

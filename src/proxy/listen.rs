@@ -16,7 +16,7 @@ use super::settings::{ListenerSettings, Settings};
 use super::sites::Sites;
 use super::tap::Memory;
 use crate::event::{Connection, ConnectionId};
-use crate::net::Served;
+use crate::net::{Served, stopped};
 use crate::sink::Journal;
 
 #[derive(Debug, Error)]
@@ -154,11 +154,6 @@ async fn accept(
     if tokio::time::timeout(shared.limits.stop, all).await.is_err() {
         tracing::warn!("exchanges were still open on {url} when the time to end them was over");
     }
-}
-
-/// Also when the one who could tell is gone.
-pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn introduce(shared: &Shared, peer: SocketAddr, url: &str) -> Connection {

@@ -1,4 +1,4 @@
-//! An HTTP/2 connection to the server, which carries many exchanges at once.
+//! An HTTP/2 connection to the server, which carries many exchanges of one device at once.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) struct Trunk {
     pub(super) facts: Upstream,
     /// Why it is over, once it is.
     over: watch::Receiver<Option<String>>,
-    /// Besides the pool, each exchange on it has one.
+    /// Besides the berth, each exchange on it has one.
     sharers: Arc<()>,
     used: Instant,
 }
