@@ -207,8 +207,7 @@ pub struct ProxyArgs {
     /// No dashboard: one line per exchange (so it is, too, when stdout is no terminal)
     #[arg(long)]
     pub headless: bool,
-    /// The form of the lines without a dashboard
-    /// For people, or for programs
+    /// The form of the lines without a dashboard: for people, or for programs
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
     /// Believe what front ends in this network say of devices: X-Forwarded-*, Forwarded, Client-Cert, PROXY protocol
