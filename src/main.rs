@@ -1,27 +1,26 @@
 //! Parses the command line, runs the command, turns its outcome into the exit code.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::FromArgMatches as _;
 use enrollscope::cli::{self, Cli, Command, ConfigCommand};
 use enrollscope::commands::{self, Exit, Output};
-use enrollscope::config::{Config, Host, schema};
+use enrollscope::config::{Configured, schema};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let command = cli::command();
-    let line: Vec<_> = std::env::args_os().collect();
-    let matches = command.clone().get_matches_from(&line);
+    let words: Vec<_> = std::env::args_os().collect();
+    let matches = command.clone().get_matches_from(&words);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let out = Output::new(cli.color);
-    let exit = with_config(cli, &command, line, &matches)
-        .and_then(|(cli, hosts)| run(&cli, &hosts, out))
-        .unwrap_or_else(|error| {
-            out.note(&format!("error: {}", sentence(&error)));
-            Exit::Failed
-        });
+    let exit = run(&cli, words, command, out).unwrap_or_else(|error| {
+        out.note(&format!("error: {}", sentence(&error)));
+        Exit::Failed
+    });
     ExitCode::from(exit.code())
 }
 
@@ -34,24 +33,18 @@ fn sentence(error: &anyhow::Error) -> String {
     })
 }
 
-/// The command line again, with the configuration file's options behind it; and the file's tables of hosts.
-fn with_config(
-    cli: Cli,
-    command: &clap::Command,
-    line: Vec<std::ffi::OsString>,
-    matches: &clap::ArgMatches,
-) -> anyhow::Result<(Cli, Vec<Host>)> {
-    let Some(path) = &cli.config else { return Ok((cli, Vec::new())) };
-    let config = Config::read(path, command)?;
-    let line = config.extend(line, command, matches);
-    let matches = command.clone().get_matches_from(line);
-    Ok((Cli::from_arg_matches(&matches)?, config.into_hosts()))
-}
-
-fn run(cli: &Cli, hosts: &[Host], out: Output) -> anyhow::Result<Exit> {
+fn run(
+    cli: &Cli,
+    words: Vec<std::ffi::OsString>,
+    command: clap::Command,
+    out: Output,
+) -> anyhow::Result<Exit> {
+    let configured = cli.config.as_deref().map(|file| Configured::open(file, words, command)).transpose()?;
+    let configured = configured.map(Arc::new);
+    let cli = configured.as_ref().map_or(cli, |configured| &configured.reading.cli);
     match &cli.command {
         Command::Demo(args) => commands::demo(args, out),
-        Command::Proxy(args) => commands::proxy(args, hosts, out),
+        Command::Proxy(args) => commands::proxy(args, configured.as_ref(), out),
         Command::Open(args) => commands::open(args, out),
         Command::Check(args) => commands::check(args, out),
         Command::Rules(args) => commands::rules(args, out),

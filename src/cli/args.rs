@@ -125,6 +125,27 @@ pub enum ClientCertificates {
     Never,
 }
 
+/// Options of `proxy` that count at its start only; all others are taken over from a configuration file that changes.
+pub const START_ONLY: &[&str] = &[
+    "listen",
+    "listen-http",
+    "capture",
+    "no-capture",
+    "redact",
+    "record-bodies",
+    "headless",
+    "format",
+    "max-connections",
+    "body-memory",
+    "admin",
+    "admin-token-file",
+    "ready-file",
+    "log",
+    "log-format",
+    "profile",
+    "fail-on",
+];
+
 #[derive(Debug, Args)]
 pub struct ProxyArgs {
     /// The enrollment server's origin, for instance https://mdm.internal.example; takes every name without a route

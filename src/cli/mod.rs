@@ -7,7 +7,7 @@ mod values;
 pub use args::{
     Bodies, CertsArgs, CertsCommand, CheckArgs, Cli, ClientCertificates, Command, ConfigCommand, DemoArgs,
     DeviceShape, EnrollArgs, FailOn, Format, ForwardedMode, Http2, OpenArgs, PassthroughFlag, PlainHttp,
-    ProxyArgs, RecordingArgs, Redact, RepairArgs, RouteFlag, RulesArgs, ServerArgs, ServerAuth, When,
-    command,
+    ProxyArgs, RecordingArgs, Redact, RepairArgs, RouteFlag, RulesArgs, START_ONLY, ServerArgs, ServerAuth,
+    When, command,
 };
 pub use limits::LimitsArgs;

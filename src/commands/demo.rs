@@ -173,10 +173,8 @@ impl Stage {
 
         let upstream: Origin = format!("https://{SERVER_HOST}:{}", server_port.port()).parse()?;
         let settings = Settings {
-            listeners: vec![ListenerSettings {
-                address: loopback,
-                served: Some(Served::new(vec![identity], false)?),
-            }],
+            listeners: vec![ListenerSettings { address: loopback, secure: true }],
+            served: Some(Served::new(vec![identity], false)?),
             routes: Vec::new(),
             default: Some(SiteSettings {
                 upstream_address: Some(server_port),

@@ -13,6 +13,7 @@ mod logging;
 mod open;
 mod output;
 mod proxy;
+mod reload;
 mod repair;
 mod rules;
 mod server;

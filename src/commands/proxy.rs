@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::sync::{Notify, watch};
@@ -14,26 +13,27 @@ use super::admin::Admin;
 use super::live;
 use super::logging;
 use super::output::{Exit, Output};
-use super::sites::Sites;
+use super::reload::Reloader;
+use super::sites::{Run, Sites};
 use crate::capture::Recording;
-use crate::cli::{self, Bodies, FailOn, ForwardedMode, LimitsArgs, ProxyArgs, Redact};
-use crate::config::Host;
+use crate::cli::{self, Bodies, FailOn, ForwardedMode, LimitsArgs, ProxyArgs, RecordingArgs, Redact};
+use crate::config::Configured;
 use crate::dashboard::Status;
 use crate::engine::{Engine, Observation};
 use crate::enrollment::Deadlines;
-use crate::net::{Fronts, Keeper, draw_ahead, keep};
+use crate::net::{Fronts, Keeper, draw_ahead};
 use crate::proxy::{Forwarded, Limits, ListenerSettings, PlainHttp, Proxy, Settings};
 use crate::report::About;
 use crate::rules::Level;
 use crate::terminal;
 
-pub fn proxy(args: &ProxyArgs, hosts: &[Host], out: Output) -> Result<Exit> {
+pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output) -> Result<Exit> {
     draw_ahead();
     let headless = args.headless || !std::io::stdout().is_terminal();
     logging::start(args.log.as_deref(), args.log_format, headless)?;
-    let sites = Sites::new(args, hosts)?;
-    let Prepared { settings, keeper } = prepare(args, &sites, out)?;
-    let alarms = keeper.as_ref().map(Keeper::alarms).unwrap_or_default();
+    let sites = Sites::new(args, configured.map_or(&[], |configured| &configured.reading.hosts))?;
+    warn(args, &sites, out);
+    let Prepared { settings, keeper } = prepare(args, args, &sites, Run::Start(&|words| out.note(words)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())
         .enable_all()
@@ -51,28 +51,23 @@ pub fn proxy(args: &ProxyArgs, hosts: &[Host], out: Output) -> Result<Exit> {
         let _runtime = runtime.enter();
         interrupted()
     };
-    if let Some(keeper) = keeper {
-        let nudge = Arc::new(Notify::new());
-        runtime.spawn(keep(keeper, LOOK_AGAIN, Arc::clone(&nudge)));
-        #[cfg(unix)]
-        if headless {
-            let _runtime = runtime.enter();
-            nudge_on_hangup(nudge);
-        }
+    let about = about(args, &args.recording, &sites, addresses.clone());
+    let (stop, stopped) = watch::channel(false);
+    let reloader = Reloader::new(keeper, proxy.control(), configured, about);
+    let about = reloader.told();
+    let nudge = Arc::new(Notify::new());
+    runtime.spawn(reloader.run(Arc::clone(&nudge), stopped.clone()));
+    #[cfg(unix)]
+    if headless {
+        let _runtime = runtime.enter();
+        nudge_on_hangup(nudge);
     }
     let live::Record { journal, writer, feed, path } = record;
     let recorder = Arc::clone(writer.status());
-    let (stop, stopped) = watch::channel(false);
-    let about = about(args, &sites, addresses.clone());
-    let about = move || {
-        let mut status = about.clone();
-        status.warnings.extend(alarms.read());
-        status
-    };
     let told = admin.map(|admin| {
         let page = about.clone();
         let about = move || {
-            let Status { subject, listeners, warnings, .. } = page();
+            let Status { subject, listeners, warnings, .. } = page.borrow().clone();
             About { subject, listeners, warnings, recording: None }
         };
         admin.start(&runtime, Arc::clone(&recorder), about, stopped.clone(), out)
@@ -113,7 +108,7 @@ pub fn proxy(args: &ProxyArgs, hosts: &[Host], out: Output) -> Result<Exit> {
             interrupted.await;
             flag.store(true, Ordering::Relaxed);
         });
-        let status = move || Status { recording: Some(recorder.read()), ..about() };
+        let status = move || Status { recording: Some(recorder.read()), ..about.borrow().clone() };
         let options =
             terminal::Options { theme: terminal::theme(out.colour()), capture: path.clone(), stop: asked };
         let shown = terminal::run(updates, status, &options);
@@ -158,19 +153,24 @@ impl Wire {
     }
 }
 
-/// What the dashboard says of this run.
-fn about(args: &ProxyArgs, sites: &Sites, listeners: Vec<String>) -> Status {
+/// What the dashboard says of this run, which records as it did at its start.
+pub(super) fn about(
+    args: &ProxyArgs,
+    recording: &RecordingArgs,
+    sites: &Sites,
+    listeners: Vec<String>,
+) -> Status {
     let mut warnings = Vec::new();
     if sites.is_insecure(args) {
         warnings.push("the server's certificate is not verified".to_owned());
     }
-    if args.recording.redact == Redact::None {
+    if recording.redact == Redact::None {
         warnings.push("nothing is redacted".to_owned());
     }
-    if args.recording.record_bodies == Bodies::All {
+    if recording.record_bodies == Bodies::All {
         warnings.push("bodies of every kind are recorded".to_owned());
     }
-    if args.recording.no_capture {
+    if recording.no_capture {
         warnings.push("nothing is recorded".to_owned());
     }
     Status {
@@ -178,7 +178,7 @@ fn about(args: &ProxyArgs, sites: &Sites, listeners: Vec<String>) -> Status {
         subject: sites.subject(),
         listeners,
         recording: None,
-        redaction: match args.recording.redact {
+        redaction: match recording.redact {
             Redact::Secrets => "secrets",
             Redact::None => "none",
         }
@@ -233,9 +233,6 @@ fn tell_service_manager(state: sd_notify::NotifyState<'_>) {
     }
 }
 
-/// How often certificate files are looked at.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
-
 /// SIGHUP is how daemons are told of new files. With a screen it means that the terminal is gone.
 #[cfg(unix)]
 fn nudge_on_hangup(nudge: Arc<Notify>) {
@@ -249,38 +246,29 @@ fn nudge_on_hangup(nudge: Arc<Notify>) {
     }
 }
 
-struct Prepared {
-    settings: Settings,
+pub(super) struct Prepared {
+    pub(super) settings: Settings,
     /// Absent without a TLS listener.
-    keeper: Option<Keeper>,
+    pub(super) keeper: Option<Keeper>,
 }
 
-fn prepare(args: &ProxyArgs, sites: &Sites, out: Output) -> Result<Prepared> {
+/// The proxy's settings. Listeners are those of the start, whatever the arguments say by now.
+pub(super) fn prepare(args: &ProxyArgs, start: &ProxyArgs, sites: &Sites, run: Run<'_>) -> Result<Prepared> {
     if sites.is_empty() {
         bail!(
             "to which server? give its origin with --upstream, for instance --upstream https://mdm.internal.example, or one \
              for each public name with --route NAME=URL"
         );
     }
-    if args.listen.is_empty() && args.listen_http.is_empty() {
+    if start.listen.is_empty() && start.listen_http.is_empty() {
         bail!("where to listen? for instance --listen 0.0.0.0:443, or --listen 127.0.0.1:8443 to try it");
     }
-    let keeper = if args.listen.is_empty() { None } else { Some(sites.certificates(args, out)?) };
-    let secure = args.listen.iter().map(|address| (address, keeper.as_ref().map(|k| k.served().clone())));
-    let plain = args.listen_http.iter().map(|address| (address, None));
-    let listener = |(address, served): (&SocketAddr, _)| ListenerSettings { address: *address, served };
-    let listeners = secure.chain(plain).map(listener).collect();
-    if sites.is_insecure(args) {
-        out.note("warning: the server's certificate is not verified (--upstream-insecure)");
-    }
-    if args.rewrite_management {
-        out.note(
-            "warning: devices that enroll now are managed through enrollscope until they are unenrolled",
-        );
-    }
-    if args.recording.redact == Redact::None {
-        out.note("warning: nothing is redacted (--redact none): captures will hold passwords and keys");
-    }
+    let keeper = if start.listen.is_empty() { None } else { Some(sites.certificates(args, run)?) };
+    let listeners = |addresses: &[SocketAddr], secure| {
+        let listener = |address: &SocketAddr| ListenerSettings { address: *address, secure };
+        addresses.iter().map(listener).collect::<Vec<_>>()
+    };
+    let listeners = [listeners(&start.listen, true), listeners(&start.listen_http, false)].concat();
     let (routes, default) = sites.settings(args)?;
     let fronts = Fronts::new(args.trusted_front.clone());
     let forwarded = match args.forwarded {
@@ -293,8 +281,23 @@ fn prepare(args: &ProxyArgs, sites: &Sites, out: Output) -> Result<Prepared> {
         redirect: args.plain_http == cli::PlainHttp::Redirect,
         authority: keeper.as_ref().and_then(Keeper::authority).cloned(),
     };
-    let settings = Settings { listeners, routes, default, plain_http, limits, fronts, forwarded };
+    let served = keeper.as_ref().map(|keeper| keeper.served().clone());
+    let settings = Settings { listeners, served, routes, default, plain_http, limits, fronts, forwarded };
     Ok(Prepared { settings, keeper })
+}
+
+fn warn(args: &ProxyArgs, sites: &Sites, out: Output) {
+    if sites.is_insecure(args) {
+        out.note("warning: the server's certificate is not verified (--upstream-insecure)");
+    }
+    if args.rewrite_management {
+        out.note(
+            "warning: devices that enroll now are managed through enrollscope until they are unenrolled",
+        );
+    }
+    if args.recording.redact == Redact::None {
+        out.note("warning: nothing is redacted (--redact none): captures will hold passwords and keys");
+    }
 }
 
 fn limits(args: &LimitsArgs) -> Limits {

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
-use super::output::Output;
 use crate::cli::{ClientCertificates, Http2, ProxyArgs};
 use crate::config::{Host, HostMode, InspectedHost};
 use crate::net::{
@@ -16,6 +15,15 @@ use crate::proxy::{Asking, Mode, Route, SiteSettings};
 /// Devices' management goes here when Intune manages them; nobody but Microsoft has certificates for it.
 const PASSED_THROUGH: &[&str] =
     &["manage.microsoft.com", "*.manage.microsoft.com", "dm.microsoft.com", "*.dm.microsoft.com"];
+
+/// What a configuration is read for.
+#[derive(Clone, Copy)]
+pub(super) enum Run<'n> {
+    /// Who starts it hears what there is to know.
+    Start(&'n dyn Fn(&str)),
+    /// To go on with it: devices must not need to trust anybody anew.
+    Reload,
+}
 
 /// Everything that is configured for names.
 #[derive(Debug)]
@@ -127,7 +135,7 @@ impl Sites {
     }
 
     /// The certificates: each name's own, else the given one, else the local authority's.
-    pub(super) fn certificates(&self, args: &ProxyArgs, out: Output) -> Result<Keeper> {
+    pub(super) fn certificates(&self, args: &ProxyArgs, run: Run<'_>) -> Result<Keeper> {
         let given = given_certificate(args);
         let mut planned: Vec<Planned> =
             given.iter().map(|files| Planned { files: files.clone(), names: Vec::new() }).collect();
@@ -143,11 +151,11 @@ impl Sites {
             }
         }
         let needs_local = given.is_none() && (self.default.is_some() || !local.is_empty());
-        let ca = if needs_local { Some(self.local_authority(args, &local, out)?) } else { None };
+        let ca = if needs_local { Some(self.local_authority(args, &local, run)?) } else { None };
         Ok(Keeper::open(planned, ca.as_ref(), given.is_some() && self.default.is_some(), now())?)
     }
 
-    fn local_authority(&self, args: &ProxyArgs, names: &[&HostPattern], out: Output) -> Result<LocalCa> {
+    fn local_authority(&self, args: &ProxyArgs, names: &[&HostPattern], run: Run<'_>) -> Result<LocalCa> {
         let mut hosts = args.host.clone();
         if let Some(site) = self.default.as_ref().filter(|_| hosts.is_empty()) {
             hosts.extend([site.upstream.host.clone(), "localhost".to_owned()]);
@@ -162,8 +170,18 @@ impl Sites {
                 ),
             }
         }
+        let Run::Start(note) = run else {
+            return LocalCa::open_for(&args.certs, &hosts, now())?.with_context(|| {
+                format!(
+                    "the local authority in {} cannot issue for {}: a new start makes another one, which devices must \
+                     then be told to trust",
+                    args.certs.display(),
+                    hosts.join(", ")
+                )
+            });
+        };
         let ca = LocalCa::open_or_make(&args.certs, &hosts, now())?;
-        out.note(&format!(
+        note(&format!(
             "certificate from the local authority {} for {}; devices must trust it: enrollscope certs install --certs {}",
             ca.common_name(),
             ca.hosts().join(", "),
@@ -245,17 +263,16 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command, command};
-    use crate::config::Config;
+    use crate::config::Configured;
 
     fn sites(words: &str, file: &str) -> Result<Sites> {
         let line = ["enrollscope", "proxy"].into_iter().chain(words.split_whitespace());
-        let Command::Proxy(args) = Cli::from_arg_matches(&command().get_matches_from(line))?.command else {
-            bail!("no proxy")
-        };
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("f.toml");
         std::fs::write(&path, file)?;
-        Sites::new(&args, &Config::read(&path, &command())?.into_hosts())
+        let read = Configured::open(&path, line.map(Into::into).collect(), command())?.reading;
+        let Command::Proxy(args) = &read.cli.command else { bail!("no proxy") };
+        Sites::new(args, &read.hosts)
     }
 
     fn ways(sites: &Sites) -> Vec<String> {

@@ -21,6 +21,8 @@ pub enum ConfigError {
     Key { path: PathBuf, table: String, key: String },
     #[error("{}: [{table}] {key}: a text, a number, true, false or a list of those is wanted", path.display())]
     Value { path: PathBuf, table: String, key: String },
+    #[error("{}: {message}", path.display())]
+    Options { path: PathBuf, message: String },
     #[error("{}: [proxy.hosts]: a table for each name is wanted, like [proxy.hosts.\"enroll.contoso.com\"]", path.display())]
     Hosts { path: PathBuf },
     #[error("{}: [proxy.hosts.{name:?}]: {source}", path.display())]
@@ -35,7 +37,7 @@ const TABLES: &[&str] = &["proxy", "check"];
 
 /// A file that was read and whose names exist.
 #[derive(Debug)]
-pub struct Config {
+pub(super) struct Config {
     tables: Vec<Table>,
     hosts: Vec<Host>,
 }
@@ -48,13 +50,7 @@ struct Table {
 }
 
 impl Config {
-    pub fn read(path: &Path, command: &Command) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::parse(path, &text, command)
-    }
-
-    fn parse(path: &Path, text: &str, command: &Command) -> Result<Self, ConfigError> {
+    pub(super) fn parse(path: &Path, text: &str, command: &Command) -> Result<Self, ConfigError> {
         let document: toml::Table = text.parse().map_err(|e: toml::de::Error| ConfigError::Syntax {
             path: path.to_owned(),
             message: e.to_string(),
@@ -85,12 +81,17 @@ impl Config {
     }
 
     /// The tables of the public names.
-    pub fn into_hosts(self) -> Vec<Host> {
+    pub(super) fn into_hosts(self) -> Vec<Host> {
         self.hosts
     }
 
     /// The command line with the file's options behind it, where neither flag nor variable says otherwise.
-    pub fn extend(&self, mut line: Vec<OsString>, command: &Command, matches: &ArgMatches) -> Vec<OsString> {
+    pub(super) fn extend(
+        &self,
+        mut line: Vec<OsString>,
+        command: &Command,
+        matches: &ArgMatches,
+    ) -> Vec<OsString> {
         let Some((name, given)) = matches.subcommand() else { return line };
         let Some(table) = self.tables.iter().find(|table| table.command == name) else { return line };
         for (key, values) in &table.options {

@@ -2,6 +2,8 @@
 
 mod file;
 mod hosts;
+mod line;
 
-pub use file::{Config, ConfigError, schema};
+pub use file::{ConfigError, schema};
 pub use hosts::{Host, HostError, HostMode, InspectedHost};
+pub use line::{Configured, Line, Reading};

@@ -68,11 +68,17 @@ pub enum CaError {
 impl LocalCa {
     /// The authority of that directory if it is for these hosts and still good for more than three days; else a new one.
     pub fn open_or_make(directory: &Path, hosts: &[String], now: Time) -> Result<Self, CaError> {
-        let wanted = normal(hosts)?;
-        match Self::open(directory)? {
-            Some(found) if found.hosts == wanted && found.expires.since(now) > LEAST_LEFT_MILLIS => Ok(found),
-            _ => Self::make(directory, &wanted, now),
+        match Self::open_for(directory, hosts, now)? {
+            Some(found) => Ok(found),
+            None => Self::make(directory, &normal(hosts)?, now),
         }
+    }
+
+    /// The authority of that directory, if it is for exactly these hosts and good for a while yet.
+    pub fn open_for(directory: &Path, hosts: &[String], now: Time) -> Result<Option<Self>, CaError> {
+        let wanted = normal(hosts)?;
+        let found = Self::open(directory)?;
+        Ok(found.filter(|found| found.hosts == wanted && found.expires.since(now) > LEAST_LEFT_MILLIS))
     }
 
     /// The authority of that directory, if there is one.

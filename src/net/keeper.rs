@@ -1,14 +1,9 @@
 //! Keeps what is served up to date: changed certificate files are taken over, bad ones are not, expiry is told ahead.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::sync::Notify;
 
 use super::ca::{CaError, LocalCa};
-use super::clock::now;
 use super::files::{CertificateError, CertificateFiles};
 use super::name::HostPattern;
 use super::pem::Identity;
@@ -39,27 +34,14 @@ pub enum KeeperError {
     Tls(#[from] rustls::Error),
 }
 
-/// What is wrong now, in words, for whoever shows it.
-#[derive(Clone, Debug, Default)]
-pub struct Alarms(Arc<Mutex<Vec<String>>>);
-
-impl Alarms {
-    pub fn read(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, words: Vec<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
-    }
-}
-
 /// All certificates of the listeners.
 #[derive(Debug)]
 pub struct Keeper {
     served: Served,
     kept: Vec<Kept>,
     local: Option<Local>,
-    alarms: Alarms,
+    /// What is wrong now, in words.
+    alarms: Vec<String>,
     /// When what lasts was last put into the log.
     told: Option<Time>,
 }
@@ -124,7 +106,7 @@ impl Keeper {
             expires: local.expires(),
             certificate: Bytes::copy_from_slice(local.certificate()),
         });
-        let mut keeper = Self { served, kept, local, alarms: Alarms::default(), told: None };
+        let mut keeper = Self { served, kept, local, alarms: Vec::new(), told: None };
         keeper.tell(now);
         Ok(keeper)
     }
@@ -138,8 +120,9 @@ impl Keeper {
         self.local.as_ref().map(|local| &local.certificate)
     }
 
-    pub fn alarms(&self) -> Alarms {
-        self.alarms.clone()
+    /// What is wrong now, in words, for whoever shows it.
+    pub fn alarms(&self) -> &[String] {
+        &self.alarms
     }
 
     /// Looks at the files, and at the calendar. Connections that are open keep what they have.
@@ -187,7 +170,7 @@ impl Keeper {
             Trouble::Told(words) => Some(words.clone()),
             Trouble::None | Trouble::Fresh => None,
         });
-        self.alarms.set(troubles.chain(lasting).collect());
+        self.alarms = troubles.chain(lasting).collect();
     }
 }
 
@@ -234,24 +217,5 @@ fn left(expires: Time, now: Time, soon: i64) -> Option<String> {
         ..=0 => Some(format!("has expired on {day}")),
         _ if left < soon => Some(format!("expires on {day}, in {} days", left / DAY)),
         _ => None,
-    }
-}
-
-/// Polls for ever, and at once when it is nudged.
-pub async fn keep(mut keeper: Keeper, every: Duration, nudge: Arc<Notify>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(every) => {}
-            () = nudge.notified() => {}
-        }
-        // Files can be slow, and a PFX's key takes a while to derive.
-        let polled = tokio::task::spawn_blocking(move || {
-            keeper.poll(now());
-            keeper
-        });
-        match polled.await {
-            Ok(polled) => keeper = polled,
-            Err(error) => return tracing::error!("certificate files are not looked at any more: {error}"),
-        }
     }
 }

@@ -33,7 +33,7 @@ pub use front::{Fronts, Preface, UNTRUSTED_PREFACE, read_preface};
 pub use h2_head::fields;
 pub use head::{Edit, Extent, Head, LONGEST_HEAD, Refusal, Start};
 pub use hello::{Greeting, read_greeting};
-pub use keeper::{Alarms, Keeper, KeeperError, Planned, keep};
+pub use keeper::{Keeper, KeeperError, Planned};
 pub use leg::{Arrived, Departing, Fate, Leg};
 pub use name::{HostPattern, HostPatternError, plain};
 pub use origin::{Origin, OriginError};

@@ -36,10 +36,12 @@ use crate::net::{
 };
 use crate::sink::Journal;
 
-/// What all connections share.
+/// What all connections share that began under one configuration.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) sites: Sites,
+    /// Certificates for listeners with TLS.
+    pub(super) served: Option<Served>,
     pub(super) plain_http: PlainHttp,
     pub(super) limits: Limits,
     pub(super) memory: Arc<Memory>,
@@ -50,7 +52,7 @@ pub(super) struct Shared {
     /// Where we can be reached.
     pub(super) listening: Vec<SocketAddr>,
     /// Connections so far: they are numbered through the whole run.
-    pub(super) accepted: AtomicU64,
+    pub(super) accepted: Arc<AtomicU64>,
 }
 
 /// One device's connection, while it lives.
@@ -251,7 +253,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Accepted {
     pub(super) shared: Arc<Shared>,
     pub(super) stream: TcpStream,
-    pub(super) served: Option<Served>,
+    /// TLS is expected.
+    pub(super) secure: bool,
     /// What is known before the first byte.
     pub(super) event: Connection,
     pub(super) stop: watch::Receiver<bool>,
@@ -260,7 +263,8 @@ pub(super) struct Accepted {
 impl Accepted {
     pub(super) async fn serve(self) {
         let _ = self.stream.set_nodelay(true);
-        let Self { shared, mut stream, served, mut event, mut stop } = self;
+        let Self { shared, mut stream, secure, mut event, mut stop } = self;
+        let served = shared.served.as_ref().filter(|_| secure);
         let introduced = tokio::select! {
             introduced = introduce(&shared, &mut event, &mut stream) => introduced,
             () = stopped(&mut stop) => Err(Reason::ClosedByUs),
@@ -275,7 +279,7 @@ impl Accepted {
                 let patience = shared.limits.handshake;
                 let device = Unanswered { first, stream };
                 tokio::select! {
-                    begun = timeout(patience, begin(&shared, &mut event, device, &served)) => begun.unwrap_or_else(|_| {
+                    begun = timeout(patience, begin(&shared, &mut event, device, served)) => begun.unwrap_or_else(|_| {
                         Err(Reason::Timeout(format!("the TLS handshake was not done after {patience:?}")))
                     }),
                     () = stopped(&mut stop) => Err(Reason::ClosedByUs),

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -12,11 +12,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::connection::{Accepted, Shared};
-use super::settings::{ListenerSettings, Settings};
+use super::settings::{Limits, ListenerSettings, Settings};
 use super::sites::Sites;
 use super::tap::Memory;
 use crate::event::{Connection, ConnectionId};
-use crate::net::{Served, stopped};
+use crate::net::stopped;
 use crate::sink::Journal;
 
 #[derive(Debug, Error)]
@@ -26,29 +26,33 @@ pub enum ProxyError {
     #[error("cannot listen on {address}: {hint}")]
     Bind { address: SocketAddr, hint: String, source: io::Error },
     #[error(
-        "{target} leads back to our own listener {listener}: name the server itself, or give its address with \
+        "{target} leads back to our own listener ({address}): name the server itself, or give its address with \
          --upstream-connect (of a host that is passed through, with --passthrough NAME=ADDR:PORT)"
     )]
-    Loop { target: String, listener: String },
+    Loop { target: String, address: SocketAddr },
 }
 
 /// Listeners that are bound, and not yet accepting.
 #[derive(Debug)]
 pub struct Proxy {
     listeners: Vec<Listener>,
-    shared: Arc<Shared>,
+    current: watch::Sender<Arc<Shared>>,
 }
+
+/// Changes what a running proxy does.
+#[derive(Clone, Debug)]
+pub struct Control(watch::Sender<Arc<Shared>>);
 
 #[derive(Debug)]
 struct Listener {
     socket: TcpListener,
     address: SocketAddr,
-    served: Option<Served>,
+    secure: bool,
 }
 
 impl Listener {
     fn url(&self) -> String {
-        let scheme = if self.served.is_some() { "https" } else { "http" };
+        let scheme = if self.secure { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 }
@@ -57,26 +61,27 @@ impl Proxy {
     /// Binds every listener; port 0 takes a free one.
     pub async fn bind(settings: Settings, journal: Journal) -> Result<Self, ProxyError> {
         let mut listeners = Vec::new();
-        for ListenerSettings { address, served } in &settings.listeners {
+        for ListenerSettings { address, secure } in &settings.listeners {
             let bind = |source: io::Error| {
                 let hint = hint(&source);
                 ProxyError::Bind { address: *address, hint, source }
             };
             let socket = TcpListener::bind(address).await.map_err(bind)?;
             let address = socket.local_addr().map_err(bind)?;
-            listeners.push(Listener { socket, address, served: served.clone() });
+            listeners.push(Listener { socket, address, secure: *secure });
         }
         if listeners.is_empty() {
             return Err(ProxyError::NoListener);
         }
         let sites = Sites::new(&settings);
-        refuse_loop(&sites, &listeners).await?;
-        let listening = listeners.iter().map(|listener| listener.address).collect();
-        let Settings { plain_http, limits, fronts, forwarded, .. } = settings;
-        let accepted = AtomicU64::new(0);
+        let listening = listeners.iter().map(|listener| listener.address).collect::<Vec<_>>();
+        refuse_loop(&sites, &listening).await?;
+        let Settings { served, plain_http, limits, fronts, forwarded, .. } = settings;
+        let accepted = Arc::default();
         let memory = Arc::new(Memory::new(limits.body_memory));
-        let shared = Arc::new(Shared {
+        let shared = Shared {
             sites,
+            served,
             plain_http,
             limits,
             memory,
@@ -85,8 +90,12 @@ impl Proxy {
             journal,
             listening,
             accepted,
-        });
-        Ok(Self { listeners, shared })
+        };
+        Ok(Self { listeners, current: watch::Sender::new(Arc::new(shared)) })
+    }
+
+    pub fn control(&self) -> Control {
+        Control(self.current.clone())
     }
 
     /// One URL per listener, in their order, with the ports that were given.
@@ -96,22 +105,52 @@ impl Proxy {
 
     /// Serves until `stop` turns true; then ends open exchanges in bounded time.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { listeners, shared } = self;
-        let limit = shared.limits.connections;
+        let Self { listeners, current } = self;
+        let limit = current.borrow().limits.connections;
         let room = Arc::new(Semaphore::new(limit));
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            let (shared, room, stop) = (Arc::clone(&shared), Arc::clone(&room), stop.clone());
-            accepting.spawn(accept(listener, shared, room, stop));
+            let (current, room, stop) = (current.subscribe(), Arc::clone(&room), stop.clone());
+            accepting.spawn(accept(listener, current, room, stop));
         }
         while accepting.join_next().await.is_some() {}
-        shared.sites.inspected().for_each(|site| site.pool.clear());
+        current.borrow().sites.clear();
+    }
+}
+
+impl Control {
+    /// Takes over everything but the listeners, the number of connections and the memory for bodies: for connections
+    /// that begin from now on. Open ones go on as they began.
+    ///
+    /// # Errors
+    ///
+    /// If a site leads back to us; nothing is changed then.
+    pub async fn apply(&self, settings: Settings) -> Result<(), ProxyError> {
+        let before = Arc::clone(&self.0.borrow());
+        let sites = Sites::new(&settings);
+        refuse_loop(&sites, &before.listening).await?;
+        sites.learn_from(&before.sites);
+        let Settings { served, plain_http, limits, fronts, forwarded, .. } = settings;
+        self.0.send_replace(Arc::new(Shared {
+            sites,
+            served,
+            plain_http,
+            limits: Limits { connections: before.limits.connections, ..limits },
+            memory: Arc::clone(&before.memory),
+            fronts,
+            forwarded,
+            journal: before.journal.clone(),
+            listening: before.listening.clone(),
+            accepted: Arc::clone(&before.accepted),
+        }));
+        before.sites.clear();
+        Ok(())
     }
 }
 
 async fn accept(
     listener: Listener,
-    shared: Arc<Shared>,
+    current: watch::Receiver<Arc<Shared>>,
     room: Arc<Semaphore>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -132,26 +171,23 @@ async fn accept(
                 }
             },
         };
+        let shared = Arc::clone(&current.borrow());
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
             let limit = shared.limits.connections;
             tracing::error!("{peer} was turned away: {limit} connections are open, the limit");
             continue;
         };
-        let accepted = Accepted {
-            shared: Arc::clone(&shared),
-            served: listener.served.clone(),
-            event: introduce(&shared, peer, &url),
-            stream,
-            stop: stop.clone(),
-        };
+        let event = introduce(&shared, peer, &url);
+        let accepted = Accepted { shared, stream, secure: listener.secure, event, stop: stop.clone() };
         open.spawn(async move {
             accepted.serve().await;
             drop(permit);
         });
     }
     drop(listener);
+    let patience = current.borrow().limits.stop;
     let all = async { while open.join_next().await.is_some() {} };
-    if tokio::time::timeout(shared.limits.stop, all).await.is_err() {
+    if tokio::time::timeout(patience, all).await.is_err() {
         tracing::warn!("exchanges were still open on {url} when the time to end them was over");
     }
 }
@@ -177,21 +213,27 @@ fn hint(error: &io::Error) -> String {
 }
 
 /// A proxy that forwards to itself would answer nobody and eat every connection.
-async fn refuse_loop(sites: &Sites, listeners: &[Listener]) -> Result<(), ProxyError> {
+async fn refuse_loop(sites: &Sites, listening: &[SocketAddr]) -> Result<(), ProxyError> {
     for (words, target) in sites.targets() {
         // A name that does not resolve now may do so later; that is no reason not to start.
         let Ok(addresses) = target.resolve().await else { continue };
-        let leads_here =
-            |listener: &&Listener| addresses.iter().any(|address| is_same(listener.address, *address));
-        if let Some(listener) = listeners.iter().find(leads_here) {
-            return Err(ProxyError::Loop { target: words, listener: listener.url() });
+        if let Some(address) = leads_here(listening, &addresses) {
+            return Err(ProxyError::Loop { target: words, address: *address });
         }
     }
     Ok(())
 }
 
+/// The first of the addresses at which one of our listeners is reached.
+pub(super) fn leads_here<'a>(
+    listening: &[SocketAddr],
+    addresses: &'a [SocketAddr],
+) -> Option<&'a SocketAddr> {
+    addresses.iter().find(|address| listening.iter().any(|listener| is_same(*listener, **address)))
+}
+
 /// Who connects to that address reaches this listener.
-pub(super) fn is_same(listener: SocketAddr, target: SocketAddr) -> bool {
+fn is_same(listener: SocketAddr, target: SocketAddr) -> bool {
     let ip = listener.ip();
     listener.port() == target.port() && (ip == target.ip() || (ip.is_unspecified() && is_ours(target.ip())))
 }
@@ -199,4 +241,25 @@ pub(super) fn is_same(listener: SocketAddr, target: SocketAddr) -> bool {
 /// Only an address of this machine can be bound.
 fn is_ours(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_ours_leads_here_at_our_port_only() {
+        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+        for (listening, targets, found) in [
+            ("127.0.0.1:443", &["192.0.2.1:443", "127.0.0.1:443"][..], Some("127.0.0.1:443")),
+            ("127.0.0.1:443", &["127.0.0.1:444", "127.0.0.2:443"], None),
+            ("0.0.0.0:443", &["127.0.0.1:443"], Some("127.0.0.1:443")),
+            // Nobody has this address: it is for documentation.
+            ("0.0.0.0:443", &["192.0.2.1:443"], None),
+        ] {
+            let targets = addresses(targets);
+            let here = leads_here(&addresses(&[listening]), &targets);
+            assert_eq!(here.map(ToString::to_string).as_deref(), found, "{listening} {targets:?}");
+        }
+    }
 }

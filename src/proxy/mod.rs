@@ -25,5 +25,5 @@ mod trunk;
 mod versions;
 
 pub use forwarded::Forwarded;
-pub use listen::{Proxy, ProxyError};
+pub use listen::{Control, Proxy, ProxyError};
 pub use settings::{Asking, Limits, ListenerSettings, Mode, PlainHttp, Route, Settings, SiteSettings};

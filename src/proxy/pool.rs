@@ -117,6 +117,14 @@ impl Pool {
         }
     }
 
+    /// What an earlier pool has learnt, if its server is the same.
+    pub(super) fn learn_from(&self, before: &Self) {
+        if (&self.origin, self.address) == (&before.origin, before.address) {
+            self.asked.fetch_or(before.was_asked(), Ordering::Relaxed);
+            self.protocols.learn_from(&before.protocols);
+        }
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         // A panic between push and pop leaves a list that is still a list.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)

@@ -33,7 +33,7 @@ impl Protocols {
 
     /// The server chose HTTP/2 when it was offered last.
     pub(super) fn are_http2(&self) -> bool {
-        self.known.load(Ordering::Relaxed) == HTTP2_TOO
+        self.allowed && self.known.load(Ordering::Relaxed) == HTTP2_TOO
     }
 
     /// The server did not choose HTTP/2 when it was offered last, or is not to be asked.
@@ -45,6 +45,10 @@ impl Protocols {
     pub(super) fn learn(&self, chosen: Option<&[u8]>) {
         let known = if chosen == Some(HTTP2) { HTTP2_TOO } else { HTTP1_ONLY };
         self.known.store(known, Ordering::Relaxed);
+    }
+
+    pub(super) fn learn_from(&self, before: &Self) {
+        self.known.store(before.known.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Whoever is told so probes, and nobody else for a while.
@@ -74,7 +78,9 @@ mod tests {
         assert!(protocols.are_http2() && !protocols.is_due());
         protocols.learn(None);
         assert!(protocols.are_http1() && !protocols.are_http2());
-        let off = Protocols::new(false);
-        assert!(off.are_http1() && !off.is_due() && !off.may_be_http2());
+        let (off, http2) = (Protocols::new(false), Protocols::new(true));
+        http2.learn(Some(HTTP2));
+        off.learn_from(&http2);
+        assert!(off.are_http1() && !off.are_http2() && !off.is_due() && !off.may_be_http2());
     }
 }

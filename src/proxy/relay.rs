@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::connection::Shared;
-use super::listen::is_same;
+use super::listen::leads_here;
 use super::pool::dial;
 use super::sites::Target;
 use crate::event::{Connection, ConnectionEvent, Reason, Relay};
@@ -103,11 +103,6 @@ async fn reach(shared: &Shared, target: &Target) -> Result<(TcpStream, SocketAdd
     let _ = stream.set_nodelay(true);
     let address = stream.peer_addr().map_err(|error| error.to_string())?;
     Ok((stream, address))
-}
-
-/// The first of the addresses at which one of our listeners is reached.
-fn leads_here<'a>(listening: &[SocketAddr], addresses: &'a [SocketAddr]) -> Option<&'a SocketAddr> {
-    addresses.iter().find(|address| listening.iter().any(|listener| is_same(*listener, **address)))
 }
 
 /// Both ways, each to its end; who ended first is the reason.
@@ -218,26 +213,5 @@ async fn silence(patience: Duration, up: &Meter, down: &Meter) {
             return;
         }
         tokio::time::sleep_until(deadline).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_of_ours_leads_here_at_our_port_only() {
-        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
-        for (listening, targets, found) in [
-            ("127.0.0.1:443", &["192.0.2.1:443", "127.0.0.1:443"][..], Some("127.0.0.1:443")),
-            ("127.0.0.1:443", &["127.0.0.1:444", "127.0.0.2:443"], None),
-            ("0.0.0.0:443", &["127.0.0.1:443"], Some("127.0.0.1:443")),
-            // Nobody has this address: it is for documentation.
-            ("0.0.0.0:443", &["192.0.2.1:443"], None),
-        ] {
-            let targets = addresses(targets);
-            let here = leads_here(&addresses(&[listening]), &targets);
-            assert_eq!(here.map(ToString::to_string).as_deref(), found, "{listening} {targets:?}");
-        }
     }
 }

@@ -11,6 +11,8 @@ use crate::net::{CertificateHeader, Fronts, HostPattern, Origin, Patience, Serve
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub listeners: Vec<ListenerSettings>,
+    /// Certificates to serve, by the listeners with TLS.
+    pub served: Option<Served>,
     /// Names with a way of their own.
     pub routes: Vec<Route>,
     /// Takes every other name; absent, only those that are configured are answered.
@@ -101,8 +103,8 @@ impl SiteSettings {
 #[derive(Clone, Debug)]
 pub struct ListenerSettings {
     pub address: SocketAddr,
-    /// Certificates to serve; absent is plain HTTP.
-    pub served: Option<Served>,
+    /// It speaks TLS, with what is `served`; else plain HTTP.
+    pub secure: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -84,7 +84,19 @@ impl Sites {
         })
     }
 
-    pub(super) fn inspected(&self) -> impl Iterator<Item = &Arc<Site>> {
+    /// What earlier sites have learnt of the same servers.
+    pub(super) fn learn_from(&self, before: &Self) {
+        for site in self.inspected() {
+            before.inspected().for_each(|old| site.pool.learn_from(&old.pool));
+        }
+    }
+
+    /// Closes the connections that nobody uses.
+    pub(super) fn clear(&self) {
+        self.inspected().for_each(|site| site.pool.clear());
+    }
+
+    fn inspected(&self) -> impl Iterator<Item = &Arc<Site>> {
         let named = self.named.iter().filter_map(|(_, way)| match way {
             Way::Inspect(site) => Some(site),
             Way::Passthrough(_) | Way::Refuse => None,

@@ -155,6 +155,30 @@ impl Running {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
+    /// Asks it to look at its files.
+    #[cfg(unix)]
+    pub fn hang_up(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", "HUP", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for a line on stderr with these words, and yields it.
+    pub fn hear(&mut self, words: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(
+                self.stderr.read_line(&mut line).unwrap(),
+                0,
+                "it ended before {words:?}: {}",
+                self.said
+            );
+            self.said.push_str(&line);
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
     /// Sends the signal, and waits for the end.
     #[cfg(unix)]
     pub fn signal(mut self, name: &str) -> (ExitStatus, String, String) {

@@ -2,14 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use enrollscope::event::Time;
-use enrollscope::net::{CertificateFiles, Keeper, LocalCa, Planned, Served, keep, now};
+use enrollscope::net::{CertificateFiles, Keeper, LocalCa, Planned, Served, now};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::Notify;
 
 use crate::wire::{Authority, Bench, Server, read_until, settings};
 
@@ -66,11 +63,11 @@ fn a_name_gets_the_certificate_that_is_configured_for_it() {
     // Only the one name: others are not answered.
     let keeper = Keeper::open(vec![own()], None, false, now()).unwrap();
     assert_eq!(leaf(keeper.served(), FIRST), None);
-    assert_eq!(keeper.alarms().read(), Vec::<String>::new());
+    assert_eq!(keeper.alarms(), Vec::<String>::new());
     // A certificate for somebody else is served as asked, and told.
     let keeper = Keeper::open(vec![planned(files.pem("own"), &[FIRST])], None, false, now()).unwrap();
     assert_eq!(leaf(keeper.served(), FIRST), second);
-    assert!(keeper.alarms().read()[0].contains("own.pem is not for first.example"));
+    assert!(keeper.alarms()[0].contains("own.pem is not for first.example"));
 }
 
 #[test]
@@ -80,7 +77,7 @@ fn changed_files_are_taken_over_and_bad_ones_are_told_and_not_taken() {
         (authority.pem(FIRST, None), authority.pem(FIRST, None), authority.pem(FIRST, None));
     files.put("a", &before);
     let mut keeper = Keeper::open(vec![planned(files.pem("a"), &[FIRST])], None, false, now()).unwrap();
-    let (served, alarms) = (keeper.served().clone(), keeper.alarms());
+    let served = keeper.served().clone();
     let old = leaf(&served, FIRST);
     keeper.poll(now());
     assert_eq!(leaf(&served, FIRST), old);
@@ -88,17 +85,17 @@ fn changed_files_are_taken_over_and_bad_ones_are_told_and_not_taken() {
     // The certificate first, its key a moment later: nobody is alarmed in between.
     fs::write(files.path("a.pem"), &after.0).unwrap();
     keeper.poll(now());
-    assert_eq!((leaf(&served, FIRST), alarms.read().len()), (old.clone(), 0));
+    assert_eq!((leaf(&served, FIRST), keeper.alarms().len()), (old.clone(), 0));
     fs::write(files.path("a.key"), &after.1).unwrap();
     keeper.poll(now());
     let new = leaf(&served, FIRST);
-    assert!(new.is_some() && new != old && alarms.read().is_empty());
+    assert!(new.is_some() && new != old && keeper.alarms().is_empty());
 
     // A key of another certificate, and nothing comes after it.
     fs::write(files.path("a.key"), &third.1).unwrap();
     keeper.poll(now());
     keeper.poll(now());
-    let told = alarms.read();
+    let told = keeper.alarms();
     assert!(told.len() == 1 && told[0].contains("does not belong"), "{told:?}");
     assert!(told[0].contains("a.pem is not taken, the old one is served"), "{told:?}");
     for (name, text) in [("a.pem", "no certificate"), ("a.key", "no key")] {
@@ -107,13 +104,13 @@ fn changed_files_are_taken_over_and_bad_ones_are_told_and_not_taken() {
     }
     fs::remove_file(files.path("a.key")).unwrap();
     keeper.poll(now());
-    assert!(alarms.read()[0].contains("cannot read"), "{:?}", alarms.read());
+    assert!(keeper.alarms()[0].contains("cannot read"), "{:?}", keeper.alarms());
     assert_eq!(leaf(&served, FIRST), new);
 
     // What is good again is taken, and the alarm ends.
     files.put("a", &third);
     keeper.poll(now());
-    assert!(leaf(&served, FIRST) != new && alarms.read().is_empty());
+    assert!(leaf(&served, FIRST) != new && keeper.alarms().is_empty());
 }
 
 #[test]
@@ -141,7 +138,7 @@ fn a_pfx_that_openssl_or_windows_has_written_is_served() {
         let pfx = CertificateFiles::Pfx { file: path, variable: "ENROLLSCOPE_TEST_IS_NOT_SET".to_owned() };
         let keeper = Keeper::open(vec![planned(pfx, &[FIRST])], None, false, now()).unwrap();
         assert_eq!(keeper.served().chain(Some(FIRST)).len(), 2, "{name}");
-        assert_eq!(keeper.alarms().read(), Vec::<String>::new());
+        assert_eq!(keeper.alarms(), Vec::<String>::new());
     }
 }
 
@@ -152,14 +149,13 @@ fn expiry_is_told_two_weeks_ahead_and_that_of_the_local_authority_three_days() {
     let at = |text: &str| Time::parse(text).unwrap();
     let mut keeper =
         Keeper::open(vec![planned(files.pem("a"), &[])], None, true, at("2030-05-01T00:00:00Z")).unwrap();
-    let alarms = keeper.alarms();
     for (time, words) in [
         ("2030-05-31T00:00:00Z", None),
         ("2030-06-02T00:00:00Z", Some("a.pem expires on 2030-06-15, in 13 days: renew it")),
         ("2030-06-15T00:00:01Z", Some("a.pem has expired on 2030-06-15")),
     ] {
         keeper.poll(at(time));
-        let told = alarms.read();
+        let told = keeper.alarms();
         assert!(told.len() == usize::from(words.is_some()), "{told:?}");
         assert!(words.is_none_or(|words| told[0].contains(words)), "{told:?}");
     }
@@ -168,9 +164,9 @@ fn expiry_is_told_two_weeks_ahead_and_that_of_the_local_authority_three_days() {
     let ca = LocalCa::open_or_make(files.dir.path(), &[FIRST.to_owned()], start).unwrap();
     let mut keeper = Keeper::open(Vec::new(), Some(&ca), false, start).unwrap();
     keeper.poll(at("2030-01-28T00:00:00Z"));
-    assert!(keeper.alarms().read().is_empty());
+    assert!(keeper.alarms().is_empty());
     keeper.poll(at("2030-01-29T00:00:00Z"));
-    assert!(keeper.alarms().read()[0].contains("local authority expires on 2030-01-31"));
+    assert!(keeper.alarms()[0].contains("local authority expires on 2030-01-31"));
 }
 
 #[test]
@@ -193,15 +189,13 @@ async fn a_new_certificate_is_served_without_losing_a_connection() {
     let (files, authority) = (Files::new(), Authority::new());
     let pems = [authority.pem(crate::wire::NAME, None), authority.pem(crate::wire::NAME, None)];
     files.put("a", &pems[0]);
-    let keeper = Keeper::open(vec![planned(files.pem("a"), &[])], None, true, now()).unwrap();
+    let mut keeper = Keeper::open(vec![planned(files.pem("a"), &[])], None, true, now()).unwrap();
     let served = keeper.served().clone();
     let old = leaf(&served, crate::wire::NAME);
     let server = Server::start().await;
     let mut settings = settings(server.address);
-    settings.listeners[0].served = Some(served.clone());
+    (settings.listeners[0].secure, settings.served) = (true, Some(served.clone()));
     let bench = Bench::start(settings).await;
-    let nudge = Arc::new(Notify::new());
-    let keeping = tokio::spawn(keep(keeper, Duration::from_millis(5), Arc::clone(&nudge)));
 
     // A server that answers for ever, a device that was there before, and others that come and go all the time.
     let serving = tokio::spawn(async move {
@@ -232,15 +226,11 @@ async fn a_new_certificate_is_served_without_losing_a_connection() {
     };
     let changing = async {
         files.put("a", &pems[1]);
-        nudge.notify_one();
-        while leaf(&served, crate::wire::NAME) == old {
-            exchange(&mut early).await;
-        }
+        keeper.poll(now());
         exchange(&mut early).await;
         done.store(true, Ordering::SeqCst);
     };
     tokio::join!(coming, changing);
-    keeping.abort();
     serving.abort();
     bench.stop().await;
 }

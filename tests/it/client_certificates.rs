@@ -41,7 +41,7 @@ fn device(server: &Authority, own: Option<&Authority>) -> Arc<ClientConfig> {
 
 fn asking(upstream: &Server, authority: &Authority, asking: Asking, form: &str) -> Settings {
     let mut settings = settings(upstream.address);
-    settings.listeners[0].served = Some(served(authority));
+    (settings.listeners[0].secure, settings.served) = (true, Some(served(authority)));
     let site = settings.default.as_mut().unwrap();
     site.client_certificates = asking;
     site.certificate_header = form.parse().unwrap();
@@ -212,7 +212,7 @@ async fn a_renewal_through_the_proxy_reaches_a_server_that_reads_the_header() {
             (Asking::Never, tls.then_some("TLS-006")),
         ] {
             let mut settings = settings(upstream);
-            settings.listeners[0].served = Some(served(&ours));
+            (settings.listeners[0].secure, settings.served) = (true, Some(served(&ours)));
             let site = settings.default.as_mut().unwrap();
             site.client_certificates = wanted;
             if tls {

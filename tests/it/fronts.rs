@@ -131,7 +131,7 @@ async fn tls_follows_the_proxy_protocol() {
     let authority = Authority::new();
     let server = Server::start().await;
     let mut settings = trusting(settings(server.address), "127.0.0.1/32");
-    settings.listeners[0].served = Some(served(&authority));
+    (settings.listeners[0].secure, settings.served) = (true, Some(served(&authority)));
     let mut bench = Bench::start(settings).await;
     let mut stream = bench.connect().await;
     let header = [

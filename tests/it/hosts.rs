@@ -37,7 +37,11 @@ fn routed(routes: Vec<Route>, authority: Option<&Authority>) -> Settings {
     let served = authority
         .map(|authority| Served::new(names.iter().map(|n| authority.identity(n)).collect(), false).unwrap());
     Settings {
-        listeners: vec![ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), served }],
+        listeners: vec![ListenerSettings {
+            address: "127.0.0.1:0".parse().unwrap(),
+            secure: served.is_some(),
+        }],
+        served,
         routes,
         limits: limits(),
         ..Settings::default()
@@ -321,9 +325,9 @@ async fn several_listeners_serve_the_same_sites_and_ipv6_works() {
     let server = Server::start().await;
     let mut settings = routed(vec![inspect(FIRST, server.address)], None);
     if std::net::TcpListener::bind("[::1]:0").is_ok() {
-        settings.listeners.insert(0, ListenerSettings { address: "[::1]:0".parse().unwrap(), served: None });
+        settings.listeners.insert(0, ListenerSettings { address: "[::1]:0".parse().unwrap(), secure: false });
     }
-    settings.listeners.push(ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), served: None });
+    settings.listeners.push(ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), secure: false });
     let mut bench = Bench::start(settings).await;
     for address in bench.addresses.clone() {
         let mut device = tokio::net::TcpStream::connect(address).await.unwrap();

@@ -151,7 +151,7 @@ pub async fn send_some(stream: &mut SendStream<Bytes>, mut data: Bytes, end: boo
 
 pub fn behind(authority: &Authority, upstream: std::net::SocketAddr) -> Settings {
     let mut settings = settings(upstream);
-    settings.listeners[0].served = Some(served(authority));
+    (settings.listeners[0].secure, settings.served) = (true, Some(served(authority)));
     let origin = Origin { secure: true, host: NAME.into(), port: 443 };
     settings.default = Some(SiteSettings {
         upstream_address: Some(upstream),

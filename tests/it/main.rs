@@ -33,6 +33,7 @@ mod processes;
 mod proxy;
 mod quirks;
 mod redaction;
+mod reload;
 mod rewriting;
 mod robustness;
 mod scene;

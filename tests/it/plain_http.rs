@@ -82,7 +82,7 @@ async fn without_being_told_plain_http_is_forwarded_and_tls_always_is() {
         let mut settings = settings(server.address);
         if tls {
             settings = plain(&server, true);
-            settings.listeners[0].served = Some(served(&authority));
+            (settings.listeners[0].secure, settings.served) = (true, Some(served(&authority)));
         }
         let bench = Bench::start(settings).await;
         let request = format!("GET /ca.cer HTTP/1.1\r\nHost: {}\r\n\r\n", crate::wire::NAME);

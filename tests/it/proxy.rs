@@ -51,7 +51,7 @@ async fn tls_on_both_sides_leaves_its_facts() {
     site.upstream.host = NAME.into();
     site.upstream_address = Some(server.address);
     site.trust = Some(trust(&theirs));
-    settings.listeners[0].served = Some(served(&ours));
+    (settings.listeners[0].secure, settings.served) = (true, Some(served(&ours)));
     let mut bench = Bench::start(settings).await;
     // Real devices offer HTTP/2 first, and take what they get.
     let mut client = ClientConfig::clone(&ours.client());
@@ -373,7 +373,7 @@ async fn handshakes_that_come_to_nothing_tell_why() {
     let (ours, others) = (Authority::new(), Authority::new());
     let server = Server::start().await;
     let mut settings = settings(server.address);
-    settings.listeners[0].served = Some(served(&ours));
+    (settings.listeners[0].secure, settings.served) = (true, Some(served(&ours)));
     settings.limits.handshake = Duration::from_millis(300);
     let mut bench = Bench::start(settings).await;
 

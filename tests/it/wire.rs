@@ -107,7 +107,7 @@ pub fn limits() -> Limits {
 
 pub fn settings(upstream: SocketAddr) -> Settings {
     Settings {
-        listeners: vec![ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), served: None }],
+        listeners: vec![ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), secure: false }],
         routes: Vec::new(),
         default: Some(site(upstream)),
         plain_http: PlainHttp::default(),
