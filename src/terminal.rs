@@ -3,7 +3,6 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::panic::PanicHookInfo;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -19,11 +18,11 @@ use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use crate::capture::{Closed, Damage, Place, Play, Played, Record};
+use crate::capture::{Closed, Damage, Place, Played, Record};
 use crate::dashboard::{self, Effect, Model, Size, Status, Theme};
 use crate::engine::{Engine, Observation};
 use crate::event::{Exchange, Time};
-use crate::sink::{self, Feed, Next};
+use crate::sink::{self, Feed, Next, Segments};
 
 /// Updates that wait for the screen. When it is full the engine waits, its own queue grows into the file, and nothing
 /// is lost; traffic does not notice.
@@ -54,7 +53,7 @@ pub enum Update {
 pub struct Options {
     pub theme: Theme,
     /// The capture that places are in.
-    pub capture: Option<PathBuf>,
+    pub capture: Option<Segments>,
     /// Set by the caller's signal handler: leave.
     pub stop: Arc<AtomicBool>,
 }
@@ -243,7 +242,7 @@ impl Session<'_> {
             Effect::Quit => {}
             Effect::ReadBody(serial, place) => {
                 let read = match &self.options.capture {
-                    Some(path) => read_back(path, place),
+                    Some(segments) => read_back(segments, place),
                     None => Err("there is no capture".to_owned()),
                 };
                 self.model.read_back = Some((serial, read));
@@ -261,8 +260,8 @@ impl Session<'_> {
     }
 }
 
-fn read_back(path: &Path, place: Place) -> Result<Arc<Exchange>, String> {
-    match sink::read_at(path, place) {
+fn read_back(segments: &Segments, place: Place) -> Result<Arc<Exchange>, String> {
+    match sink::read_at(segments, place) {
         Ok(Record::Exchange(exchange)) => Ok(Arc::new(*exchange)),
         Ok(_) => Err("another record is in its place".to_owned()),
         Err(error) => Err(error.to_string()),
@@ -368,8 +367,8 @@ pub fn follow(
 ///
 /// # Errors
 /// No thread could be started.
-pub fn play<R: io::BufRead + Send + 'static>(
-    play: Play<R>,
+pub fn play(
+    play: impl Iterator<Item = io::Result<Played>> + Send + 'static,
     mut engine: Engine,
 ) -> io::Result<(Receiver<Update>, JoinHandle<()>)> {
     engine_thread(move |updates| {

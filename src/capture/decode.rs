@@ -50,7 +50,7 @@ pub fn record(line: &[u8]) -> Result<Record, String> {
         "session" => Record::Session(parse::<WireSession>(line)?.into()),
         "gap" => parse::<WireGap>(line).map(|gap| Record::Gap { at: gap.at, lost: gap.lost })?,
         "closed" => Record::Closed(parse::<WireClosed>(line)?.into()),
-        "" => Record::Session(joined(line)?),
+        "" => joined(line)?,
         _ => Record::Other(kind),
     })
 }
@@ -65,14 +65,18 @@ pub(super) fn header(line: &[u8]) -> Option<(Header, usize)> {
         tool: wire.tool,
         started: wire.started,
         redaction: wire.redaction.into(),
+        after: wire.after,
     };
     (wire.enrollscope == "capture" && wire.version > 0).then(|| (header, values.byte_offset()))
 }
 
 /// A header among the records: someone joined two captures.
-fn joined(line: &[u8]) -> Result<Session, String> {
+fn joined(line: &[u8]) -> Result<Record, String> {
     let (header, _) = header(line).ok_or("no record: it has no `kind`")?;
-    Ok(Session { at: header.started, tool: header.tool, redaction: header.redaction, cut: 0 })
+    let Header { started: at, tool, redaction, .. } = header;
+    // The next segment of the same capture: nothing has happened between.
+    let same = || Record::Other("segment".to_owned());
+    Ok(if header.after > 0 { same() } else { Record::Session(Session { at, tool, redaction, cut: 0 }) })
 }
 
 /// Our own lines begin with their kind, which spares reading them twice.
@@ -105,6 +109,8 @@ struct WireHeader {
     started: Time,
     #[serde(default)]
     redaction: WireRedaction,
+    #[serde(default)]
+    after: u64,
 }
 
 #[derive(Default, Deserialize)]

@@ -27,6 +27,9 @@ pub fn header(out: &mut Vec<u8>, header: &Header) {
     object.text("tool", &header.tool);
     object.time("started", header.started);
     object.object("redaction", |o| redaction(o, &header.redaction));
+    if header.after > 0 {
+        object.number("after", header.after);
+    }
     out.extend_from_slice(b"}\n");
 }
 

@@ -27,6 +27,8 @@ pub enum Played {
 #[derive(Debug)]
 pub struct Play<R> {
     reader: Reader<R>,
+    /// Which file of the capture is played.
+    segment: u32,
     ticker: Ticker,
     /// The last exchange's position, once there was one.
     seq: Option<u64>,
@@ -35,7 +37,19 @@ pub struct Play<R> {
 
 impl<R: BufRead> Play<R> {
     pub fn new(reader: Reader<R>) -> Self {
-        Self { reader, ticker: Ticker::default(), seq: None, ready: VecDeque::new() }
+        Self { reader, segment: 0, ticker: Ticker::default(), seq: None, ready: VecDeque::new() }
+    }
+
+    /// Goes on with the next file of the capture.
+    pub fn go_on(&mut self, reader: Reader<R>) {
+        self.reader = reader;
+        self.segment += 1;
+    }
+
+    /// Goes on with the first file of another capture.
+    pub fn begin_anew(&mut self, reader: Reader<R>) {
+        self.go_on(reader);
+        self.seq = None;
     }
 
     pub fn reader(&self) -> &Reader<R> {
@@ -62,7 +76,8 @@ impl<R: BufRead> Play<R> {
             }
             self.seq = Some(exchange.seq);
         }
-        self.ready.push_back(Played::Event { event, place: Some(place), seal });
+        let place = Some(Place { segment: self.segment, ..place });
+        self.ready.push_back(Played::Event { event, place, seal });
     }
 
     fn tick(&mut self, at: Time) {
@@ -86,7 +101,10 @@ impl<R: BufRead> Iterator for Play<R> {
             }
             match self.reader.next()? {
                 Ok(Item::Record(recorded)) => self.take(recorded),
-                Ok(Item::Damage(damage)) => return Some(Ok(Played::Damage(damage))),
+                Ok(Item::Damage(mut damage)) => {
+                    damage.place.segment = self.segment;
+                    return Some(Ok(Played::Damage(damage)));
+                }
                 Err(error) => return Some(Err(error)),
             }
         }

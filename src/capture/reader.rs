@@ -46,6 +46,8 @@ pub struct Reader<R> {
     header_place: Option<Place>,
     buffer: Vec<u8>,
     ready: VecDeque<Item>,
+    /// The input is packed, and its packing is broken: there is no more.
+    broken: bool,
 }
 
 /// A header that does not parse is looked past this far for a record that proves the file to be a capture.
@@ -64,11 +66,15 @@ impl<R: BufRead> Reader<R> {
         let text = buffer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&buffer);
         let found = decode::header(text);
         let mark = buffer.len() - text.len();
-        let header_place =
-            found.as_ref().map(|(_, length)| Place { offset: mark as u64, length: *length as u64 });
+        let header_place = found.as_ref().map(|(_, length)| Place {
+            offset: mark as u64,
+            length: *length as u64,
+            segment: 0,
+        });
         let read = found.as_ref().map_or(0, |(_, length)| mark + length);
         let header = found.map_or_else(Header::default, |(header, _)| header);
-        let mut reader = Self { lines, header, header_place, buffer: Vec::new(), ready: VecDeque::new() };
+        let mut reader =
+            Self { lines, header, header_place, buffer: Vec::new(), ready: VecDeque::new(), broken: false };
         match buffer.get(read..) {
             Some(rest) if first.fits => reader.damaged(read as u64, rest, "the header's line is damaged"),
             _ => reader.sift(&first, &[]),
@@ -86,7 +92,7 @@ impl<R: BufRead> Reader<R> {
     /// Reads on in the middle of a capture whose header is known; `offset` is where `input` stands.
     pub fn resume(input: R, header: Header, offset: u64) -> Self {
         let lines = Lines::new(input, offset);
-        Self { lines, header, header_place: None, buffer: Vec::new(), ready: VecDeque::new() }
+        Self { lines, header, header_place: None, buffer: Vec::new(), ready: VecDeque::new(), broken: false }
     }
 
     pub fn header(&self) -> &Header {
@@ -113,8 +119,20 @@ impl<R: BufRead> Reader<R> {
 
     /// Reads one line into `ready`; false at the end.
     fn read_line(&mut self) -> io::Result<bool> {
+        if self.broken {
+            return Ok(false);
+        }
         let mut buffer = std::mem::take(&mut self.buffer);
         let line = self.lines.read(&mut buffer);
+        if let Err(error) = &line
+            && is_broken_packing(error)
+        {
+            self.broken = true;
+            let place = Place { offset: self.lines.offset, ..Place::default() };
+            let what = "the packed file is damaged; what follows cannot be unpacked".to_owned();
+            self.ready.push_back(Item::Damage(Damage { place, what }));
+            return Ok(true);
+        }
         if let Ok(Some(line)) = &line {
             self.sift(line, &buffer);
         }
@@ -150,7 +168,7 @@ impl<R: BufRead> Reader<R> {
                 continue;
             };
             self.damage(offset, read..found.start, bytes, what);
-            let place = Place { offset: offset + found.start as u64, length: found.len() as u64 };
+            let place = Place { offset: offset + found.start as u64, length: found.len() as u64, segment: 0 };
             self.ready.push_back(Item::Record(Recorded { record, place, seal: Seal::Intact }));
             read = found.end;
         }
@@ -158,12 +176,20 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn damage(&mut self, offset: u64, stretch: Range<usize>, bytes: &[u8], what: &str) {
-        let place = Place { offset: offset + stretch.start as u64, length: stretch.len() as u64 };
+        let place = Place { offset: offset + stretch.start as u64, length: stretch.len() as u64, segment: 0 };
         // Blanks and newlines hold nothing that could be lost.
         if !bytes.get(stretch).unwrap_or_default().trim_ascii().is_empty() {
             self.ready.push_back(Item::Damage(Damage { place, what: what.to_owned() }));
         }
     }
+}
+
+/// What unpackers say of input that is cut off or changed; files and pipes themselves do not say it.
+fn is_broken_packing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof
+    )
 }
 
 impl<R: BufRead> Iterator for Reader<R> {
@@ -233,7 +259,7 @@ impl<R: BufRead> Lines<R> {
             }
             buffer.clear();
         }
-        let place = Place { offset: self.offset, length };
+        let place = Place { offset: self.offset, length, segment: 0 };
         self.offset += length;
         Ok(Some(Line { place, whole, fits }))
     }

@@ -13,6 +13,8 @@ pub struct Header {
     pub tool: String,
     pub started: Time,
     pub redaction: Redaction,
+    /// The last exchange's `seq` in the segment before, of which this one is the continuation; 0 for a first one.
+    pub after: u64,
 }
 
 /// How the records were redacted.
@@ -75,9 +77,12 @@ impl Record {
     }
 }
 
-/// Where a line is in its file.
+/// Where a line is in its capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
+    /// Which of the capture's files, where it has several.
+    pub segment: u32,
+    /// In the file, unpacked.
     pub offset: u64,
     /// In bytes, the newline included.
     pub length: u64,

@@ -24,6 +24,7 @@ fn first_line() -> Header {
         tool: "0.1.0".to_owned(),
         started: START,
         redaction: Redaction { level: "secrets".to_owned(), key: Some("k1".to_owned()) },
+        after: 0,
     }
 }
 

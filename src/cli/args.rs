@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use super::limits::LimitsArgs;
+use super::rotation::RotationArgs;
 use super::values::{duration, enrollment_version, network, profile};
 use crate::net::{CertificateHeader, HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
 use crate::rules::{Profile, VERSION};
@@ -131,6 +132,10 @@ pub const START_ONLY: &[&str] = &[
     "listen-http",
     "capture",
     "no-capture",
+    "rotate-size",
+    "rotate-every",
+    "keep-files",
+    "keep-bytes",
     "redact",
     "record-bodies",
     "headless",
@@ -317,6 +322,8 @@ pub struct RecordingArgs {
     /// Do not record
     #[arg(long, conflicts_with = "capture")]
     pub no_capture: bool,
+    #[command(flatten)]
+    pub rotation: RotationArgs,
     /// What is taken out before recording, judging and showing
     #[arg(long, value_name = "LEVEL", default_value = "secrets")]
     pub redact: Redact,
@@ -346,8 +353,9 @@ pub struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub struct OpenArgs {
-    /// The capture to show
-    pub capture: PathBuf,
+    /// The captures to show, with their segments, packed or not; or directories of them
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
     /// Which severities count: what stops devices, or the letter of the specification
     #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile)]
     pub profile: Profile,

@@ -2,6 +2,7 @@
 
 mod args;
 mod limits;
+mod rotation;
 mod values;
 
 pub use args::{
@@ -11,3 +12,4 @@ pub use args::{
     When, command,
 };
 pub use limits::LimitsArgs;
+pub use rotation::RotationArgs;

@@ -1,11 +1,12 @@
 //! `check`: judges captures, directories and single messages.
 
-use std::io::{BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::inputs::files_in;
 use super::output::{Exit, Output};
 use crate::capture::{MessageFile, Play, Played, Reader};
 use crate::cli::{CheckArgs, FailOn, Format};
@@ -14,6 +15,7 @@ use crate::enrollment::Deadlines;
 use crate::event::{Event, Exchange, ExchangeId};
 use crate::report::{self, Input, Judged};
 use crate::rules::{Level, Profile, by_id};
+use crate::sink::{self, group, is_capture_name};
 
 /// A message file is at most so long, in bytes; nothing that an enrollment sends is longer.
 const LARGEST_MESSAGE: u64 = 64 << 20;
@@ -26,8 +28,9 @@ pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
         }
     }
     let mut judging = Judging { judged: Judged::new(profile), profile, next: 0, unreadable: false, out };
-    for input in args.inputs.iter().filter(|input| !is_told_with_its_request(input, &args.inputs)) {
-        judging.input(input);
+    let inputs = args.inputs.iter().filter(|input| !is_told_with_its_request(input, &args.inputs));
+    for together in group(&inputs.cloned().collect::<Vec<_>>()) {
+        judging.input(&together);
     }
     let Judging { mut judged, unreadable, .. } = judging;
     judged
@@ -64,8 +67,9 @@ impl Judging {
         Engine::new(self.profile, Deadlines::default())
     }
 
-    /// What cannot be read is told, and does not keep the others from being judged.
-    fn input(&mut self, path: &Path) {
+    /// One, or the segments of one capture. What cannot be read is told, and does not keep the others from being judged.
+    fn input(&mut self, together: &[PathBuf]) {
+        let [path] = together else { return self.segments(together) };
         let read = if path == Path::new("-") {
             self.standard_input()
         } else if path.is_dir() {
@@ -74,6 +78,26 @@ impl Judging {
             self.file(path)
         };
         self.told(path, read);
+    }
+
+    /// A capture in several files is one conversation.
+    fn segments(&mut self, files: &[PathBuf]) {
+        let mut engine = self.engine();
+        let mut play: Option<Play<Box<dyn BufRead + Send>>> = None;
+        for file in files {
+            let read = sink::read(file).map_err(Into::into).and_then(|reader| {
+                let playing = match play.take() {
+                    Some(mut playing) => {
+                        playing.go_on(reader);
+                        playing
+                    }
+                    None => Play::new(reader),
+                };
+                let playing = play.insert(playing);
+                self.capture(&file.display().to_string(), playing, &mut engine)
+            });
+            self.told(file, read);
+        }
     }
 
     fn told(&mut self, path: &Path, read: Result<()>) {
@@ -86,7 +110,7 @@ impl Judging {
     }
 
     fn standard_input(&mut self) -> Result<()> {
-        self.stream(Path::new("-"), std::io::stdin().lock())
+        self.stream(Path::new("-"), std::io::stdin())
     }
 
     fn file(&mut self, path: &Path) -> Result<()> {
@@ -95,17 +119,15 @@ impl Judging {
         self.stream(path, file)
     }
 
-    /// A capture is read as it comes, a message as a whole.
-    fn stream(&mut self, path: &Path, mut input: impl Read) -> Result<()> {
-        let mut start = Vec::new();
-        (&mut input).take(64).read_to_end(&mut start).context("could not read it")?;
-        let capture = is_capture(&start);
-        let whole = std::io::Cursor::new(start).chain(input);
-        if capture {
-            let reader = Reader::new(BufReader::new(whole))?;
-            return self.capture(&path.display().to_string(), Play::new(reader));
+    /// A capture is read as it comes, a message as a whole; both may be packed.
+    fn stream(&mut self, path: &Path, input: impl Read + Send + 'static) -> Result<()> {
+        let mut input = sink::unpacked(input).context("could not read it")?;
+        if is_capture(input.fill_buf().context("could not read it")?) {
+            let mut play = Play::new(Reader::new(input)?);
+            let mut engine = self.engine();
+            return self.capture(&path.display().to_string(), &mut play, &mut engine);
         }
-        let bytes = bounded(whole)?;
+        let bytes = bounded(input)?;
         let mut engine = self.engine();
         self.bytes(&mut engine, path, &bytes)
     }
@@ -134,26 +156,20 @@ impl Judging {
     /// Message files of a directory, in the order of their names, are one conversation; captures are their own, and
     /// come first.
     fn directory(&mut self, path: &Path) -> Result<()> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(path)
-            .context("could not list it")?
-            .filter_map(|entry| entry.ok().map(|e| e.path()))
-            .filter(|p| {
-                p.is_file()
-                    && p.extension().is_some_and(|e| ["jsonl", "xml", "http", "txt"].iter().any(|k| e == *k))
-            })
-            .collect();
-        files.sort();
+        let message = |path: &Path| {
+            path.extension().is_some_and(|e| ["xml", "http", "txt"].iter().any(|known| e == *known))
+        };
+        let files = files_in(path, |path| message(path) || is_capture_name(path))?;
         if files.is_empty() {
-            bail!("there is no .jsonl, .xml, .http or .txt file in it");
+            bail!("there is no .jsonl, .jsonl.gz, .xml, .http or .txt file in it");
         }
         let (captures, messages): (Vec<_>, Vec<_>) =
-            files.iter().partition(|file| file.extension().is_some_and(|e| e == "jsonl"));
-        for file in captures {
-            let read = self.file(file);
-            self.told(file, read);
+            files.iter().cloned().partition(|file| is_capture_name(file));
+        for together in group(&captures) {
+            self.input(&together);
         }
         let mut engine = self.engine();
-        for file in messages {
+        for file in &messages {
             if is_told_with_its_request(file, &files) {
                 continue;
             }
@@ -176,8 +192,7 @@ impl Judging {
         self.judged.add(engine.observe(Event::Exchange(Arc::new(exchange))), Some(name));
     }
 
-    fn capture(&mut self, name: &str, play: Play<impl std::io::BufRead>) -> Result<()> {
-        let mut engine = self.engine();
+    fn capture(&mut self, name: &str, play: &mut Play<impl BufRead>, engine: &mut Engine) -> Result<()> {
         let mut input = Input { path: name.to_owned(), ..Input::default() };
         for played in play {
             match played.context("could not read on")? {

@@ -17,7 +17,7 @@ use super::fleet::{Ending, Member, Story, fleet};
 use super::live::{self, Judged};
 use super::output::{Exit, Output};
 use super::proxy::{Wire, announce, interrupted, workers};
-use crate::cli::{Bodies, DemoArgs, RecordingArgs, Redact};
+use crate::cli::{Bodies, DemoArgs, RecordingArgs, Redact, RotationArgs};
 use crate::dashboard::Status;
 use crate::engine::Engine;
 use crate::enrollment::{Deadlines, Enrollment, EnrollmentId, Flow};
@@ -28,6 +28,7 @@ use crate::sim::{
     self, Accounts, Address, Authority, Device, Holder, Key, Live, Options, Pace, Proof, Provision, Server,
     Trust, entra_token,
 };
+use crate::sink::Segments;
 use crate::terminal;
 
 const DISCOVERY_HOST: &str = "enterpriseenrollment.contoso.example";
@@ -54,6 +55,12 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     let recording = RecordingArgs {
         capture: args.capture.clone(),
         no_capture: false,
+        rotation: RotationArgs {
+            rotate_size: usize::MAX,
+            rotate_every: None,
+            keep_files: None,
+            keep_bytes: None,
+        },
         redact: Redact::Secrets,
         record_bodies: Bodies::Enrollment,
     };
@@ -110,8 +117,11 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
         live: true,
     };
     let status = move || Status { recording: Some(recorder.read()), ..about.clone() };
-    let options =
-        terminal::Options { theme: terminal::theme(out.colour()), capture: path.clone(), stop: asked };
+    let options = terminal::Options {
+        theme: terminal::theme(out.colour()),
+        capture: path.clone().map(Segments::Growing),
+        stop: asked,
+    };
     let shown = terminal::run(updates, status, &options);
     playing.abort();
     let recording = wire.end_when(std::future::ready(()));

@@ -11,13 +11,15 @@ use anyhow::{Context as _, Result};
 use super::output::Output;
 use super::state::redaction_key;
 use crate::capture::{Place, Recording, Redaction};
-use crate::cli::{Bodies, Format, RecordingArgs, Redact};
+use crate::cli::{Bodies, Format, RecordingArgs, Redact, RotationArgs};
 use crate::engine::{Engine, Observation};
 use crate::event::Event;
 use crate::net;
 use crate::redact::{Level, Redactor};
 use crate::report;
-use crate::sink::{CaptureFile, Entry, Feed, Journal, Mask, Next, Origin, Setup, Writer, default_places};
+use crate::sink::{
+    CaptureFile, Entry, Feed, Journal, Mask, Next, Origin, Rotation, Setup, Writer, default_places,
+};
 
 /// The record and what feeds the engine.
 pub(super) struct Record {
@@ -66,7 +68,20 @@ fn open(args: &RecordingArgs, redactor: &Redactor) -> Result<CaptureFile> {
         Some(path) => CaptureFile::open(path, &origin, net::now()),
         None => CaptureFile::open_first(&default_places(|name| std::env::var_os(name)), &origin, net::now()),
     };
-    Ok(opened?)
+    let file = opened?;
+    let name = file.path().display().to_string();
+    file.rotating(rotation(&args.rotation))
+        .with_context(|| format!("could not look for older files of {name}"))
+}
+
+fn rotation(args: &RotationArgs) -> Rotation {
+    let bytes = |size: usize| size as u64;
+    Rotation {
+        size: Some(bytes(args.rotate_size)),
+        every: args.rotate_every.map(|every| i64::try_from(every.as_millis()).unwrap_or(i64::MAX)),
+        keep: args.keep_files,
+        keep_bytes: args.keep_bytes.map(bytes),
+    }
 }
 
 /// An observation, and where its exchange can be read again.

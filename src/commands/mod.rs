@@ -7,6 +7,7 @@ mod configure;
 mod demo;
 mod enroll;
 mod fleet;
+mod inputs;
 mod kit;
 mod live;
 mod logging;

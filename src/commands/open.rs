@@ -1,40 +1,52 @@
-//! `open`: the dashboard on a recording; it never listens.
+//! `open`: the dashboard on recordings; it never listens.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::inputs::captures_in;
 use super::output::{Exit, Output};
-use crate::capture::Play;
 use crate::cli::OpenArgs;
 use crate::dashboard::Status;
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
-use crate::{sink, terminal};
+use crate::sink::{Playing, Segments, group};
+use crate::terminal;
 
 pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
-    let path = args.capture.as_path();
-    let reader = sink::read(path)?;
-    if !terminal::available() {
-        bail!("open needs a terminal; use `enrollscope check {}`", path.display());
+    let mut files = Vec::new();
+    for path in &args.captures {
+        if path.is_dir() {
+            files.extend(captures_in(path)?);
+        } else {
+            files.push(path.clone());
+        }
     }
-    let status = status(path, &reader.header().redaction.level);
+    let captures = group(&files);
+    let playing = Playing::open(&captures)?;
+    if !terminal::available() {
+        let names: Vec<_> = args.captures.iter().map(|path| path.display().to_string()).collect();
+        bail!("open needs a terminal; use `enrollscope check {}`", names.join(" "));
+    }
+    let status = Status {
+        title: "open".to_owned(),
+        subject: subject(&args.captures, playing.is_growing()),
+        redaction: playing.header().redaction.level.clone(),
+        ..Status::default()
+    };
     let engine = Engine::new(args.profile, Deadlines::default());
-    let (updates, _reading) = terminal::play(Play::new(reader), engine).context("could not start reading")?;
+    let (updates, _reading) = terminal::play(playing, engine).context("could not start reading")?;
     let options = terminal::Options {
         theme: terminal::theme(out.colour()),
-        capture: Some(path.to_owned()),
+        capture: Some(Segments::Given(captures.concat())),
         stop: terminal::stop_on_signals().context("could not listen for signals")?,
     };
     terminal::run(updates, || status.clone(), &options).context("the terminal failed")?;
     Ok(Exit::Good)
 }
 
-fn status(path: &Path, redaction: &str) -> Status {
-    Status {
-        title: "open".to_owned(),
-        subject: path.display().to_string(),
-        redaction: redaction.to_owned(),
-        ..Status::default()
-    }
+fn subject(paths: &[PathBuf], growing: bool) -> String {
+    let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    let growing = if growing { ", which is being recorded" } else { "" };
+    names.join(", ") + growing
 }

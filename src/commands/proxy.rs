@@ -25,6 +25,7 @@ use crate::net::{Fronts, Keeper, draw_ahead};
 use crate::proxy::{Forwarded, Limits, ListenerSettings, PlainHttp, Proxy, Settings};
 use crate::report::About;
 use crate::rules::Level;
+use crate::sink::Segments;
 use crate::terminal;
 
 pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output) -> Result<Exit> {
@@ -109,8 +110,11 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
             flag.store(true, Ordering::Relaxed);
         });
         let status = move || Status { recording: Some(recorder.read()), ..about.borrow().clone() };
-        let options =
-            terminal::Options { theme: terminal::theme(out.colour()), capture: path.clone(), stop: asked };
+        let options = terminal::Options {
+            theme: terminal::theme(out.colour()),
+            capture: path.clone().map(Segments::Growing),
+            stop: asked,
+        };
         let shown = terminal::run(updates, status, &options);
         let recording = wire.end_when(std::future::ready(()));
         let _ = judging.join();

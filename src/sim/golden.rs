@@ -124,6 +124,7 @@ pub fn capture(events: &[Event]) -> Vec<u8> {
         tool: "golden".to_owned(),
         started: events.first().map(Event::at).unwrap_or_default(),
         redaction: Redaction { level: "none".to_owned(), key: None },
+        after: 0,
     };
     encode::header(&mut out, &header);
     for event in events {

@@ -2,13 +2,13 @@
 //! the queue says where in the file the events are, and the engine's side reads them back.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
+use std::io::{self, BufReader, Read, Take};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::journal::weight;
+use super::segments::Segments;
 use crate::capture::{Header, Item, Place, Reader, Ticker, VERSION, recorded_at};
 use crate::event::{Event, Time};
 
@@ -92,7 +92,7 @@ pub(super) struct Feeder {
 /// The engine's end.
 pub struct Feed {
     shared: Arc<Shared>,
-    file: Option<File>,
+    file: Option<Segments>,
     clock: Clock,
     ticker: Ticker,
     stretch: Option<Stretch>,
@@ -101,7 +101,7 @@ pub struct Feed {
 }
 
 /// `file` is where stretches are read back from.
-pub(super) fn feed(budget: u64, file: Option<File>, clock: Clock) -> (Feeder, Feed) {
+pub(super) fn feed(budget: u64, file: Option<Segments>, clock: Clock) -> (Feeder, Feed) {
     let shared = Arc::<Shared>::default();
     let feeder = Feeder { shared: Arc::clone(&shared), budget };
     let feed = Feed { shared, file, clock, ticker: Ticker::default(), stretch: None, ready: VecDeque::new() };
@@ -136,7 +136,7 @@ impl Feeder {
         self.shared.late.fetch_add(exchanges, Ordering::Relaxed);
         let mut queue = self.shared.lock();
         if let Some(Entry::Stretch { place: last, exchanges: so_far }) = queue.entries.back_mut()
-            && last.offset + last.length == place.offset
+            && (last.segment, last.offset + last.length) == (place.segment, place.offset)
         {
             last.length += place.length;
             *so_far += exchanges;
@@ -255,19 +255,19 @@ struct Empty;
 
 /// A part of the file that is read back.
 struct Stretch {
-    reader: Reader<BufReader<Take<File>>>,
+    reader: Reader<BufReader<Take<Box<dyn Read + Send>>>>,
+    segment: u32,
     /// Exchanges that must still come.
     exchanges: u64,
     at: Time,
 }
 
 impl Stretch {
-    fn open(file: &File, place: Place, exchanges: u64, at: Time) -> io::Result<Self> {
-        let mut file = file.try_clone()?;
-        file.seek(SeekFrom::Start(place.offset))?;
+    fn open(file: &Segments, place: Place, exchanges: u64, at: Time) -> io::Result<Self> {
+        let input = file.read_from(place)?;
         let header = Header { version: VERSION, ..Header::default() };
-        let reader = Reader::resume(BufReader::new(file.take(place.length)), header, place.offset);
-        Ok(Self { reader, exchanges, at })
+        let reader = Reader::resume(BufReader::new(input.take(place.length)), header, place.offset);
+        Ok(Self { reader, segment: place.segment, exchanges, at })
     }
 }
 
@@ -284,7 +284,7 @@ impl Iterator for Stretch {
                     self.exchanges = self.exchanges.saturating_sub(1);
                 }
                 self.at = recorded_at(&event);
-                return Some((event, Some(recorded.place)));
+                return Some((event, Some(Place { segment: self.segment, ..recorded.place })));
             }
         }
         // Someone changed the file under us: what is missing is said.

@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read as _, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::rotation::{Rotation, Turning};
+use super::segments;
 use super::tail::{self, Tail};
-use crate::capture::{
-    Header, LONGEST_LINE, Place, ReadError, Reader, Record, Redaction, Session, VERSION, decode, encode,
-};
+use crate::capture::{Header, Place, ReadError, Redaction, Session, VERSION, encode};
 use crate::event::Time;
 
 /// Why nothing can be recorded, or read, there.
@@ -33,6 +33,9 @@ pub enum CaptureError {
     #[error("there is no directory to record to; choose one with --capture")]
     Nowhere,
 }
+
+/// The number of a capture's first file.
+const FIRST: u32 = 1;
 
 /// What a run writes of itself at the beginning.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +110,8 @@ pub struct CaptureFile {
     last_seq: u64,
     /// Present when an existing capture is continued.
     session: Option<Session>,
+    segment: u32,
+    turning: Turning,
 }
 
 fn names_directory(path: &Path) -> bool {
@@ -164,14 +169,36 @@ impl CaptureFile {
         origin: &Origin,
         now: Time,
     ) -> Result<Self, CaptureError> {
-        let path = path.to_owned();
-        let mut file =
-            Self { medium, path, end: 0, torn: false, unsynced: false, last_seq: 0, session: None };
+        Self::after(0, medium, path, origin, now)
+    }
+
+    fn after(
+        last_seq: u64,
+        medium: Box<dyn Medium>,
+        path: &Path,
+        origin: &Origin,
+        now: Time,
+    ) -> Result<Self, CaptureError> {
+        let mut file = Self {
+            medium,
+            path: path.to_owned(),
+            end: 0,
+            torn: false,
+            unsynced: false,
+            last_seq,
+            session: None,
+            segment: FIRST,
+            turning: Turning::new(origin, now),
+        };
         let mut line = Vec::new();
         let Origin { tool, redaction } = origin.clone();
-        encode::header(&mut line, &Header { version: VERSION, tool, started: now, redaction });
+        let header = Header { version: VERSION, tool, started: now, redaction, after: last_seq };
+        encode::header(&mut line, &header);
         match file.append(&line) {
-            Ok(_) => Ok(file),
+            Ok(_) => {
+                file.turning.begun(file.end);
+                Ok(file)
+            }
             Err(source) => Err(CaptureError::Write { path: file.path, source }),
         }
     }
@@ -191,9 +218,13 @@ impl CaptureFile {
     }
 
     fn begin(path: &Path, origin: &Origin, now: Time) -> Result<Self, CaptureError> {
+        Self::begin_after(0, path, origin, now)
+    }
+
+    fn begin_after(last_seq: u64, path: &Path, origin: &Origin, now: Time) -> Result<Self, CaptureError> {
         let file = create(path)?;
         lock(&file, path)?;
-        Self::on(Box::new(file), path, origin, now).inspect_err(|_| {
+        Self::after(last_seq, Box::new(file), path, origin, now).inspect_err(|_| {
             // An empty file would be in the way of the next try.
             let _ = fs::remove_file(path);
         })
@@ -205,7 +236,7 @@ impl CaptureFile {
         let opened = private(&mut OpenOptions::new()).open(path);
         let mut file = opened.map_err(|source| CaptureError::Open { path: path.to_owned(), source })?;
         lock(&file, path)?;
-        let Tail { seq, end, cut, newline } = tail::scan(&mut file).map_err(foreign)?;
+        let Tail { seq, started, end, cut, newline } = tail::scan(&mut file).map_err(foreign)?;
         Medium::cut(&mut file, end).map_err(write)?;
         let Origin { tool, redaction } = origin.clone();
         let session = Session { at: now, tool, redaction, cut };
@@ -219,6 +250,8 @@ impl CaptureFile {
             unsynced: false,
             last_seq: seq,
             session: Some(session),
+            segment: FIRST,
+            turning: Turning::new(origin, started),
         };
         file.append(&line).map_err(write)?;
         Ok(file)
@@ -255,12 +288,12 @@ impl CaptureFile {
         if !self.torn {
             let offset = self.end;
             self.write(offset, line)?;
-            return Ok(Place { offset, length });
+            return Ok(Place { segment: self.segment, offset, length });
         }
         let torn_end = self.medium.size()?;
         self.write(torn_end, &[b"\n", line].concat())?;
         self.torn = false;
-        Ok(Place { offset: torn_end + 1, length })
+        Ok(Place { segment: self.segment, offset: torn_end + 1, length })
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -286,6 +319,48 @@ impl CaptureFile {
         Err(error)
     }
 
+    /// Goes on in new files from time to time, as `rotation` says, and cleans up after earlier runs that did.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn rotating(mut self, rotation: Rotation) -> io::Result<Self> {
+        let last = segments::finished(&self.path)?.last().map_or(0, |(number, _)| *number);
+        self.segment = last.saturating_add(FIRST);
+        self.turning.begin(&self.path, rotation);
+        Ok(self)
+    }
+
+    /// Goes on in a new file if it is time to. `seq` is that of the last exchange.
+    ///
+    /// # Errors
+    /// It goes on in this one, and is tried again later.
+    pub fn turn(&mut self, seq: u64, now: Time) -> io::Result<()> {
+        if self.torn || !self.turning.is_due(self.end, now) {
+            return Ok(());
+        }
+        self.sync()?;
+        let finished = segments::numbered(&self.path, self.segment);
+        // Never over another file.
+        if finished.exists() || segments::packed(&finished).exists() {
+            self.segment = self.segment.saturating_add(1);
+            return Ok(());
+        }
+        fs::rename(&self.path, &finished)?;
+        match Self::begin_after(seq, &self.path, self.turning.origin(), now) {
+            Ok(next) => {
+                (self.medium, self.end, self.unsynced) = (next.medium, next.end, next.unsynced);
+                self.segment = self.segment.saturating_add(1);
+                self.turning.begun(self.end);
+                self.turning.turned(&self.path, now);
+                Ok(())
+            }
+            Err(error) => {
+                fs::rename(&finished, &self.path)?;
+                Err(io::Error::other(error.to_string()))
+            }
+        }
+    }
+
     /// Has the disk keep what was written; does nothing when nothing was.
     ///
     /// # Errors
@@ -303,34 +378,6 @@ impl CaptureFile {
 pub(super) fn create(path: &Path) -> Result<File, CaptureError> {
     let created = private(OpenOptions::new().create_new(true)).open(path);
     created.map_err(|source| CaptureError::Create { path: path.to_owned(), source })
-}
-
-/// Opens a capture for reading.
-///
-/// # Errors
-/// It is not there, not a file, not a capture, or of a newer version.
-pub fn read(path: &Path) -> Result<Reader<BufReader<File>>, CaptureError> {
-    let path = || path.to_owned();
-    let found = fs::metadata(path()).map_err(|source| CaptureError::Open { path: path(), source })?;
-    if found.is_dir() {
-        return Err(CaptureError::Directory { path: path() });
-    }
-    let file = File::open(path()).map_err(|source| CaptureError::Open { path: path(), source })?;
-    Reader::new(BufReader::with_capacity(1 << 16, file))
-        .map_err(|source| CaptureError::Read { path: path(), source })
-}
-
-/// Reads one record again, for those who kept its place only.
-///
-/// # Errors
-/// The file is gone, or has something else there.
-pub fn read_at(path: &Path, place: Place) -> Result<Record, CaptureError> {
-    let broken = |source| CaptureError::Open { path: path.to_owned(), source };
-    let mut line = Vec::new();
-    let mut file = File::open(path).map_err(broken)?;
-    file.seek(SeekFrom::Start(place.offset)).map_err(broken)?;
-    file.take(place.length.min(LONGEST_LINE)).read_to_end(&mut line).map_err(broken)?;
-    decode(&line).map_err(|what| broken(io::Error::new(io::ErrorKind::InvalidData, what)))
 }
 
 /// Where captures go unless the user says: `captures/`, then the platform's place for a program's state. `variable`
@@ -354,9 +401,9 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    // FILE_SHARE_READ: others may look, and not write.
+    // FILE_SHARE_READ and _DELETE: others may look, and not write; and it can be given another name.
     #[cfg(windows)]
-    std::os::windows::fs::OpenOptionsExt::share_mode(options, 1);
+    std::os::windows::fs::OpenOptionsExt::share_mode(options, 5);
     options
 }
 

@@ -115,9 +115,22 @@ impl Recorder {
         if !self.held.is_empty() && now.since(self.tried).abs() >= SECOND {
             self.retry(now);
         }
+        if self.held.is_empty() {
+            self.turn_over(now);
+        }
         if now.since(self.synced).abs() >= SECOND {
             self.synced = now;
             self.sync();
+        }
+    }
+
+    /// Goes on in a new file when it is time to.
+    fn turn_over(&mut self, now: Time) {
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.turn(self.seq, now)
+        {
+            self.status.failed(&error);
+            tracing::warn!(%error, path = %file.path().display(), "the capture does not go on in a new file");
         }
     }
 

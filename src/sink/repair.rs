@@ -1,10 +1,11 @@
 //! Makes a sound capture of a damaged one, beside it.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
-use super::file::{CaptureError, create, read};
+use super::file::{CaptureError, create};
+use super::segments::{Input, read, unpacked};
 use crate::capture::{Damage, Item, Place, Seal, encode};
 
 /// What a repair kept and lost.
@@ -34,13 +35,13 @@ pub fn repair(input: &Path, output: &Path) -> Result<Repaired, CaptureError> {
     let mut reader = read(input)?;
     let open = |source| CaptureError::Open { path: input.to_owned(), source };
     // A second handle: the reader's is elsewhere in the file.
-    let mut lines = BufReader::new(File::open(input).map_err(open)?);
+    let mut lines = Lines { input: unpacked(File::open(input).map_err(open)?).map_err(open)?, at: 0 };
     let file = create(output)?;
     let mut copy = || {
         let mut repaired = Repaired { output: output.to_owned(), ..Repaired::default() };
         let mut writer = BufWriter::new(&file);
         match reader.header_place() {
-            Some(place) => copy_line(&mut lines, place, &mut writer)?,
+            Some(place) => lines.copy(place, &mut writer)?,
             None => {
                 let mut line = Vec::new();
                 encode::header(&mut line, reader.header());
@@ -50,7 +51,7 @@ pub fn repair(input: &Path, output: &Path) -> Result<Repaired, CaptureError> {
         for item in &mut reader {
             match item? {
                 Item::Record(recorded) => {
-                    copy_line(&mut lines, recorded.place, &mut writer)?;
+                    lines.copy(recorded.place, &mut writer)?;
                     repaired.records += 1;
                     repaired.altered += u64::from(recorded.seal == Seal::Altered);
                 }
@@ -68,12 +69,20 @@ pub fn repair(input: &Path, output: &Path) -> Result<Repaired, CaptureError> {
     })
 }
 
-fn copy_line(lines: &mut BufReader<File>, place: Place, out: &mut impl Write) -> io::Result<()> {
-    // Relative, so that reading on in order keeps what is in the buffer.
-    let at = lines.stream_position()?;
-    lines.seek_relative(place.offset.cast_signed().saturating_sub(at.cast_signed()))?;
-    let mut line = Vec::new();
-    lines.by_ref().take(place.length).read_to_end(&mut line)?;
-    out.write_all(line.trim_ascii())?;
-    out.write_all(b"\n")
+/// The input once more, for its lines' own bytes.
+struct Lines {
+    input: Input,
+    at: u64,
+}
+
+impl Lines {
+    /// Places come in their order.
+    fn copy(&mut self, place: Place, out: &mut impl Write) -> io::Result<()> {
+        io::copy(&mut self.input.by_ref().take(place.offset.saturating_sub(self.at)), &mut io::sink())?;
+        let mut line = Vec::new();
+        self.input.by_ref().take(place.length).read_to_end(&mut line)?;
+        self.at = place.offset + line.len() as u64;
+        out.write_all(line.trim_ascii())?;
+        out.write_all(b"\n")
+    }
 }

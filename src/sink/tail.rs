@@ -4,12 +4,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
 
 use crate::capture::{Lines, ReadError, Reader, Record, Seal, decode, seal};
+use crate::event::Time;
 
 /// How a capture ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tail {
-    /// The largest `seq` in it.
+    /// The largest `seq` in it, or in the segment before.
     pub(super) seq: u64,
+    /// When it was begun.
+    pub(super) started: Time,
     /// Where to write on.
     pub(super) end: u64,
     /// Bytes of an unfinished record after `end`.
@@ -21,9 +24,10 @@ pub(super) struct Tail {
 /// Reads the file once, fast: records that we wrote are not parsed.
 pub(super) fn scan(file: &mut File) -> Result<Tail, ReadError> {
     file.rewind()?;
-    Reader::new(BufReader::new(&mut *file))?;
+    let header = Reader::new(BufReader::new(&mut *file))?.header().clone();
     file.rewind()?;
-    Ok(lines(BufReader::with_capacity(1 << 18, file))?)
+    let tail = lines(BufReader::with_capacity(1 << 18, file))?;
+    Ok(Tail { seq: tail.seq.max(header.after), started: header.started, ..tail })
 }
 
 fn lines(input: impl BufRead) -> std::io::Result<Tail> {

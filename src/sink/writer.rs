@@ -1,6 +1,5 @@
 //! The writer thread: the one that records, and the only feeder of the engine.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -12,6 +11,7 @@ use super::file::CaptureFile;
 use super::journal::{Entry, Journal};
 use super::mask::Mask;
 use super::recorder::Recorder;
+use super::segments::Segments;
 use super::status::Status;
 use crate::capture::Recording;
 
@@ -46,7 +46,7 @@ impl Writer {
     pub fn start(setup: Setup, journal: &Journal, receiver: Receiver<Entry>) -> io::Result<(Self, Feed)> {
         let Setup { file, mask, clock, feed_budget } = setup;
         let path = file.as_ref().map(CaptureFile::path);
-        let read_back = path.map(File::open).transpose()?;
+        let read_back = path.map(|path| Segments::Growing(path.to_owned()));
         let status = Arc::new(Status::new(Arc::clone(journal.counts()), path));
         let (feeder, feed) = feed(feed_budget, read_back, Arc::clone(&clock));
         let recorder = Recorder::new(file, mask, feeder, Arc::clone(&status), clock());

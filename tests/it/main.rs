@@ -40,6 +40,7 @@ mod scene;
 mod schema;
 mod screen;
 mod secrets;
+mod segments;
 mod service;
 mod sim;
 mod wire;

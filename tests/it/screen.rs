@@ -17,7 +17,7 @@ mod fleet;
 fn capture(dir: &Path) -> PathBuf {
     let mut out = Vec::new();
     let redaction = Redaction { level: "secrets".to_owned(), key: None };
-    let header = Header { version: 1, tool: "0.1.0".to_owned(), started: fleet::START, redaction };
+    let header = Header { version: 1, tool: "0.1.0".to_owned(), started: fleet::START, redaction, after: 0 };
     capture::encode::header(&mut out, &header);
     for seen in fleet::Fleet::of_all_fates().events {
         match seen {

@@ -181,7 +181,7 @@ fn effects_are_asked_for() {
 fn bodies_out_of_memory_are_read_again() {
     let mut engine = Engine::new(Profile::Field, Deadlines::default());
     let mut model = Model::new(recorded(), jiff::tz::TimeZone::UTC);
-    let place = Place { offset: 7, length: 9 };
+    let place = Place { segment: 0, offset: 7, length: 9 };
     let large = |event| match event {
         event::Event::Exchange(exchange) => {
             let mut exchange = (*exchange).clone();

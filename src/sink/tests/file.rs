@@ -68,7 +68,7 @@ fn a_capture_that_was_cut_anywhere_is_continued() {
         let before = records(&whole[..cut]).len();
         let mut file = CaptureFile::open(&path, &origin(), START).unwrap();
         assert_eq!(file.last_seq(), before as u64, "cut at {cut}");
-        let Place { offset, length } = file.append(&line(before as u64 + 1)).unwrap();
+        let Place { offset, length, .. } = file.append(&line(before as u64 + 1)).unwrap();
         let lost = file.session().unwrap().cut;
         drop(file);
 
@@ -198,7 +198,7 @@ fn what_cannot_be_cut_back_is_kept_apart_by_a_newline() {
         file.append(&line(2)).unwrap_err();
         file.append(&line(2)).unwrap_err();
         disk.resize(usize::MAX);
-        let Place { offset, length } = file.append(&line(2)).unwrap();
+        let Place { offset, length, .. } = file.append(&line(2)).unwrap();
         file.append(&line(3)).unwrap();
         let bytes = disk.bytes();
         assert_eq!(&bytes[offset as usize..][..length as usize], line(2), "{room}");

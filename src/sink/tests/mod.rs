@@ -4,6 +4,7 @@ mod captures;
 mod file;
 mod recorder;
 mod repair;
+mod rotation;
 mod writer;
 
 use std::io;

@@ -15,23 +15,23 @@ use crate::event::{Connection, Delivery, Exchange, ExchangeId, Time};
 use crate::sink::feed::feed;
 use crate::sink::recorder::Recorder;
 use crate::sink::status::Status;
-use crate::sink::{CaptureFile, Clock, Entry, Feed, Filed, Journal, Mask, Next, read_at};
+use crate::sink::{CaptureFile, Clock, Entry, Feed, Filed, Journal, Mask, Next, Segments, read_at};
 
 /// A recorder without its thread.
-struct Bench {
+pub(super) struct Bench {
     journal: Journal,
     receiver: Receiver<Entry>,
     recorder: Option<Recorder>,
     status: Arc<Status>,
-    feed: Feed,
+    pub(super) feed: Feed,
     now: Arc<AtomicI64>,
 }
 
 /// How one bench differs from another.
-struct Plan {
-    queue: u64,
-    feed: u64,
-    mask: Mask,
+pub(super) struct Plan {
+    pub(super) queue: u64,
+    pub(super) feed: u64,
+    pub(super) mask: Mask,
 }
 
 impl Default for Plan {
@@ -41,13 +41,13 @@ impl Default for Plan {
 }
 
 impl Bench {
-    fn new(file: Option<CaptureFile>, plan: Plan) -> Self {
+    pub(super) fn new(file: Option<CaptureFile>, plan: Plan) -> Self {
         let now = Arc::new(AtomicI64::new(START.0));
         let told = Arc::clone(&now);
         let clock: Clock = Arc::new(move || Time(told.load(Ordering::Relaxed)));
         let (journal, receiver) = Journal::with_budget(plan.queue);
         let path = file.as_ref().map(CaptureFile::path);
-        let read_back = path.and_then(|p| std::fs::File::open(p).ok());
+        let read_back = path.map(|path| Segments::Growing(path.to_owned()));
         let status = Arc::new(Status::new(Arc::clone(journal.counts()), path));
         let (feeder, feed) = feed(plan.feed, read_back, clock);
         let recorder = Some(Recorder::new(file, plan.mask, feeder, Arc::clone(&status), START));
@@ -59,7 +59,7 @@ impl Bench {
         Self::new(Some(file.unwrap()), plan)
     }
 
-    fn send(&mut self, exchange: Exchange) -> oneshot::Receiver<Filed> {
+    pub(super) fn send(&mut self, exchange: Exchange) -> oneshot::Receiver<Filed> {
         let filed = self.journal.exchange(exchange);
         self.work();
         filed
@@ -73,14 +73,14 @@ impl Bench {
         recorder.turn(now);
     }
 
-    fn pass(&mut self, millis: i64) {
+    pub(super) fn pass(&mut self, millis: i64) {
         self.now.fetch_add(millis, Ordering::Relaxed);
         self.work();
         let now = Time(self.now.load(Ordering::Relaxed));
         self.recorder.as_mut().unwrap().idle(now);
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.recorder.take().unwrap().close(Time(self.now.load(Ordering::Relaxed)));
     }
 
@@ -325,7 +325,7 @@ fn an_engine_that_is_behind_reads_the_same_from_the_file() {
 fn every_event_on_file_can_be_read_again_by_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let file = CaptureFile::open(dir.path(), &origin(), START).unwrap();
-    let path = file.path().to_owned();
+    let path = Segments::Growing(file.path().to_owned());
     let mut bench = Bench::new(Some(file), Plan { feed: 3_000, ..Plan::default() });
     for n in 0..5 {
         drop(bench.send(exchange(n)));
@@ -338,7 +338,7 @@ fn every_event_on_file_can_be_read_again_by_its_place() {
         }
     }
     assert_eq!(read, 5);
-    let nowhere = crate::capture::Place { offset: 7, length: 20 };
+    let nowhere = crate::capture::Place { segment: 0, offset: 7, length: 20 };
     assert!(read_at(&path, nowhere).is_err());
 }
 

@@ -1,0 +1,25 @@
+//! What stands for several files on the command line.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::sink::is_capture_name;
+
+/// A directory's files of such names, sorted.
+pub(super) fn files_in(directory: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(directory).context("could not list it")?;
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut files: Vec<_> = paths.filter(|path| path.is_file() && wanted(path)).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// A directory's captures.
+pub(super) fn captures_in(directory: &Path) -> Result<Vec<PathBuf>> {
+    let files = files_in(directory, is_capture_name).with_context(|| directory.display().to_string())?;
+    if files.is_empty() {
+        bail!("{}: there is no capture (.jsonl, .jsonl.gz) in it", directory.display());
+    }
+    Ok(files)
+}

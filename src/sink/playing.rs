@@ -1,0 +1,140 @@
+//! Plays captures one after the other, and goes on with what is being recorded.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::file::CaptureError;
+use super::segments::{Input, finished, group, read};
+use crate::capture::{Damage, Header, Place, Play, Played, Reader};
+
+/// Between two looks at a file that somebody writes to.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Looks for the next file.
+const PATIENCE: u32 = 8;
+
+/// The records of several captures as events, in their order.
+pub struct Playing {
+    play: Play<Input>,
+    /// What comes next, and whether it is another capture.
+    rest: VecDeque<(PathBuf, bool)>,
+    /// The file that somebody writes to; those that come after it have its name.
+    growing: Option<PathBuf>,
+}
+
+impl Playing {
+    /// Each capture with its segments; the last file is followed if somebody writes to it.
+    ///
+    /// # Errors
+    /// The first file cannot be read, or there is none.
+    pub fn open(captures: &[Vec<PathBuf>]) -> Result<Self, CaptureError> {
+        let mut rest: VecDeque<_> = captures
+            .iter()
+            .flat_map(|files| files.iter().enumerate().map(|(at, file)| (file.clone(), at == 0)))
+            .collect();
+        let growing = rest.back().map(|(last, _)| last.clone()).filter(|last| is_written_to(last));
+        let (first, _) = rest.pop_front().ok_or(CaptureError::Nowhere)?;
+        let reader = open(&first, growing.as_ref())?;
+        Ok(Self { play: Play::new(reader), rest, growing })
+    }
+
+    pub fn header(&self) -> &Header {
+        self.play.reader().header()
+    }
+
+    /// Somebody records to the last of the files.
+    pub fn is_growing(&self) -> bool {
+        self.growing.is_some()
+    }
+
+    /// Whoever wrote has gone on in another file, or has ended.
+    fn next_of_growing(&mut self) -> Option<Reader<Input>> {
+        let path = self.growing.clone()?;
+        for _ in 0..PATIENCE {
+            let mut files: Vec<_> = finished(&path).ok()?.into_iter().map(|(_, file)| file).collect();
+            files.push(path.clone());
+            let files = group(&files).pop()?;
+            let is_this = |file: &PathBuf| read(file).is_ok_and(|reader| reader.header() == self.header());
+            let next = match files.iter().position(is_this) {
+                // The last one: nobody has gone on.
+                Some(at) if at + 1 == files.len() => break,
+                Some(at) => files.get(at + 1),
+                // Removed by now, as configured.
+                None => files.last(),
+            };
+            match open(next?, Some(&path)) {
+                Ok(next) => return Some(next),
+                // Between two files there is none.
+                Err(_) => std::thread::sleep(LOOK_AGAIN),
+            }
+        }
+        self.growing = None;
+        None
+    }
+}
+
+impl Iterator for Playing {
+    type Item = io::Result<Played>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(played) = self.play.next() {
+                return Some(played);
+            }
+            let Some((file, anew)) = self.rest.pop_front() else {
+                let next = self.next_of_growing()?;
+                self.play.go_on(next);
+                continue;
+            };
+            match open(&file, self.growing.as_ref()) {
+                Ok(reader) if anew => self.play.begin_anew(reader),
+                Ok(reader) => self.play.go_on(reader),
+                Err(error) => {
+                    let what = format!("{}: {error}", file.display());
+                    return Some(Ok(Played::Damage(Damage { place: Place::default(), what })));
+                }
+            }
+        }
+    }
+}
+
+fn open(path: &Path, growing: Option<&PathBuf>) -> Result<Reader<Input>, CaptureError> {
+    if growing.is_none_or(|growing| growing != path) {
+        return read(path);
+    }
+    let file = File::open(path).map_err(|source| CaptureError::Open { path: path.to_owned(), source })?;
+    let input: Input = Box::new(BufReader::with_capacity(1 << 16, Followed(file)));
+    Reader::new(input).map_err(|source| CaptureError::Read { path: path.to_owned(), source })
+}
+
+/// A file whose end is not its end as long as somebody writes to it.
+struct Followed(File);
+
+impl Read for Followed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            // Asked before the end is seen: what is written in between is read in the next turn.
+            let written_to = is_held(&self.0);
+            let count = self.0.read(buffer)?;
+            if count > 0 || !written_to {
+                return Ok(count);
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+}
+
+fn is_written_to(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| is_held(&file))
+}
+
+/// Somebody has locked it for writing, as those do who record (not on Windows, where nothing is followed).
+fn is_held(file: &File) -> bool {
+    let locked = file.try_lock_shared();
+    if locked.is_ok() {
+        let _ = file.unlock();
+    }
+    matches!(locked, Err(std::fs::TryLockError::WouldBlock))
+}
