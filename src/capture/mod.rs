@@ -3,6 +3,7 @@
 
 mod decode;
 pub mod encode;
+pub mod har;
 mod message_file;
 mod migrate;
 mod play;

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 
 use super::limits::LimitsArgs;
 use super::rotation::RotationArgs;
+use super::transfer::{ExportArgs, ImportArgs};
 use super::values::{duration, enrollment_version, network, profile};
 use crate::net::{CertificateHeader, HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
 use crate::rules::{Profile, VERSION};
@@ -52,6 +53,10 @@ pub enum Command {
     Certs(CertsCommand),
     /// Save everything readable of a damaged capture into a new file
     Repair(RepairArgs),
+    /// Make a capture of a recording of another tool (HAR)
+    Import(ImportArgs),
+    /// Write captures in the format of other tools (HAR)
+    Export(ExportArgs),
     /// The configuration file
     #[command(subcommand)]
     Config(ConfigCommand),

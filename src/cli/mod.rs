@@ -3,6 +3,7 @@
 mod args;
 mod limits;
 mod rotation;
+mod transfer;
 mod values;
 
 pub use args::{
@@ -13,3 +14,4 @@ pub use args::{
 };
 pub use limits::LimitsArgs;
 pub use rotation::RotationArgs;
+pub use transfer::{ExportArgs, ForeignFormat, ImportArgs};

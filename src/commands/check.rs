@@ -4,15 +4,18 @@ use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::inputs::files_in;
 use super::output::{Exit, Output};
-use crate::capture::{MessageFile, Play, Played, Reader};
+use super::state::redaction_key;
+use super::transfer::without_mark;
+use crate::capture::{MessageFile, Play, Played, Reader, Ticker, har, recorded_at};
 use crate::cli::{CheckArgs, FailOn, Format};
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
 use crate::event::{Event, Exchange, ExchangeId};
+use crate::redact::{self, Redactor};
 use crate::report::{self, Input, Judged};
 use crate::rules::{Level, Profile, by_id};
 use crate::sink::{self, group, is_capture_name};
@@ -122,7 +125,11 @@ impl Judging {
     /// A capture is read as it comes, a message as a whole; both may be packed.
     fn stream(&mut self, path: &Path, input: impl Read + Send + 'static) -> Result<()> {
         let mut input = sink::unpacked(input).context("could not read it")?;
-        if is_capture(input.fill_buf().context("could not read it")?) {
+        let start = input.fill_buf().context("could not read it")?;
+        if is_har(start) {
+            return self.har(&path.display().to_string(), input);
+        }
+        if is_capture(start) {
             let mut play = Play::new(Reader::new(input)?);
             let mut engine = self.engine();
             return self.capture(&path.display().to_string(), &mut play, &mut engine);
@@ -192,6 +199,25 @@ impl Judging {
         self.judged.add(engine.observe(Event::Exchange(Arc::new(exchange))), Some(name));
     }
 
+    /// What another tool has recorded, redacted as if we had.
+    fn har(&mut self, name: &str, input: impl BufRead) -> Result<()> {
+        let redactor = Redactor::new(redact::Level::Secrets, false, redaction_key(self.out));
+        let (mut engine, mut ticker) = (self.engine(), Ticker::default());
+        let judged = &mut self.judged;
+        let read = har::read(without_mark(input), |mut exchange| {
+            redactor.exchange(&mut exchange);
+            let event = Event::Exchange(Arc::new(exchange));
+            for tick in ticker.due(recorded_at(&event)) {
+                judged.add(engine.observe(Event::Tick(tick)), None);
+            }
+            judged.add(engine.observe(event), None);
+        });
+        let imported = read.map_err(|words| anyhow!("{words}"))?;
+        let (path, records) = (name.to_owned(), imported.exchanges);
+        self.judged.inputs.push(Input { path, records, ..Input::default() });
+        Ok(())
+    }
+
     fn capture(&mut self, name: &str, play: &mut Play<impl BufRead>, engine: &mut Engine) -> Result<()> {
         let mut input = Input { path: name.to_owned(), ..Input::default() };
         for played in play {
@@ -230,6 +256,13 @@ fn answer_of(request: &Path) -> Option<PathBuf> {
 
 fn is_told_with_its_request(path: &Path, others: &[PathBuf]) -> bool {
     others.iter().any(|other| answer_of(other).is_some_and(|answer| answer == path))
+}
+
+/// Its only member, `log`, comes first.
+fn is_har(start: &[u8]) -> bool {
+    let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
+    let member = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    member.is_some_and(|member| member.starts_with(b"\"log\""))
 }
 
 fn is_capture(start: &[u8]) -> bool {

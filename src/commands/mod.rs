@@ -20,6 +20,7 @@ mod rules;
 mod server;
 mod sites;
 mod state;
+mod transfer;
 
 pub use certs::certs;
 pub use check::check;
@@ -32,3 +33,4 @@ pub use proxy::proxy;
 pub use repair::repair;
 pub use rules::{play, rules};
 pub use server::server;
+pub use transfer::{export, import};

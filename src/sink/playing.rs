@@ -30,14 +30,26 @@ impl Playing {
     /// # Errors
     /// The first file cannot be read, or there is none.
     pub fn open(captures: &[Vec<PathBuf>]) -> Result<Self, CaptureError> {
+        let last = captures.last().and_then(|files| files.last());
+        Self::new(captures, last.filter(|last| is_written_to(last)).cloned())
+    }
+
+    fn new(captures: &[Vec<PathBuf>], growing: Option<PathBuf>) -> Result<Self, CaptureError> {
         let mut rest: VecDeque<_> = captures
             .iter()
             .flat_map(|files| files.iter().enumerate().map(|(at, file)| (file.clone(), at == 0)))
             .collect();
-        let growing = rest.back().map(|(last, _)| last.clone()).filter(|last| is_written_to(last));
         let (first, _) = rest.pop_front().ok_or(CaptureError::Nowhere)?;
         let reader = open(&first, growing.as_ref())?;
         Ok(Self { play: Play::new(reader), rest, growing })
+    }
+
+    /// The same, up to where the captures end now.
+    ///
+    /// # Errors
+    /// As of [`Playing::open`].
+    pub fn ended(captures: &[Vec<PathBuf>]) -> Result<Self, CaptureError> {
+        Self::new(captures, None)
     }
 
     pub fn header(&self) -> &Header {

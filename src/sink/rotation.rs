@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use flate2::Compression;
@@ -37,13 +37,15 @@ pub(super) struct Turning {
     tried: Option<Time>,
     /// Its bytes that are no record.
     empty: u64,
-    packing: Option<JoinHandle<()>>,
+    packing: Option<(PathBuf, JoinHandle<()>)>,
+    /// There is more to pack than it knew of.
+    more: bool,
 }
 
 impl Turning {
     pub(super) fn new(origin: &Origin, started: Time) -> Self {
         let (origin, rotation) = (origin.clone(), Rotation::default());
-        Self { origin, rotation, started, tried: None, empty: 0, packing: None }
+        Self { origin, rotation, started, tried: None, empty: 0, packing: None, more: false }
     }
 
     pub(super) fn origin(&self) -> &Origin {
@@ -83,18 +85,16 @@ impl Turning {
 
     /// In the background: nobody who records waits for it.
     fn tidy(&mut self, path: &Path) {
-        if self.packing.as_ref().is_some_and(|packing| !packing.is_finished()) {
-            // The next one finds what this one does not.
+        if self.packing.as_ref().is_some_and(|(_, packing)| !packing.is_finished()) {
+            self.more = true;
             return;
         }
+        self.more = false;
         let (path, rotation) = (path.to_owned(), self.rotation);
-        let work = move || {
-            if let Err(error) = tidy(&path, rotation) {
-                tracing::warn!(%error, path = %path.display(), "packing finished files of the capture");
-            }
-        };
+        let place = path.clone();
+        let work = move || clean_up(&place, rotation);
         match std::thread::Builder::new().name("packer".to_owned()).spawn(work) {
-            Ok(packing) => self.packing = Some(packing),
+            Ok(packing) => self.packing = Some((path, packing)),
             Err(error) => tracing::warn!(%error, "finished files of the capture are not packed"),
         }
     }
@@ -103,9 +103,17 @@ impl Turning {
 impl Drop for Turning {
     /// Packing goes on to its end: half of it would have to be done again.
     fn drop(&mut self) {
-        if let Some(packing) = self.packing.take() {
-            let _ = packing.join();
+        let Some((path, packing)) = self.packing.take() else { return };
+        let _ = packing.join();
+        if self.more {
+            clean_up(&path, self.rotation);
         }
+    }
+}
+
+fn clean_up(path: &Path, rotation: Rotation) {
+    if let Err(error) = tidy(path, rotation) {
+        tracing::warn!(%error, path = %path.display(), "packing finished files of the capture");
     }
 }
 

@@ -88,8 +88,8 @@ pub fn read(path: &Path) -> Result<Reader<Input>, CaptureError> {
 /// The input cannot be read.
 pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Input> {
     let mut start = Vec::new();
-    input.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start)?;
-    let packed = start == MAGIC;
+    input.by_ref().take(START).read_to_end(&mut start)?;
+    let packed = start.starts_with(&MAGIC);
     let whole = BufReader::with_capacity(1 << 16, io::Cursor::new(start).chain(input));
     Ok(if packed {
         Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(whole)))
@@ -97,6 +97,9 @@ pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Input> {
         Box::new(whole)
     })
 }
+
+/// So many bytes come first, for those who look at what it is.
+const START: u64 = 512;
 
 /// RFC 1952 2.3.1: how gzip begins.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];

@@ -236,7 +236,8 @@ fn what_cannot_be_read_does_not_keep_the_others_from_being_judged() {
     place.put("empty.jsonl", "");
     let newer = std::fs::read_to_string(committed(GOLDEN)).unwrap().replace("\"version\":1", "\"version\":9");
     place.put("newer.jsonl", newer);
-    place.put("other.json", "{\"log\":{}}\n");
+    place.put("other.json", "{\"blog\":{}}\n");
+    place.put("other.har", "{\"log\":{}}\n");
     place.put("junk.bin", [0x7F, b'E', b'L', b'F', 0, 1, 2, 0xFF]);
     place.put("notes.txt", "call the customer\n");
     std::fs::create_dir(place.path("nothing")).unwrap();
@@ -248,6 +249,7 @@ fn what_cannot_be_read_does_not_keep_the_others_from_being_judged() {
         ("empty.jsonl", "empty"),
         ("newer.jsonl", "version 9"),
         ("other.json", "not a capture"),
+        ("other.har", "no HAR file"),
         ("junk.bin", "neither a capture"),
         ("notes.txt", "neither a capture"),
         ("missing.jsonl", "No such file"),

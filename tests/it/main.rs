@@ -43,4 +43,5 @@ mod secrets;
 mod segments;
 mod service;
 mod sim;
+mod transfer;
 mod wire;

@@ -1,0 +1,133 @@
+//! `import`, `export`: captures from and to the formats of other tools; what does not fit into them is listed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::inputs::captures_in;
+use super::output::{Exit, Output};
+use super::state::redaction_key;
+use crate::capture::{Played, Redaction, encode, har};
+use crate::cli::{Bodies, ExportArgs, ForeignFormat, ImportArgs, Redact};
+use crate::event::Exchange;
+use crate::net::now;
+use crate::redact::{Level, Redactor};
+use crate::sink::{CaptureFile, Origin, Playing, group};
+
+pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
+    let input = || args.input.display().to_string();
+    let file = File::open(&args.input).with_context(|| format!("could not open {}", input()))?;
+    let output = args.output.clone().unwrap_or_else(|| args.input.with_extension("jsonl"));
+    if output.exists() {
+        bail!(
+            "{} is there already, and is left as it is; choose another place with --output",
+            output.display()
+        );
+    }
+    let level = if args.redact == Redact::None { Level::None } else { Level::Secrets };
+    let redactor = Redactor::new(level, args.record_bodies == Bodies::All, redaction_key(out));
+    let origin = Origin {
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        redaction: Redaction {
+            level: redactor.level().word().to_owned(),
+            key: Some(redactor.key().id().to_owned()),
+        },
+    };
+    let mut capture = CaptureFile::open(&output, &origin, now())?;
+    let mut broken = None;
+    let read = har::read(without_mark(BufReader::new(file)), |mut exchange: Exchange| {
+        redactor.exchange(&mut exchange);
+        let mut line = Vec::new();
+        encode::exchange(&mut line, &exchange);
+        if broken.is_none() {
+            broken = capture.append(&line).err();
+        }
+    });
+    let finished = match (read, broken) {
+        (_, Some(error)) => Err(error).with_context(|| format!("could not write {}", output.display())),
+        (Err(words), None) => Err(anyhow::anyhow!("{}: {words}", input())),
+        (Ok(imported), None) => Ok(imported),
+    };
+    let imported = finished.and_then(|imported| {
+        capture.sync()?;
+        Ok(imported)
+    });
+    let imported = imported.inspect_err(|_| {
+        // Half a capture would be taken for a whole one.
+        let _ = std::fs::remove_file(&output);
+    })?;
+    out.print(&format!("{}: {} exchanges\n", output.display(), imported.exchanges));
+    Ok(told(&imported.lost, |words| out.print(words)))
+}
+
+pub fn export(args: &ExportArgs, out: Output) -> Result<Exit> {
+    let ForeignFormat::Har = args.format;
+    let mut files = Vec::new();
+    for path in &args.captures {
+        if path.is_dir() { files.extend(captures_in(path)?) } else { files.push(path.clone()) }
+    }
+    let playing = Playing::ended(&group(&files))?;
+    let Some(output) = &args.output else {
+        let (_, lost, damaged) = write(playing, io::stdout().lock()).context("could not write")?;
+        return Ok(ending(&lost, damaged, |words| out.note(words.trim_end())));
+    };
+    let file =
+        private(output).with_context(|| format!("could not make the new file {}", output.display()))?;
+    let written = write(playing, BufWriter::new(file));
+    let (entries, lost, damaged) =
+        written.with_context(|| format!("could not write {}", output.display()))?;
+    out.print(&format!("{}: {entries} exchanges\n", output.display()));
+    Ok(ending(&lost, damaged, |words| out.print(words)))
+}
+
+type Lost = BTreeMap<&'static str, u64>;
+
+fn write(playing: Playing, out: impl Write) -> io::Result<(u64, Lost, u64)> {
+    let mut writer = har::Writer::new(out, env!("CARGO_PKG_VERSION"))?;
+    let mut damaged = 0;
+    for played in playing {
+        match played? {
+            Played::Event { event, .. } => writer.add(&event)?,
+            Played::Damage(_) => damaged += 1,
+            Played::Closed(_) => {}
+        }
+    }
+    let (entries, lost) = (writer.entries, std::mem::take(&mut writer.lost));
+    writer.finish()?.flush()?;
+    Ok((entries, lost, damaged))
+}
+
+fn ending(lost: &Lost, damaged: u64, say: impl Fn(&str)) -> Exit {
+    if damaged > 0 {
+        say(&format!("not in it: {damaged} damaged places of the capture\n"));
+    }
+    let exit = told(lost, say);
+    if damaged > 0 { Exit::Found } else { exit }
+}
+
+fn told(lost: &Lost, say: impl Fn(&str)) -> Exit {
+    for (what, count) in lost {
+        say(&format!("not in it: {what} ({count})\n"));
+    }
+    if lost.is_empty() { Exit::Good } else { Exit::Found }
+}
+
+/// Fiddler puts a byte order mark in front.
+pub(super) fn without_mark(mut input: impl io::BufRead) -> impl io::Read {
+    let mark = b"\xef\xbb\xbf";
+    if input.fill_buf().is_ok_and(|start| start.starts_with(mark)) {
+        input.consume(mark.len());
+    }
+    input
+}
+
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

@@ -1,0 +1,77 @@
+//! Captures as HAR files, and back.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::binary::{Place, Ran, committed};
+
+/// Rule, place and value of every finding that needs no connection to be seen.
+fn findings(ran: &Ran) -> BTreeSet<String> {
+    let json = ran.json();
+    let told = |finding: &Value| {
+        format!("{} {} {} {}", finding["rule"], finding["path"], finding["line"], finding["found"])
+    };
+    json["findings"].as_array().unwrap().iter().map(told).collect()
+}
+
+#[test]
+fn a_capture_is_judged_the_same_as_a_har_file_and_as_a_capture_made_of_that() {
+    let place = Place::new();
+    let mut compared = 0;
+    for entry in fs::read_dir(committed("captures/demo")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "jsonl") {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let path = path.to_str().unwrap();
+        let (har, back) = (format!("{name}.har"), format!("{name}.jsonl"));
+        let exported = place.run(&["export", path, "--output", &har]);
+        assert_eq!(exported.code, 1, "connections have no place in it: {exported:?}");
+        assert!(exported.out.contains("not in it: facts of connections"), "{exported:?}");
+        let imported = place.run(&["import", &har]);
+        assert!(imported.out.starts_with(&back), "{imported:?}");
+        let judge = |input: &str| place.run(&["check", "--format", "json", input]);
+        let (before, har, back) = (judge(path), judge(&har), judge(&back));
+        assert_eq!(har.json()["summary"]["exchanges"], before.json()["summary"]["exchanges"]);
+        assert_eq!(findings(&har), findings(&back), "{name}");
+        // What is told of a connection, or of a body that was withheld, needs what a HAR file has no place for.
+        let lost: Vec<_> = findings(&before).difference(&findings(&har)).cloned().collect();
+        let other = lost
+            .iter()
+            .filter(|f| !["\"TLS-", "\"OWN-", "\"HTTP-"].iter().any(|family| f.starts_with(family)));
+        assert_eq!(other.count(), 0, "{name}: {lost:?}");
+        compared += findings(&har).len();
+    }
+    assert!(compared > 5);
+}
+
+#[test]
+fn secrets_of_others_recordings_are_taken_out() {
+    let place = Place::new();
+    let token = "Y29ycmVjdC1ob3JzZS03";
+    let har = format!(
+        r#"{{"log":{{"entries":[{{"startedDateTime":"2026-11-20T08:00:00Z","request":{{"method":"POST",
+           "url":"https://mdm.example/EnrollmentServer/Policy.svc","headers":[{{"name":"Authorization","value":"Bearer {token}"}}],
+           "postData":{{"text":"<a><Password>{token}</Password></a>"}}}},
+           "response":{{"status":500,"content":{{"text":"{token}"}}}}}}]}}}}"#
+    );
+    place.put("x.har", format!("\u{FEFF}{har}"));
+    for args in
+        [&["check", "x.har"][..], &["import", "x.har", "--record-bodies", "all"], &["export", "x.jsonl"]]
+    {
+        let ran = place.run(args);
+        assert!(ran.code < 2 && !ran.out.contains(token) && !ran.err.contains(token), "{ran:?}");
+    }
+    assert!(!String::from_utf8(place.read("x.jsonl")).unwrap().contains(token));
+    // What is there already is left as it is.
+    let before = place.read("x.jsonl");
+    place.run(&["import", "x.har"]).refused("is there already");
+    assert_eq!(place.read("x.jsonl"), before);
+    // Half a file makes no capture.
+    place.put("half.har", &har.as_bytes()[..har.len() - 4]);
+    place.run(&["import", "half.har"]).refused("no HAR file, or a broken one");
+    assert!(!place.path("half.jsonl").exists());
+}
