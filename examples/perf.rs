@@ -1,7 +1,7 @@
 //! What the proxy costs beside a bare hop: both between the same load and the same server, in turns; see perf/README.md.
 //!
-//! `perf [ROUNDS] [EXCHANGES]` measures; `perf soak [EXCHANGES]` watches memory and descriptors over a long run;
-//! `perf server|bare …` are the parts that it starts of itself.
+//! `perf [ROUNDS] [EXCHANGES]` measures, nginx too where it is installed; `perf soak [EXCHANGES]` watches memory and
+//! descriptors over a long run; `perf server|bare …` are the parts that it starts of itself.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,7 +14,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use enrollscope::net::load_identity;
 use enrollscope::sim::{Authority, Key, golden, pem};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -51,12 +52,38 @@ fn main() {
 
 // The measurement.
 
-/// One run of one target.
+/// What stands between the devices and the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hop {
+    Nothing,
+    Bare,
+    Nginx,
+    Enrollscope { capture: bool },
+}
+
+impl Hop {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "straight to the server",
+            Self::Bare => "bare hop",
+            Self::Nginx => "nginx",
+            Self::Enrollscope { capture: false } => "enrollscope --no-capture",
+            Self::Enrollscope { capture: true } => "enrollscope with capture",
+        }
+    }
+}
+
+/// One run of one hop.
 struct Cost {
-    /// Microseconds of CPU time per exchange.
-    cpu: f64,
-    /// Microseconds from a request's first byte to its answer's last: the median.
-    latency: f64,
+    /// Milliseconds from the start of its process to the first answer.
+    first: f64,
+    /// Microseconds of CPU time per exchange, on connections that are kept.
+    kept: f64,
+    /// The same with a connection, and its handshake, for each.
+    fresh: f64,
+    /// Microseconds from a request's first byte to its answer's last: the median with all devices, and with one.
+    busy: f64,
+    alone: f64,
 }
 
 fn measure(runtime: &tokio::runtime::Runtime, rounds: usize, count: usize) {
@@ -69,49 +96,90 @@ fn measure(runtime: &tokio::runtime::Runtime, rounds: usize, count: usize) {
     let messages = Arc::new(messages());
     let client = client(&dir);
 
-    let names =
-        ["straight to the server", "bare hop", "enrollscope --no-capture", "enrollscope with capture"];
-    let mut costs: [Vec<Cost>; 4] = Default::default();
+    let mut hops = vec![Hop::Nothing, Hop::Bare];
+    if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok() {
+        hops.push(Hop::Nginx);
+    } else {
+        println!("nginx is not installed: its row is left out");
+    }
+    hops.extend([false, true].map(|capture| Hop::Enrollscope { capture }));
+    let mut costs: Vec<Vec<Cost>> = hops.iter().map(|_| Vec::new()).collect();
+    let mut sent = 0;
     for round in 0..rounds {
-        for (at, name) in names.iter().enumerate() {
-            let target = match at {
-                0 => None,
-                1 => Some(Target::start(Command::new(&itself).arg("bare").arg(&dir).arg(&port))),
-                _ => Some(Target::start(&mut proxy(&dir, &port, at == 3, round))),
+        for (hop, costs) in hops.iter().zip(&mut costs) {
+            let began = Instant::now();
+            let target = match hop {
+                Hop::Nothing => None,
+                Hop::Bare => Some(Target::start(Command::new(&itself).arg("bare").arg(&dir).arg(&port))),
+                Hop::Nginx => Some(Target::nginx(&dir, &port)),
+                Hop::Enrollscope { capture } => Some(Target::start(&mut proxy(&dir, &port, *capture, round))),
             };
             let (pid, address) =
                 target.as_ref().map_or((server.pid(), server.port), |target| (target.pid(), target.port));
-            let load = |count| runtime.block_on(load(address, count, &messages, &client));
-            load(WARM_UP);
+            let mut exchanges = 0;
+            let mut load = |count, devices, fresh| {
+                let mut latencies =
+                    runtime.block_on(load(address, count, (devices, fresh), &messages, &client));
+                exchanges += latencies.len();
+                latencies.sort_by(f64::total_cmp);
+                (latencies.len() as f64, latencies[latencies.len() / 2])
+            };
+            load(1, 1, false);
+            let first = began.elapsed().as_secs_f64() * 1e3;
+            load(WARM_UP, DEVICES, false);
             let before = settled_cpu(pid);
-            let mut latencies = load(count);
-            let cpu = (settled_cpu(pid) - before) / latencies.len() as f64;
-            latencies.sort_by(f64::total_cmp);
-            let latency = latencies[latencies.len() / 2];
-            println!("round {} {name}: {cpu:.1} µs CPU, {latency:.0} µs median latency", round + 1);
-            costs[at].push(Cost { cpu, latency });
+            let (done, busy) = load(count, DEVICES, false);
+            let between = settled_cpu(pid);
+            let (done_fresh, _) = load(count / 4, DEVICES, true);
+            let (kept, fresh) = ((between - before) / done, (settled_cpu(pid) - between) / done_fresh);
+            let (_, alone) = load(count / 4, 1, false);
+            println!(
+                "round {} {}: {kept:.1} µs CPU, {fresh:.1} µs with new connections, {busy:.0} µs median latency",
+                round + 1,
+                hop.name()
+            );
+            costs.push(Cost { first, kept, fresh, busy, alone });
+            if round == 0 && *hop == (Hop::Enrollscope { capture: true }) {
+                sent = exchanges;
+            }
         }
     }
-    println!(
-        "\n| {rounds} rounds of {count} exchanges | CPU µs per exchange | × bare hop | latency p50 µs | × bare hop |"
-    );
-    println!("|---|---|---|---|---|");
-    for (name, cost) in names.iter().zip(&costs) {
-        // Ratios within a round: what else this machine does then meets both.
-        let ratio =
-            |of: fn(&Cost) -> f64| median(cost.iter().zip(&costs[1]).map(|(c, bare)| of(c) / of(bare)));
-        println!(
-            "| {name} | {:.0} | {:.2} | {:.0} | {:.2} |",
-            median(cost.iter().map(|c| c.cpu)),
-            ratio(|c| c.cpu),
-            median(cost.iter().map(|c| c.latency)),
-            ratio(|c| c.latency)
-        );
-    }
+    report(&hops, &costs, &format!("{rounds} rounds of {count} exchanges"));
     let recorded = std::fs::read(dir.join("0.jsonl")).unwrap();
     let recorded = String::from_utf8_lossy(&recorded).matches("{\"kind\":\"exchange\"").count();
-    assert_eq!(recorded, count / DEVICES * DEVICES + WARM_UP / DEVICES * DEVICES, "everything is on file");
+    assert_eq!(recorded, sent, "everything is on file");
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+fn report(hops: &[Hop], costs: &[Vec<Cost>], what: &str) {
+    let nginx = hops.iter().position(|hop| *hop == Hop::Nginx);
+    println!(
+        "\n| {what} | CPU µs, kept | × bare | × nginx | CPU µs, new | × bare | × nginx | p50 µs, 4 devices | \
+         p50 µs added, 1 device | first answer ms |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    for (hop, cost) in hops.iter().zip(costs) {
+        // Ratios and differences within a round: what else this machine does then meets both.
+        let ratio = |of: fn(&Cost) -> f64, to: Option<usize>| {
+            to.map_or("".to_owned(), |to| {
+                format!("{:.2}", median(cost.iter().zip(&costs[to]).map(|(c, other)| of(c) / of(other))))
+            })
+        };
+        let of = |of: fn(&Cost) -> f64| median(cost.iter().map(of));
+        println!(
+            "| {} | {:.0} | {} | {} | {:.0} | {} | {} | {:.0} | {:.0} | {:.0} |",
+            hop.name(),
+            of(|c| c.kept),
+            ratio(|c| c.kept, Some(1)),
+            ratio(|c| c.kept, nginx),
+            of(|c| c.fresh),
+            ratio(|c| c.fresh, Some(1)),
+            ratio(|c| c.fresh, nginx),
+            of(|c| c.busy),
+            median(cost.iter().zip(&costs[0]).map(|(c, straight)| c.alone - straight.alone)),
+            of(|c| c.first),
+        );
+    }
 }
 
 /// Ten equal parts of a long run with a capture: memory must be at its end what it was after the first.
@@ -124,7 +192,8 @@ fn soak(runtime: &tokio::runtime::Runtime, count: usize) {
     let target = Target::start(&mut proxy(&dir, &server.port.to_string(), true, 0));
     let mut first = 0;
     for part in 1..=10 {
-        let done = runtime.block_on(load(target.port, count / 10, &messages, &client)).len();
+        let done =
+            runtime.block_on(load(target.port, count / 10, (DEVICES, false), &messages, &client)).len();
         settled_cpu(target.pid());
         let (memory, descriptors) = (resident(target.pid()), descriptors(target.pid()));
         println!("{:>9} exchanges: {memory} KiB resident, {descriptors} descriptors", part * done);
@@ -167,6 +236,37 @@ impl Target {
         // Whatever else it says must not make it wait.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, port: url.rsplit(':').next().unwrap().parse().unwrap() }
+    }
+
+    /// nginx as a reverse proxy of one process, which keeps its connections to the server as we do.
+    fn nginx(dir: &Path, upstream: &str) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let text = format!(
+            "daemon off; master_process off; pid nginx.pid; error_log nginx.log;
+            events {{ worker_connections 1024; }}
+            http {{
+                access_log off; keepalive_requests 1000000; client_body_temp_path body; proxy_temp_path proxy;
+                fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+                upstream server {{ server localhost:{upstream}; keepalive 16; keepalive_requests 1000000; }}
+                server {{
+                    listen 127.0.0.1:{port} ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem;
+                    ssl_protocols TLSv1.3;
+                    location / {{
+                        proxy_pass https://server; proxy_http_version 1.1; proxy_set_header Connection '';
+                        proxy_set_header Host $host; proxy_ssl_protocols TLSv1.3;
+                    }}
+                }}
+            }}"
+        );
+        std::fs::write(dir.join("nginx.conf"), text).unwrap();
+        let mut command = Command::new("nginx");
+        command.arg("-p").arg(dir).args(["-c", "nginx.conf", "-e", "nginx.log"]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let target = Self { child, port };
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        target
     }
 
     fn pid(&self) -> u32 {
@@ -284,15 +384,28 @@ fn acceptor(dir: &Path) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// Every device sends its share over one connection, and compares every body; the latencies in microseconds.
-async fn load(port: u16, count: usize, messages: &Arc<Vec<Message>>, client: &TlsConnector) -> Vec<f64> {
-    let device = |messages: Arc<Vec<Message>>, client: TlsConnector| async move {
+/// Every device sends its share, over one connection or a `fresh` one for each, and compares every body; the latencies
+/// in microseconds.
+async fn load(
+    port: u16,
+    count: usize,
+    (devices, fresh): (usize, bool),
+    messages: &Arc<Vec<Message>>,
+    client: &TlsConnector,
+) -> Vec<f64> {
+    let connect = move |client: TlsConnector| async move {
         let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         tcp.set_nodelay(true).unwrap();
-        let mut stream = client.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+        client.connect("localhost".try_into().unwrap(), tcp).await.unwrap()
+    };
+    let device = |messages: Arc<Vec<Message>>, client: TlsConnector| async move {
+        let mut stream = connect(client.clone()).await;
         let mut buffer = Vec::with_capacity(1 << 16);
         let mut latencies = Vec::new();
-        for message in messages.iter().cycle().take(count / DEVICES) {
+        for (at, message) in messages.iter().cycle().take(count / devices).enumerate() {
+            if fresh && at > 0 {
+                stream = connect(client.clone()).await;
+            }
             let began = Instant::now();
             stream.write_all(&message.request).await.unwrap();
             stream.flush().await.unwrap();
@@ -310,7 +423,7 @@ async fn load(port: u16, count: usize, messages: &Arc<Vec<Message>>, client: &Tl
         latencies
     };
     let running: Vec<_> =
-        (0..DEVICES).map(|_| tokio::spawn(device(Arc::clone(messages), client.clone()))).collect();
+        (0..devices).map(|_| tokio::spawn(device(Arc::clone(messages), client.clone()))).collect();
     let mut all = Vec::new();
     for device in running {
         all.extend(device.await.unwrap());
@@ -360,24 +473,36 @@ async fn server(dir: &Path) {
 async fn bare(dir: &Path, port: &str) {
     let (listener, acceptor, client) = (listen().await, acceptor(dir), client(dir));
     let port: u16 = port.parse().unwrap();
+    // Connections to the server outlive those of devices, as ours do.
+    let idle = Arc::new(Mutex::new(Vec::<SendRequest<Incoming>>::new()));
     loop {
         let (tcp, _) = listener.accept().await.unwrap();
         tcp.set_nodelay(true).unwrap();
-        let (acceptor, client) = (acceptor.clone(), client.clone());
+        let (acceptor, client, idle) = (acceptor.clone(), client.clone(), Arc::clone(&idle));
         tokio::spawn(async move {
             let Ok(stream) = acceptor.accept(tcp).await else { return };
-            let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-            tcp.set_nodelay(true).unwrap();
-            let there = client.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
-            let (sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(there)).await.unwrap();
-            tokio::spawn(connection);
-            let sender = tokio::sync::Mutex::new(sender);
             let pass = service_fn(|request: Request<Incoming>| async {
-                sender.lock().await.send_request(request).await
+                let free = idle.lock().unwrap().pop();
+                let mut sender = match free {
+                    Some(sender) => sender,
+                    None => reach(port, &client).await,
+                };
+                sender.ready().await?;
+                let answer = sender.send_request(request).await;
+                idle.lock().unwrap().push(sender);
+                answer
             });
             let _ =
                 hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), pass).await;
         });
     }
+}
+
+async fn reach(port: u16, client: &TlsConnector) -> SendRequest<Incoming> {
+    let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    tcp.set_nodelay(true).unwrap();
+    let there = client.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(there)).await.unwrap();
+    tokio::spawn(connection);
+    sender
 }

@@ -1,6 +1,8 @@
 //! What one device and the server have said so far: the facts that later messages are compared with, never trees.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use std::sync::Arc;
+
 use crate::event::Time;
 use crate::message::certificate::sha256_hex;
 use crate::message::{AuthPolicy, Content, Credential, Message, token_hash};
@@ -14,12 +16,12 @@ pub struct Dialogue {
     /// Exchanges are known to be missing: what is absent here may have been said.
     pub gap: bool,
     pub offer: Option<Offer>,
-    pub answer: Option<Answer>,
+    pub answer: Option<Arc<Answer>>,
     pub terms: Option<TermsFact>,
     pub sign_in: Option<SignInFact>,
     /// The credential of GetPolicies.
     pub credential: Option<CredentialFact>,
-    pub policy: Option<PolicyFact>,
+    pub policy: Option<Arc<PolicyFact>>,
     pub request: Option<RequestFact>,
     /// A token response with a provisioning document was seen.
     pub provisioned: bool,
@@ -142,7 +144,7 @@ impl Dialogue {
                 });
             }
             Content::DiscoverResponse(answer) => {
-                self.answer = Some(Answer {
+                self.answer = Some(Arc::new(Answer {
                     auth_policy: answer
                         .auth_policy
                         .as_ref()
@@ -151,13 +153,13 @@ impl Dialogue {
                     policy_url: value(&answer.policy_url),
                     enrollment_url: value(&answer.enrollment_url),
                     authentication_url: value(&answer.authentication_url),
-                });
+                }));
             }
             Content::GetPoliciesRequest(_) => self.credential = credential,
             Content::GetPoliciesResponse(response) => {
                 let policy = response.policies.first();
                 let number = |field: Option<&crate::message::Field>| field.and_then(|f| f.value.parse().ok());
-                self.policy = Some(PolicyFact {
+                self.policy = Some(Arc::new(PolicyFact {
                     minimal_key_length: policy
                         .and_then(|p| p.minimal_key_length.as_ref())
                         .and_then(|f| f.value.parse().ok()),
@@ -171,7 +173,7 @@ impl Dialogue {
                         .document
                         .as_ref()
                         .is_some_and(|d| d.elements().any(|e| e.local() == "azureAttestation")),
-                });
+                }));
             }
             Content::TokenRequest(request) => {
                 self.request = Some(RequestFact {

@@ -3,11 +3,12 @@
 //! connection, by user, by address, each time saying how sure that is. Nothing is invented.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::row::{ADDRESS_WINDOW, Row, Thread, awaits, fits_user, pick, same_user, suits};
 use super::state::{Enrollment, EnrollmentId, Last, Outcome, stage_of};
 use super::ways::{MAX_KEYS, list_at, unlist_at};
-use crate::dialogue::Dialogue;
+use crate::dialogue::{Answer, Dialogue, PolicyFact};
 use crate::event::{ConnectionId, ExchangeId, Time};
 use crate::message::{AuthPolicy, Kind};
 
@@ -76,7 +77,8 @@ pub struct Placement {
 /// All enrollments that are known, and the ways to find them.
 #[derive(Clone, Debug, Default)]
 pub struct Correlator {
-    pub(super) rows: BTreeMap<EnrollmentId, Row>,
+    /// Boxed, as the map's nodes are half empty.
+    pub(super) rows: BTreeMap<EnrollmentId, Box<Row>>,
     next: u64,
     pub(super) by_connection: HashMap<ConnectionId, EnrollmentId>,
     /// Rows that no device has anchored yet: every search by address is among them, so they are apart.
@@ -86,6 +88,9 @@ pub struct Correlator {
     pub(super) by_certificate: HashMap<String, EnrollmentId>,
     /// By a federated credential; none when several enrollments have the same.
     pub(super) by_token: HashMap<String, Option<EnrollmentId>>,
+    /// What a server said last: it says the same to nearly every device, and is remembered once for all of them.
+    pub(super) answer: Option<Arc<Answer>>,
+    pub(super) policy: Option<Arc<PolicyFact>>,
 }
 
 impl Correlator {
@@ -452,7 +457,7 @@ impl Correlator {
     }
 
     fn rows_of<'s>(&'s self, ids: Option<&'s Vec<EnrollmentId>>) -> impl Iterator<Item = &'s Row> + use<'s> {
-        ids.into_iter().flatten().filter_map(|id| self.rows.get(id))
+        ids.into_iter().flatten().filter_map(|id| self.rows.get(id).map(|row| &**row))
     }
 
     fn begin(&mut self, traits: &Traits, user: Option<String>) -> Placement {

@@ -1,5 +1,7 @@
 //! How enrollments move: by what became of an exchange, and by time passing.
 
+use std::sync::Arc;
+
 use super::correlate::{Correlator, Placement};
 use super::state::{Cause, Deadlines, EnrollmentId, Flow, Last, Stage};
 use super::ways::MAX_KEYS;
@@ -81,6 +83,8 @@ impl Correlator {
         }
         if let Some(thread) = row.threads.get_mut(placement.thread) {
             thread.answered_badly = matches!(enrollment.last, Last::Bad | Last::NoAnswer);
+            keep_once(&mut thread.dialogue.answer, &mut self.answer);
+            keep_once(&mut thread.dialogue.policy, &mut self.policy);
             if let Some(token) = &ending.token {
                 thread.token = Some(token.clone());
                 if self.by_token.len() > MAX_KEYS {
@@ -126,6 +130,15 @@ impl Correlator {
             }
         }
         changed
+    }
+}
+
+/// Shares the fact with the one that was remembered before it, if that is the same.
+fn keep_once<T: PartialEq>(fact: &mut Option<Arc<T>>, remembered: &mut Option<Arc<T>>) {
+    if fact == remembered {
+        fact.clone_from(remembered);
+    } else if fact.is_some() {
+        remembered.clone_from(fact);
     }
 }
 

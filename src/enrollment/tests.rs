@@ -210,7 +210,7 @@ fn a_credential_of_another_kind_is_another_device_and_terms_of_use_are_a_beginni
     let mut played = Played { correlator: Correlator::default(), truth: BTreeMap::new() };
     let anna = played.see(&traits("a", Kind::DiscoverRequest, 1000, Some("anna@contoso.example")), 0);
     let answer = crate::dialogue::Answer { auth_policy: Some(AuthPolicy::OnPremise), ..Default::default() };
-    played.correlator.dialogue(&anna).unwrap().answer = Some(answer);
+    played.correlator.dialogue(&anna).unwrap().answer = Some(answer.into());
     let asks =
         |id: &str, auth| Traits { auth: Some(auth), ..traits(id, Kind::GetPoliciesRequest, 2000, None) };
     let stranger = played.see(&asks("b", AuthPolicy::Certificate), 1);

@@ -17,7 +17,7 @@ const MAX_LISTED: usize = 1024;
 impl Correlator {
     /// Beyond the most that are remembered the oldest goes.
     pub(super) fn remember(&mut self, id: EnrollmentId, row: Row) {
-        self.rows.insert(id, row);
+        self.rows.insert(id, Box::new(row));
         if self.rows.len() > MAX_ROWS
             && let Some((_, oldest)) = self.rows.pop_first()
         {

@@ -135,7 +135,10 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE
 
 /// Decodes base64 with whitespace anywhere in it; empty text is no base64.
 pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let dense: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    let mut dense = Vec::with_capacity(text.len());
+    for line in text.as_bytes().split(u8::is_ascii_whitespace) {
+        dense.extend_from_slice(line);
+    }
     if dense.is_empty() {
         return None;
     }

@@ -5,7 +5,7 @@ use memchr::memmem;
 
 use super::edits::{Edit, Edits};
 use super::find::{secrets, whole_values};
-use super::forms::{forms, replace};
+use super::forms::{Form, forms};
 use super::mask::Key;
 use super::names::is_secret_header;
 use super::query::is_query;
@@ -109,7 +109,7 @@ impl Redactor {
     pub fn text(&self, text: &[u8]) -> Vec<u8> {
         let mut known = Vec::new();
         let masked = self.masked(text, &mut known, 0);
-        let forms: Vec<Pair> = known.iter().flat_map(|(v, m)| forms(v, m)).collect();
+        let forms: Vec<Form> = known.iter().flat_map(|(v, m)| forms(v, m)).collect();
         sweep(&masked, &forms, 0).unwrap_or(masked)
     }
 
@@ -237,7 +237,7 @@ impl Redactor {
 
     /// Third layer: every secret that was found, wherever else it stands in the exchange, in any form.
     fn sweep(&self, exchange: &mut Exchange, known: &[Pair]) {
-        let forms: Vec<Pair> = known.iter().take(MAX_VALUES).flat_map(|(v, m)| forms(v, m)).collect();
+        let forms: Vec<Form> = known.iter().take(MAX_VALUES).flat_map(|(v, m)| forms(v, m)).collect();
         if forms.is_empty() {
             return;
         }
@@ -397,30 +397,30 @@ fn secret_start(name: &str, value: &[u8]) -> usize {
     if says_what_it_is { at + 1 } else { 0 }
 }
 
-fn sweep_bytes(bytes: &mut Bytes, forms: &[Pair]) {
+fn sweep_bytes(bytes: &mut Bytes, forms: &[Form]) {
     if let Some(swept) = sweep(bytes, forms, 0) {
         *bytes = Bytes::from(swept);
     }
 }
 
-fn sweep_heads(headers: &mut [Header], forms: &[Pair]) {
+fn sweep_heads(headers: &mut [Header], forms: &[Form]) {
     headers.iter_mut().for_each(|header| sweep_bytes(&mut header.value, forms));
 }
 
-fn sweep_text(text: &mut String, forms: &[Pair]) {
+fn sweep_text(text: &mut String, forms: &[Form]) {
     if let Some(swept) = sweep(text.as_bytes(), forms, 0) {
         *text = String::from_utf8_lossy(&swept).into_owned();
     }
 }
 
 /// The text with every form replaced, also inside its base64 tokens; `None` when nothing was found.
-fn sweep(text: &[u8], forms: &[Pair], nesting: usize) -> Option<Vec<u8>> {
+fn sweep(text: &[u8], forms: &[Form], nesting: usize) -> Option<Vec<u8>> {
     if let Some(utf16) = Utf16::of(text) {
         return sweep(utf16.text.as_bytes(), forms, nesting).map(|swept| utf16.write(&swept));
     }
     let mut out: Option<Vec<u8>> = None;
-    for (value, placeholder) in forms {
-        if let Some(replaced) = replace(out.as_deref().unwrap_or(text), value, placeholder) {
+    for form in forms {
+        if let Some(replaced) = form.replace(out.as_deref().unwrap_or(text)) {
             out = Some(replaced);
         }
     }

@@ -36,6 +36,10 @@ pub(super) fn secrets(text: &[u8]) -> Vec<Range<usize>> {
 /// Text of secret elements, values of secret attributes, values beside a secret name, all that is unknown in a security
 /// header.
 fn structural(text: &[u8]) -> Vec<Range<usize>> {
+    // Most headers and parameters: nothing in them is an element.
+    if memchr::memchr(b'<', text).is_none() {
+        return Vec::new();
+    }
     let document = Document::read(text);
     let source = document.source();
     let raw = |span: Range<usize>| source.raw_offset(span.start)..source.raw_offset(span.end);
@@ -221,17 +225,12 @@ impl<'t> Pass<'t> {
 
     /// Goes on to the next place.
     fn reach(&mut self, at: usize) {
-        for (place, byte) in self.text.iter().enumerate().take(at).skip(self.seen) {
-            if !is_name_byte(*byte) {
-                self.word = place + 1;
-            }
-            match byte {
-                b'<' => self.open = Some(place),
-                b'>' => self.stop = Some(place),
-                blank if blank.is_ascii_whitespace() => self.stop = Some(place),
-                _ => {}
-            }
-        }
+        // Backwards, as each is near as a rule, and no further than the last look.
+        let (from, new) = (self.seen, self.text.get(self.seen..at).unwrap_or_default());
+        let stops = |b: &u8| *b == b'>' || b.is_ascii_whitespace();
+        self.word = new.iter().rposition(|b| !is_name_byte(*b)).map_or(self.word, |place| from + place + 1);
+        self.open = memchr::memrchr(b'<', new).map(|place| from + place).or(self.open);
+        self.stop = new.iter().rposition(stops).map(|place| from + place).or(self.stop);
         self.seen = at;
         if self.close < at || at == 0 {
             let rest = self.text.get(at..).unwrap_or_default();

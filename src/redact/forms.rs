@@ -7,8 +7,15 @@ use memchr::memmem;
 /// Values shorter than this are not searched for: they would be found in every word.
 const SHORTEST: usize = 6;
 
-/// Every distinct way to write the value, each with the same way to write its placeholder.
-pub(super) fn forms(value: &[u8], placeholder: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// A way to write a value, ready to be looked for in many texts, and the same way to write its placeholder.
+#[derive(Debug)]
+pub(super) struct Form {
+    value: memmem::Finder<'static>,
+    placeholder: Vec<u8>,
+}
+
+/// Every distinct way to write the value.
+pub(super) fn forms(value: &[u8], placeholder: &[u8]) -> Vec<Form> {
     if value.len() < SHORTEST {
         return Vec::new();
     }
@@ -24,7 +31,11 @@ pub(super) fn forms(value: &[u8], placeholder: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)>
     add(&|bytes| escape_url(bytes, false));
     add(&|bytes| STANDARD_NO_PAD.encode(bytes).into_bytes());
     add(&|bytes| URL_SAFE_NO_PAD.encode(bytes).into_bytes());
-    forms
+    let form = |(value, placeholder): (Vec<u8>, Vec<u8>)| Form {
+        value: memmem::Finder::new(&value).into_owned(),
+        placeholder,
+    };
+    forms.into_iter().map(form).collect()
 }
 
 fn escape_xml(bytes: &[u8]) -> Vec<u8> {
@@ -54,25 +65,27 @@ fn escape_url(bytes: &[u8], upper: bool) -> Vec<u8> {
     out
 }
 
-/// Replaces every occurrence that stands by itself (no letter or digit touches it). Equal lengths are not required.
-pub(super) fn replace(text: &[u8], what: &[u8], with: &[u8]) -> Option<Vec<u8>> {
-    let mut out: Option<Vec<u8>> = None;
-    let (mut copied, mut at) = (0, 0);
-    while let Some(offset) = memmem::find(text.get(at..)?, what) {
-        let start = at + offset;
-        let end = start + what.len();
-        let word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric());
-        let alone = !word(start.checked_sub(1).and_then(|i| text.get(i))) && !word(text.get(end));
-        if alone {
-            let target = out.get_or_insert_with(|| Vec::with_capacity(text.len()));
-            target.extend_from_slice(text.get(copied..start)?);
-            target.extend_from_slice(with);
-            (copied, at) = (end, end);
-        } else {
-            at = start + 1;
+impl Form {
+    /// Replaces every occurrence that stands by itself (no letter or digit touches it). Equal lengths are not required.
+    pub(super) fn replace(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let mut out: Option<Vec<u8>> = None;
+        let (mut copied, mut at) = (0, 0);
+        while let Some(offset) = self.value.find(text.get(at..)?) {
+            let start = at + offset;
+            let end = start + self.value.needle().len();
+            let word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric());
+            let alone = !word(start.checked_sub(1).and_then(|i| text.get(i))) && !word(text.get(end));
+            if alone {
+                let target = out.get_or_insert_with(|| Vec::with_capacity(text.len()));
+                target.extend_from_slice(text.get(copied..start)?);
+                target.extend_from_slice(&self.placeholder);
+                (copied, at) = (end, end);
+            } else {
+                at = start + 1;
+            }
         }
+        let mut out = out?;
+        out.extend_from_slice(text.get(copied..)?);
+        Some(out)
     }
-    let mut out = out?;
-    out.extend_from_slice(text.get(copied..)?);
-    Some(out)
 }

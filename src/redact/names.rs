@@ -114,5 +114,10 @@ pub(super) fn is_secret_header(name: &str) -> bool {
 
 /// `client_secret`, `Client-Secret` and `clientSecret` are one name.
 fn letters(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+    if name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return name.to_ascii_lowercase();
+    }
+    let mut letters = String::with_capacity(name.len());
+    letters.extend(name.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()));
+    letters
 }

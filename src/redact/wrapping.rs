@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 use super::edits::Edit;
 use crate::message::decode_base64;
@@ -77,6 +77,12 @@ pub(super) fn base64_runs(text: &[u8]) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= SHORTEST) {
+        // No run that is long enough goes on over a sign among the next so many: most bytes need no look.
+        let next = rest.get(..SHORTEST).unwrap_or_default();
+        if let Some(sign) = next.iter().rposition(|b| !in_base64(*b) && *b != b'=') {
+            at += sign + 1;
+            continue;
+        }
         let letters = rest.iter().position(|b| !in_base64(*b)).unwrap_or(rest.len());
         let padding = rest.iter().skip(letters).take_while(|b| **b == b'=').count();
         let run = rest.get(..letters + padding).unwrap_or_default();
@@ -125,23 +131,22 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
 /// Base64 of the new bytes, laid out over the old run: the same whitespace at the same places.
 pub(super) fn write_base64(run: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
     let url_safe = run.iter().any(|b| matches!(b, b'-' | b'_'));
-    let encoded = STANDARD.encode(bytes).into_bytes();
-    let mut letters = encoded.into_iter().map(|b| match b {
-        b'+' if url_safe => b'-',
-        b'/' if url_safe => b'_',
-        other => other,
-    });
+    let encoded = if url_safe { URL_SAFE.encode(bytes) } else { STANDARD.encode(bytes) };
+    let mut letters = encoded.as_bytes();
     let mut out = Vec::with_capacity(run.len());
-    for byte in run {
-        if byte.is_ascii_whitespace() {
-            out.push(*byte);
-        } else if let Some(letter) = letters.next() {
-            out.push(letter);
+    let is_blank = u8::is_ascii_whitespace;
+    for part in run.chunk_by(|one, next| is_blank(one) == is_blank(next)) {
+        if part.first().is_some_and(is_blank) {
+            out.extend_from_slice(part);
+        } else {
+            let (new, rest) = letters.split_at(part.len().min(letters.len()));
+            out.extend_from_slice(new);
+            letters = rest;
         }
     }
     // Unpadded runs stay unpadded; a text that grew goes on behind.
     let padded = run.contains(&b'=') || run.iter().filter(|b| !b.is_ascii_whitespace()).count() % 4 == 0;
-    out.extend(letters.filter(|b| padded || *b != b'='));
+    out.extend(letters.iter().filter(|b| padded || **b != b'='));
     Some(out)
 }
 

@@ -162,10 +162,11 @@ impl<'t> Builder<'t> {
         }
         let depth = self.open.len() + 1;
         let attributes = self.attributes(tag, name_start, depth);
-        let namespace = self.resolve(&name, true);
+        let local = self.local(&name);
+        let namespace = self.resolve(&name, local, true);
         let end = span.end;
         let element = ElementRecord {
-            local: self.local(&name),
+            local,
             name,
             attributes,
             children: Vec::new(),
@@ -182,7 +183,7 @@ impl<'t> Builder<'t> {
         }
         self.push(Kind::Element(Box::new(element)), span);
         if empty {
-            self.bindings.retain(|(owner, _, _)| *owner < depth);
+            self.unbind(depth);
         } else {
             self.open.push(id);
         }
@@ -221,12 +222,12 @@ impl<'t> Builder<'t> {
                 self.defect(DefectKind::BadName, name.clone());
             }
             let plain = self.check_value(&value);
-            self.declare(&name, &value, depth);
             let local = self.local(&name);
+            self.declare(&name, local, &value, depth);
             found.push(AttributeRecord { name, local, value, plain, namespace: Namespace::None });
         }
         for attribute in &mut found {
-            attribute.namespace = self.resolve(&attribute.name, false);
+            attribute.namespace = self.resolve(&attribute.name, attribute.local, false);
         }
         found
     }
@@ -237,11 +238,16 @@ impl<'t> Builder<'t> {
         prefix.map_or(name.start, |at| name.start + at + 1)
     }
 
-    fn declare(&mut self, name: &Range<usize>, value: &Range<usize>, depth: usize) {
-        let name_text = self.slice(name);
-        let prefix = match name_text.split_once(':') {
-            Some(("xmlns", prefix)) => prefix,
-            None if name_text == "xmlns" => "",
+    /// What stands before the colon of a name, if it has one.
+    fn prefix(&self, name: &Range<usize>, local: usize) -> Option<&'t str> {
+        (local > name.start).then(|| self.slice(&(name.start..local - 1)))
+    }
+
+    fn declare(&mut self, name: &Range<usize>, local: usize, value: &Range<usize>, depth: usize) {
+        let own = self.slice(&(local..name.end));
+        let prefix = match self.prefix(name, local) {
+            Some("xmlns") => own,
+            None if own == "xmlns" => "",
             _ => return,
         };
         if self.declared >= MAX_NAMESPACES {
@@ -253,13 +259,12 @@ impl<'t> Builder<'t> {
         self.bindings.push((depth, prefix.to_owned(), uri.as_ref().into()));
     }
 
-    fn resolve(&mut self, span: &Range<usize>, is_element: bool) -> Namespace {
-        let name = self.slice(span);
-        let prefix = match name.split_once(':') {
+    fn resolve(&mut self, span: &Range<usize>, local: usize, is_element: bool) -> Namespace {
+        let prefix = match self.prefix(span, local) {
             // Namespaces in XML 1.0, section 3: bound by itself.
-            Some(("xml", _)) => return Namespace::Uri(super::XML.into()),
-            Some(("xmlns", _)) => return Namespace::None,
-            Some((prefix, _)) => prefix,
+            Some("xml") => return Namespace::Uri(super::XML.into()),
+            Some("xmlns") => return Namespace::None,
+            Some(prefix) => prefix,
             None if is_element => "",
             None => return Namespace::None,
         };
@@ -301,13 +306,18 @@ impl<'t> Builder<'t> {
 
     fn close(&mut self, id: usize, end_tag: Range<usize>) {
         let depth = self.open.len() + 1;
-        self.bindings.retain(|(owner, _, _)| *owner < depth);
+        self.unbind(depth);
         if let Some(node) = self.nodes.get_mut(id) {
             node.span.end = end_tag.end;
             if let Kind::Element(element) = &mut node.kind {
                 element.content.end = end_tag.start;
             }
         }
+    }
+
+    /// An element of that depth ends, and so does what it declared: the deepest come last.
+    fn unbind(&mut self, depth: usize) {
+        while self.bindings.pop_if(|(owner, _, _)| *owner >= depth).is_some() {}
     }
 
     fn character_data(&mut self, span: Range<usize>) {
@@ -412,19 +422,23 @@ fn within(text: &str, slice: &str) -> Option<Range<usize>> {
 
 /// XML 1.0 names, restricted to at most one colon (Namespaces in XML).
 fn is_name(name: &str) -> bool {
-    // Nearly all names are of these letters, and have no colon or one inside.
-    if name.bytes().all(|b| b.is_ascii_alphabetic()) && !name.is_empty() {
-        return true;
+    match name.bytes().position(|b| b == b':') {
+        Some(colon) => {
+            let (prefix, rest) = name.split_at(colon);
+            is_name_part(prefix) && is_name_part(rest.get(1..).unwrap_or_default())
+        }
+        None => is_name_part(name),
     }
-    let part = |part: &str| {
-        let mut chars = part.chars();
-        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
-            && chars.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '\u{B7}'))
-    };
-    match name.split_once(':') {
-        Some((prefix, rest)) => part(prefix) && part(rest),
-        None => part(name),
+}
+
+fn is_name_part(part: &str) -> bool {
+    // Nearly all names are of these letters.
+    if part.bytes().all(|b| b.is_ascii_alphabetic()) {
+        return !part.is_empty();
     }
+    let mut chars = part.chars();
+    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        && chars.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '\u{B7}'))
 }
 
 /// All forbidden characters are control characters, or begin with EF in UTF-8.
