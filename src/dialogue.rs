@@ -27,6 +27,8 @@ pub struct Dialogue {
     pub provisioned: bool,
     /// The certificate that this device got, in this enrollment or in the one before.
     pub issued: Option<IssuedFact>,
+    /// Rules that are told once, and have been.
+    pub told: Vec<&'static str>,
 }
 
 /// From the terms of use.
@@ -134,6 +136,7 @@ impl Dialogue {
                     gap: self.gap,
                     terms: self.terms.take(),
                     issued: self.issued.take(),
+                    told: std::mem::take(&mut self.told),
                     ..Self::default()
                 };
                 self.offer = Some(Offer {

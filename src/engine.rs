@@ -245,6 +245,8 @@ impl Engine {
                     None => dialogue.join(response),
                 }
             }
+            let once = seen.findings.iter().filter(|f| matches!(f.rule.check, rules::Check::Once(_)));
+            dialogue.told.extend(once.map(|finding| finding.rule.id));
         }
         let answered = exchange.response.as_ref();
         let ours = answered.filter(|r| r.is_in_place());

@@ -45,10 +45,28 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     Ok(number.saturating_mul(factor))
 }
 
-/// A network (`10.0.0.0/8`), or one address.
+/// A network (`10.0.0.0/8`), or one address: of those who are believed.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(one).ok_or_else(|| "a network like 10.0.0.0/8, or an address".to_owned())
+    let network: IpNet = text
+        .parse()
+        .ok()
+        .or_else(one)
+        .ok_or_else(|| "a network like 10.0.0.0/8, or an address".to_owned())?;
+    if network.prefix_len() == 0 {
+        return Err(
+            "that is everybody, and whoever connects could claim to be any device; name the front ends' own \
+                    addresses or networks"
+                .to_owned(),
+        );
+    }
+    if network != network.trunc() {
+        let (all, one) = (network.trunc(), network.addr());
+        return Err(format!(
+            "this address is within a network: say {all} for all of it, or {one} for the one address"
+        ));
+    }
+    Ok(network)
 }
 
 #[cfg(test)]
@@ -71,6 +89,16 @@ mod tests {
             assert!(network(text).is_ok(), "{text}");
         }
         assert!(network("10.0.0.0/33").is_err() && network("front.example").is_err());
+        for (text, words) in [
+            ("10.0.0.5/24", "say 10.0.0.0/24 for all of it, or 10.0.0.5 for"),
+            ("2001:db8::5/32", "say 2001:db8::/32"),
+            ("0.0.0.0/0", "everybody"),
+            ("::/0", "everybody"),
+            ("10.0.0.5/0", "everybody"),
+        ] {
+            let error = network(text).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
         assert!(duration("soon").is_err());
     }
 }

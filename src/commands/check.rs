@@ -166,12 +166,12 @@ impl Judging {
         let message = |path: &Path| {
             path.extension().is_some_and(|e| ["xml", "http", "txt"].iter().any(|known| e == *known))
         };
-        let files = files_in(path, |path| message(path) || is_capture_name(path))?;
+        let recording = |path: &Path| is_capture_name(path) || path.extension().is_some_and(|e| e == "har");
+        let files = files_in(path, |path| message(path) || recording(path))?;
         if files.is_empty() {
-            bail!("there is no .jsonl, .jsonl.gz, .xml, .http or .txt file in it");
+            bail!("there is no .jsonl, .jsonl.gz, .har, .xml, .http or .txt file in it");
         }
-        let (captures, messages): (Vec<_>, Vec<_>) =
-            files.iter().cloned().partition(|file| is_capture_name(file));
+        let (captures, messages): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|file| recording(file));
         for together in group(&captures) {
             self.input(&together);
         }

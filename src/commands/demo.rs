@@ -109,7 +109,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     });
     let about = Status {
         title: "demo".to_owned(),
-        subject: format!("a fleet of {} simulated devices and a reference server", members.len()),
+        subject: format!("{} simulated devices and a server", members.len()),
         listeners: addresses,
         recording: None,
         redaction: "secrets".to_owned(),

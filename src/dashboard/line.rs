@@ -60,6 +60,18 @@ impl Line {
         self.0.iter().map(|piece| piece.text.as_str()).collect()
     }
 
+    /// Without the parts at its end for which there is no room; a part begins with a dot between blanks.
+    #[must_use]
+    pub fn whole_parts(mut self, room: usize) -> Self {
+        while self.width() > room {
+            match self.0.iter().rposition(|piece| piece.text.starts_with(" · ")) {
+                Some(at) if at > 0 => self.0.truncate(at),
+                _ => break,
+            }
+        }
+        self
+    }
+
     /// Cut to so many columns.
     #[must_use]
     pub fn fitted(self, room: usize, dots: &str) -> Self {

@@ -65,6 +65,27 @@ pub struct Ended {
     pub raw_trailers: Vec<u8>,
 }
 
+impl Ended {
+    /// Takes these trailer fields out, also as they are spelled; yields their names.
+    pub fn remove(&mut self, is_unwanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let (unwanted, kept): (Vec<_>, _) =
+            std::mem::take(&mut self.trailers).into_iter().partition(|h| is_unwanted(&h.name));
+        self.trailers = kept;
+        let mut within = false;
+        let mut raw = Vec::new();
+        for line in self.raw_trailers.split_inclusive(|b| *b == b'\n') {
+            // A line that begins with a blank may go on with the one before, or be a field by itself.
+            let goes_on = within && line.first().is_some_and(|b| matches!(b, b' ' | b'\t'));
+            within = goes_on || field(line).is_some_and(|field| is_unwanted(&field.name));
+            if !within {
+                raw.extend_from_slice(line);
+            }
+        }
+        self.raw_trailers = raw;
+        unwanted.into_iter().map(|header| header.name).collect()
+    }
+}
+
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum BadChunks {
     #[error("a chunk size that is not hexadecimal")]
@@ -302,6 +323,17 @@ mod tests {
         assert_eq!(framer.advance(b"defg"), Ok(2));
         assert!(framer.is_done());
         assert_eq!(framer.advance(b"x"), Ok(0));
+    }
+
+    #[test]
+    fn trailer_fields_are_taken_out_with_the_lines_that_they_go_on_for() {
+        let text = b"0\r\nA: 1\r\nbad: 2\r\n\tmore\r\n last\r\nB: 3\r\nno field\r\n BAD : 4\r\n\r\n";
+        let mut framer = Framer::new(Extent::Chunked);
+        assert_eq!(framer.advance(text), Ok(text.len()));
+        let mut ended = framer.take_ended().unwrap();
+        assert_eq!(ended.remove(|name| name.eq_ignore_ascii_case("bad")), ["bad", "BAD"]);
+        assert_eq!(String::from_utf8_lossy(&ended.raw_trailers), "A: 1\r\nB: 3\r\nno field\r\n");
+        assert_eq!(ended.trailers.iter().map(|h| h.name.as_str()).collect::<Vec<_>>(), ["A", "B"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hyper::http::{HeaderMap, request, response};
 
-use super::head::{Extent, Head, MOST_HEADERS, Refusal, Span, Start, content_length};
+use super::head::{Extent, Head, MOST_HEADERS, Refusal, Span, Start, content_length, request_length};
 use crate::event::{Header, Version};
 
 impl Head {
@@ -36,7 +36,7 @@ impl Head {
         if path.is_some_and(|path| !path.starts_with('/') && path != "*") {
             return Err(refuse(400, format!("a :path that is no path: {target:?}")));
         }
-        let length = content_length(&headers).map_err(|(status, what)| refuse(status, what))?;
+        let length = request_length(&headers).map_err(|(status, what)| refuse(status, what))?;
         let extent = if ends { Extent::None } else { Extent::Frames(length) };
         Ok(Self::spelled(Start::Request { method, target }, headers, extent))
     }

@@ -376,7 +376,7 @@ fn check_host(headers: &[Header], version: Version) -> Reading<()> {
 
 fn request_extent(headers: &[Header], version: Version) -> Reading<Extent> {
     let codings = codings(headers);
-    let length = content_length(headers)?;
+    let length = request_length(headers)?;
     let Some(last) = codings.last() else {
         return Ok(length.map_or(Extent::None, Extent::Length));
     };
@@ -420,6 +420,17 @@ fn codings(headers: &[Header]) -> Vec<String> {
     values
         .flat_map(|h| h.text().split(',').map(|c| c.trim().to_ascii_lowercase()).collect::<Vec<_>>())
         .collect()
+}
+
+/// RFC 9110 8.6: a list of lengths must not be forwarded, equal as they may be: some servers read a part of it, some none.
+/// Of an answer it goes to one device only, which takes it as it would without us.
+pub(super) fn request_length(headers: &[Header]) -> Reading<Option<u64>> {
+    let length = content_length(headers)?;
+    let mut values = headers.iter().filter(|h| h.name.eq_ignore_ascii_case("content-length"));
+    if values.any(|h| h.value.contains(&b',')) {
+        return no(400, "a list of lengths in one Content-Length");
+    }
+    Ok(length)
 }
 
 /// RFC 9112 6.3: equal repetitions are one length, anything else cannot be trusted.

@@ -12,6 +12,8 @@ fn heads_that_could_be_read_in_two_ways_are_refused() {
         ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", 400, "both"),
         ("Content-Length: 5\r\nContent-Length: 6\r\n", 400, "differ"),
         ("Content-Length: 5, 6\r\n", 400, "differ"),
+        ("Content-Length: 5, 5\r\n", 400, "a list of lengths"),
+        ("Content-Length: 5,5\r\nContent-Length: 5\r\n", 400, "a list of lengths"),
         ("Content-Length: +5\r\n", 400, "no number"),
         ("Content-Length: 0x5\r\n", 400, "no number"),
         ("Content-Length: -1\r\n", 400, "no number"),
@@ -116,6 +118,7 @@ fn a_response_ends_where_its_head_says() {
     check("304 Not Modified\r\nContent-Length: 7", false, Extent::None);
     check("200 OK\r\ntransfer-encoding: chunked", false, Extent::Chunked);
     check("200 OK\r\ntransfer-encoding: gzip", false, Extent::Close);
+    check("200 OK\r\nContent-Length: 7, 7", false, Extent::Length(7));
     let both = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(
         Head::response(both, false).expect_err("both").what,

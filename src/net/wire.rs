@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::clock::now;
 use super::framer::{BadChunks, Framer};
+use super::front::UNTRUSTED_PREFACE;
 use super::head::{Extent, Head, LONGEST_HEAD, Refusal, find_end};
 use super::leg::{Arrived, Fate, Leg};
 use super::tls::alert_name;
@@ -150,10 +151,14 @@ impl<S: AsyncRead + Unpin> Wire<S> {
 
     /// The very first bytes tell that no head will ever come of it.
     fn hopeless(&self) -> Option<Refusal> {
+        // The PROXY protocol's version 2 begins with two empty lines, which are gone by now.
+        const SIGNED: &[u8] = b"\0\r\nQUIT\n";
         let lone_cr = self.role == Role::Requests && self.input.as_ref() == b"\r";
         match (self.role, self.input.as_ref()) {
             (_, []) => None,
             (_, [0x16, 0x03, ..]) => Some(Refusal::of(400, "TLS where plain HTTP was expected")),
+            (Role::Requests, start) if start.starts_with(SIGNED) => Some(Refusal::of(400, UNTRUSTED_PREFACE)),
+            (Role::Requests, start) if SIGNED.starts_with(start) => None,
             (Role::Requests, [first, ..]) if !first.is_ascii_graphic() && !lone_cr => {
                 Some(Refusal::of(400, "bytes that are not HTTP"))
             }

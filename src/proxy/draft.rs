@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::certificate::claim_removed;
 use super::connection::Session;
 use super::tap::{Copied, Copy};
 use crate::event::{Body, Change, Delivery, Exchange, ExchangeId, Request, Side};
@@ -99,6 +100,7 @@ impl Draft {
                 let what = "chunk-boundaries".to_owned();
                 exchange.changes.push(Change { side: Side::Request, what, detail });
             }
+            exchange.changes.extend(request.removed.iter().map(|name| claim_removed(name)));
             exchange.changes.extend(request.not_kept(Side::Request));
         }
         if let (Some(response), Some(body)) = (&mut exchange.response, response_body) {

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, header};
 
-use super::certificate::hand_on;
+use super::certificate::{hand_on, removes_claims};
 use super::connection::Session;
 use super::deliver::{Held, Reply, Source, deliver};
 use super::draft::{Draft, folded};
@@ -96,7 +96,8 @@ async fn forward(
         draft.change(Side::Request, "100-continue", "100 Continue was answered by enrollscope");
     }
     edits.extend(forwarding(session, draft, head));
-    let mut body = Tapped::new(body, draft.request.clone(), Arc::clone(session.leg()));
+    let form = removes_claims(session).then(|| site.settings.certificate_header.clone());
+    let mut body = Tapped::new(body, draft.request.clone(), Arc::clone(session.leg()), form);
     let translation = Translation::of(session, site, head, draft.exchange.front.as_deref());
     let mut extent = head.extent;
     let mut sent_body = None;

@@ -10,8 +10,10 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::connection::{Accepted, Shared};
+use super::repeated::Repeated;
 use super::settings::{Limits, ListenerSettings, Settings};
 use super::sites::Sites;
 use super::tap::Memory;
@@ -156,15 +158,26 @@ async fn accept(
 ) {
     let url = listener.url();
     let mut open = JoinSet::new();
+    let (mut full, mut failing) = (Repeated::default(), Repeated::default());
     loop {
         let (stream, peer) = tokio::select! {
             () = stopped(&mut stop) => break,
             // Finished ones are taken away as they end, so that the set does not grow.
             Some(_) = open.join_next() => continue,
+            lines = full.due() => {
+                tracing::error!("{lines}");
+                continue;
+            }
+            lines = failing.due() => {
+                tracing::error!("{lines}");
+                continue;
+            }
             accepted = listener.socket.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::error!("cannot accept on {url}: {error}");
+                    if let Some(line) = failing.happens(Instant::now(), format!("cannot accept on {url}: {error}")) {
+                        tracing::error!("{line}");
+                    }
                     // Out of file descriptors, most likely: trying at once would only spin.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -174,7 +187,10 @@ async fn accept(
         let shared = Arc::clone(&current.borrow());
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
             let limit = shared.limits.connections;
-            tracing::error!("{peer} was turned away: {limit} connections are open, the limit");
+            let words = format!("{peer} was turned away: {limit} connections are open, the limit");
+            if let Some(line) = full.happens(Instant::now(), words) {
+                tracing::error!("{line}");
+            }
             continue;
         };
         let event = introduce(&shared, peer, &url);

@@ -15,6 +15,7 @@ mod pool;
 mod protocols;
 mod pump;
 mod relay;
+mod repeated;
 mod rescue;
 mod rewrite;
 mod settings;

@@ -12,7 +12,7 @@ use hyper::body::{Body, Frame};
 
 use super::inbound::{Broken, Inbound, to_map};
 use crate::event;
-use crate::net::{Ended, Extent, Leg};
+use crate::net::{CertificateHeader, Ended, Extent, Leg};
 
 /// The memory that copies may take together, in bytes.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub(super) struct Copied {
     pub(super) extent: Extent,
     /// How its chunked coding ended.
     pub(super) end: Option<Ended>,
+    /// Trailer fields that were not passed on.
+    pub(super) removed: Vec<String>,
     pub(super) complete: bool,
     /// When the last piece came.
     pub(super) touched: Instant,
@@ -64,6 +66,7 @@ impl Copied {
             frames: 0,
             extent,
             end: None,
+            removed: Vec::new(),
             complete: matches!(extent, Extent::None | Extent::Length(0)),
             touched: Instant::now(),
         }
@@ -157,6 +160,10 @@ pub(super) struct Tapped {
     rest: Option<Inbound>,
     copy: Copy,
     device: Arc<Leg>,
+    /// In this form the server is told of certificates: a device's own trailers are not passed on in it.
+    form: Option<CertificateHeader>,
+    /// What goes out behind the body.
+    trailers: Ended,
     /// Where it goes, once that is known.
     to: To,
 }
@@ -175,9 +182,10 @@ pub(super) enum To {
 }
 
 impl Tapped {
-    pub(super) fn new(body: Inbound, copy: Copy, device: Arc<Leg>) -> Self {
+    pub(super) fn new(body: Inbound, copy: Copy, device: Arc<Leg>, form: Option<CertificateHeader>) -> Self {
         let empty = matches!(copy.lock().extent, Extent::None | Extent::Length(0));
-        Self { ahead: VecDeque::new(), rest: (!empty).then_some(body), copy, device, to: To::Unknown }
+        let rest = (!empty).then_some(body);
+        Self { ahead: VecDeque::new(), rest, copy, device, form, trailers: Ended::default(), to: To::Unknown }
     }
 
     /// There is no body, and nothing has been read of it.
@@ -187,7 +195,7 @@ impl Tapped {
 
     /// They have come already.
     pub(super) fn has_trailers(&self) -> bool {
-        self.copy.lock().end.as_ref().is_some_and(|end| !end.trailers.is_empty())
+        !self.trailers.trailers.is_empty()
     }
 
     pub(super) fn send_to(&mut self, to: To) {
@@ -233,6 +241,10 @@ impl Tapped {
                     let mut copied = self.copy.lock();
                     let trails = matches!(copied.extent, Extent::Chunked | Extent::Frames(_));
                     let end = if trails { rest.take_ended(Some(&self.device)) } else { None };
+                    self.trailers = end.clone().unwrap_or_default();
+                    if let Some(form) = &self.form {
+                        copied.removed = self.trailers.remove(|name| form.is_claim(name));
+                    }
                     copied.finish(end);
                 }
                 self.rest = None;
@@ -243,11 +255,10 @@ impl Tapped {
     }
 
     fn send_trailers(&self) {
-        let copied = self.copy.lock();
-        if let (To::Http1 { leg, chunked: true }, Some(end)) = (&self.to, &copied.end)
-            && !end.raw_trailers.is_empty()
+        if let To::Http1 { leg, chunked: true } = &self.to
+            && !self.trailers.raw_trailers.is_empty()
         {
-            leg.add_trailers(end.raw_trailers.clone());
+            leg.add_trailers(self.trailers.raw_trailers.clone());
         }
     }
 
@@ -257,10 +268,7 @@ impl Tapped {
             return None;
         }
         self.to = To::Unknown;
-        let copied = self.copy.lock();
-        let trailers =
-            copied.end.as_ref().map(|end| &end.trailers).filter(|trailers| !trailers.is_empty())?;
-        Some(Frame::trailers(to_map(trailers)))
+        self.has_trailers().then(|| Frame::trailers(to_map(&self.trailers.trailers)))
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Check {
     Request(fn(&Context<'_>) -> Verdict),
     /// Every answer by the server to an enrollment client.
     Response(fn(&Response, &Context<'_>) -> Verdict),
+    /// The same, until it fails: what is true of a whole enrollment is told once.
+    Once(fn(&Context<'_>) -> Verdict),
     /// Every enrollment message that is XML.
     Xml(fn(&Document, &Context<'_>) -> Verdict),
     Soap(fn(&Soap, &Context<'_>) -> Verdict),
@@ -107,6 +109,7 @@ impl Check {
             Self::Connection(_) => "every connection",
             Self::Request(_) => "every enrollment request",
             Self::Response(_) => "every answer to an enrollment request",
+            Self::Once(_) => "every answer to an enrollment request, once an enrollment",
             Self::Xml(_) => "every XML message",
             Self::Soap(_) => "every SOAP message",
             Self::DiscoverRequest(_) => "Discover",
@@ -135,7 +138,7 @@ impl Check {
         match self {
             Self::Connection(_) => false,
             Self::Request(_) => request,
-            Self::Response(_) => !request,
+            Self::Response(_) | Self::Once(_) => !request,
             Self::Xml(_) | Self::Soap(_) => true,
             Self::DiscoverRequest(_) => kind == Kind::DiscoverRequest,
             Self::DiscoverResponse(_) => kind == Kind::DiscoverResponse,
@@ -158,7 +161,7 @@ impl Check {
 
     pub(super) fn run(self, message: &Message, cx: &Context<'_>) -> Verdict {
         let ours = || cx.exchange.response.as_ref().is_some_and(|r| r.from == From::Enrollscope);
-        if message.side == Side::Response && ours() && !matches!(self, Self::Response(_)) {
+        if message.side == Side::Response && ours() && !matches!(self, Self::Response(_) | Self::Once(_)) {
             return Verdict::Skip;
         }
         match (self, &message.content) {
@@ -170,6 +173,7 @@ impl Check {
             (Self::Response(check), _) if message.side == Side::Response && cx.is_enrollment() => {
                 cx.exchange.response.as_ref().map_or(Verdict::Skip, |response| check(response, cx))
             }
+            (Self::Once(check), _) if message.side == Side::Response && cx.is_enrollment() => check(cx),
             (Self::Xml(check), _) if cx.is_enrollment() => {
                 message.document.as_ref().map_or(Verdict::Skip, |document| check(document, cx))
             }

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use super::path::{Target, find};
 use super::rule::{Change, Edit, Part, Step};
 use crate::event::{
-    Body, Change as Passage, Connection, ConnectionEvent, Event, Exchange, Framing, Header, Reason, Side,
+    Body, Change as Passage, Connection, ConnectionEvent, Event, Exchange, Framing, Front, Header, Reason,
+    Side, Version,
 };
 use crate::message::{decode_base64, read_request};
 use crate::xml::Document;
@@ -66,6 +67,16 @@ pub fn apply(edit: &Edit, events: &[Event]) -> Option<Vec<Event>> {
                     let plain =
                         Connection { id, at: *at, event: *event, peer, listener, ..Connection::default() };
                     *connection = Arc::new(plain);
+                }
+            }
+            Some(edited)
+        }
+        Edit::Connection("tls-in-front") => {
+            let mut edited = apply(&Edit::Connection("in-the-clear"), &edited)?;
+            for event in &mut edited {
+                if let Event::Exchange(exchange) = event {
+                    let front = Front { secure: Some(true), ..Front::default() };
+                    Arc::make_mut(exchange).front = Some(Box::new(front));
                 }
             }
             Some(edited)
@@ -175,9 +186,22 @@ fn own(what: &str, exchange: &mut Exchange) -> bool {
             response.body = Body::full([&response.body.bytes, &blanks[..]].concat());
         }
         ("slow", _, Some(_)) => exchange.timing.wait = Some(45_000_000),
+        ("joined", _, Some(response)) => {
+            exchange.request.version = Version::Http10;
+            reframe(&mut response.headers, &mut response.body, Change::Set("chunked"));
+            exchange.changes.push(passage(Side::Response, "hop-by-hop"));
+        }
+        ("folded-line" | "100-continue" | "version", ..) => {
+            exchange.changes.push(passage(Side::Request, what))
+        }
+        ("chunk-boundaries", ..) => exchange.changes.push(passage(Side::Response, what)),
         _ => return false,
     }
     true
+}
+
+fn passage(side: Side, what: &str) -> Passage {
+    Passage { side, what: what.to_owned(), detail: format!("an example of {what}") }
 }
 
 /// Where the step's exchange stands.

@@ -1,11 +1,11 @@
 //! What the tool itself changed, could not do, or got wrong.
 
-use super::check::{Check, Verdict};
+use super::check::{Check, Context, Verdict};
 use super::rule::{Edit, Example, Rule, Severity, Subject};
 use super::soap::fail_defect;
 use super::spec::{Cite, Spec};
 use super::stores::fail_provisioned_defect;
-use crate::event::Side;
+use crate::event::{Framing, Side, Version};
 use crate::message::Spot;
 use crate::xml::{Defect, Document};
 
@@ -140,6 +140,10 @@ pub(super) static RULES: &[Rule] = &[
             let offered = cx.connection.and_then(|connection| connection.offered.as_ref());
             let chosen = cx.exchange.upstream.as_ref().and_then(|upstream| upstream.tls.as_ref());
             let (Some(offered), Some(chosen)) = (offered, chosen) else { return Verdict::Skip };
+            // It is the front end that offers, and not the device.
+            if cx.exchange.front.is_some() {
+                return Verdict::Skip;
+            }
             let Some(number) = suite(&chosen.cipher) else { return Verdict::Skip };
             let fits = offered.versions.contains(&chosen.version) && offered.ciphers.contains(&number);
             Verdict::check(fits, || {
@@ -151,7 +155,114 @@ pub(super) static RULES: &[Rule] = &[
         examples: &[Example::edit(Edit::Own("newer-tls"))],
         since: "0.1.0",
     },
+    Rule {
+        id: "OWN-006",
+        name: "http-version-changed",
+        severity: Severity::INFO,
+        subject: Subject::Enrollscope,
+        requirement: "The server gets a request in the version of HTTP in which the device sent it.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "A device that was offered HTTP/2 is served when its server speaks nothing but HTTP/1.1 by now, too.",
+        )],
+        consequence: "The enrollment goes on all the same; without enrollscope the device would speak HTTP/1.1.",
+        remedy: "Nothing is to be done; to see whether it makes a difference, compare with --http2 off.",
+        hresult: None,
+        check: Check::Once(|cx| unchanged(cx, "version", "one version of HTTP on both sides")),
+        needs: &[],
+        examples: &[Example::edit(Edit::Own("version"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "OWN-007",
+        name: "chunked-answer-joined",
+        severity: Severity::WARNING,
+        subject: Subject::Enrollscope,
+        requirement: "The answer to a request of HTTP/1.0 has no chunks.",
+        cites: &[Cite::must(
+            Spec::Rfc9112,
+            "6.1",
+            "A server MUST NOT send a response containing Transfer-Encoding unless the corresponding request indicates \
+             HTTP/1.1 (or later minor revisions).",
+        )],
+        consequence: "enrollscope joined the chunks, which whoever speaks HTTP/1.0 takes for the message without it.",
+        remedy: "Have the front end speak HTTP/1.1 (nginx: proxy_http_version 1.1), or the server send a Content-Length.",
+        hresult: None,
+        check: Check::Once(|cx| {
+            let old = cx.exchange.request.version == Version::Http10;
+            let answer = cx.exchange.response.as_ref();
+            let chunked = answer.is_some_and(|r| r.body.framing == Framing::Chunked);
+            Verdict::check(!old || !chunked, || unchanged(cx, "hop-by-hop", "an answer without chunks"))
+        }),
+        needs: &[],
+        examples: &[Example::edit(Edit::Own("joined")).also(&["HTTP-001"])],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "OWN-008",
+        name: "chunks-changed",
+        severity: Severity::INFO,
+        subject: Subject::Enrollscope,
+        requirement: "The chunks of a body pass as they were cut, with what stands beside their sizes.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "Chunks are read and written anew: their boundaries may move, and extensions are lost.",
+        )],
+        consequence: "Who minds where chunks end, against the rules, may fail or work otherwise without enrollscope.",
+        remedy: "Send bodies with a Content-Length, as devices want it in any case.",
+        hresult: None,
+        check: Check::Once(|cx| unchanged(cx, "chunk-boundaries", "the chunks as they came")),
+        needs: &[],
+        examples: &[Example::edit(Edit::Own("chunk-boundaries"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "OWN-009",
+        name: "folded-header-joined",
+        severity: Severity::WARNING,
+        subject: Subject::Enrollscope,
+        requirement: "Each header stands on one line.",
+        cites: &[Cite::must(
+            Spec::Rfc9112,
+            "5.2",
+            "A sender MUST NOT generate a message that includes line folding.",
+        )],
+        consequence: "enrollscope joined the lines; without it the other side may refuse the message.",
+        remedy: "See what folds headers (the device, the server or something between), and have it send one line.",
+        hresult: None,
+        check: Check::Once(|cx| unchanged(cx, "folded-line", "headers on one line")),
+        needs: &[],
+        examples: &[Example::edit(Edit::Own("folded-line"))],
+        since: "0.1.0",
+    },
+    Rule {
+        id: "OWN-010",
+        name: "interim-answer-not-the-servers",
+        severity: Severity::INFO,
+        subject: Subject::Enrollscope,
+        requirement: "What a device hears before the answer is what the server says.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "enrollscope says 100 Continue itself, and passes no other interim answer on.",
+        )],
+        consequence: "Without enrollscope the device waits for the server's word, and may be refused before it sends all.",
+        remedy: "Nothing is to be done; if it fails without enrollscope only, see what the server makes of Expect.",
+        hresult: None,
+        check: Check::Once(|cx| unchanged(cx, "100-continue", "the server's own word")),
+        needs: &[],
+        examples: &[Example::edit(Edit::Own("100-continue"))],
+        since: "0.1.0",
+    },
 ];
+
+/// Fails where we noted a change of that name, with what we did.
+fn unchanged(cx: &Context<'_>, what: &str, expected: &str) -> Verdict {
+    let change = cx.exchange.changes.iter().find(|change| change.what == what);
+    change.map_or(Verdict::Pass, |change| cx.fail_head("status", expected, change.detail.clone()))
+}
 
 /// The numbers of the suites that we speak with servers (IANA TLS parameters).
 fn suite(name: &str) -> Option<u16> {

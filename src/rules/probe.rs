@@ -64,7 +64,8 @@ pub(super) static RULES: &[Rule] = &[
             };
             // Behind a front end that ends TLS it is not the device that comes without.
             let relayed = || RELAYED.iter().any(|name| header(&cx.exchange.request.headers, name).is_some());
-            if cx.exchange.front.is_some() || relayed() {
+            let introduced = connection.via.is_some();
+            if introduced || cx.exchange.front.is_some() || relayed() {
                 return Verdict::Skip;
             }
             Verdict::check(connection.tls.is_some() || !connection.listener.starts_with("http://"), || {

@@ -197,7 +197,8 @@ pub enum Edit {
     Drop(Step),
     /// The device's connection fails as named: `unknown_ca` and other alerts, `silent`, `plain-http`, `garbage`.
     Connection(&'static str),
-    /// What the tool itself does or meets: `unverified`, `unreachable`, `rewritten`, `cut`, `slow`.
+    /// What the tool itself does or meets: `unverified`, `unreachable`, `rewritten`, `cut`, `slow`, and the deviations by
+    /// their names.
     Own(&'static str),
 }
 
@@ -372,6 +373,9 @@ impl Finding {
 impl Rule {
     /// Applies the rule to a message. A rule that panics is our bug: the engine turns it into a finding about us.
     pub fn run(&self, message: &Message, context: &Context<'_>) -> Verdict {
+        if context.earlier.told.contains(&self.id) {
+            return Verdict::Skip;
+        }
         self.check.run(message, context)
     }
 }

@@ -184,6 +184,35 @@ pub(super) static RULES: &[Rule] = &[
         examples: &[Example::edit(Edit::Connection("late"))],
         since: "0.1.0",
     },
+    Rule {
+        id: "TLS-013",
+        name: "device-tls-not-visible",
+        severity: Severity::INFO,
+        subject: Subject::FrontEnd,
+        requirement: "The device's TLS ends in enrollscope, where it can be judged.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "Devices that distrust a certificate fail in their handshake with the front end, and only it sees them.",
+        )],
+        consequence: "Handshakes of devices are not visible here: that no finding tells of them does not mean that they are well.",
+        remedy: "Look for refused handshakes in the front end's log, or let it pass TLS on with the PROXY protocol.",
+        hresult: None,
+        check: Check::Once(|cx| {
+            let Some(connection) = cx.connection else { return Verdict::Skip };
+            let ended = cx.exchange.front.as_deref().is_some_and(|front| front.secure != Some(false));
+            let secure = connection.tls.is_some();
+            if ended || connection.via.is_some() && !secure {
+                let front = connection.via.as_ref().unwrap_or(&connection.peer);
+                let found = format!("what the front end at {front} passes on");
+                return cx.fail_head("status", "the device's own TLS", found);
+            }
+            if secure { Verdict::Pass } else { Verdict::Skip }
+        }),
+        needs: &[],
+        examples: &[Example::edit(Edit::Connection("tls-in-front"))],
+        since: "0.1.0",
+    },
 ];
 
 /// A connection proves something once it opened or failed; its close says nothing new.

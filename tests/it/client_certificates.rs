@@ -99,6 +99,28 @@ async fn what_the_device_shows_is_handed_on_and_what_it_claims_is_not() {
 }
 
 #[tokio::test]
+async fn nor_is_what_it_claims_behind_its_body() {
+    let ours = Authority::new();
+    let server = Server::start().await;
+    let mut bench = Bench::start(asking(&server, &ours, Asking::Auto, "nginx:X-Cert")).await;
+    let head = format!("POST / HTTP/1.1\r\nHost: {NAME}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut device = bench.connect_tls(device(&ours, None)).await.unwrap();
+    let body = "2\r\nhi\r\n0\r\nX-Sum: 7\r\nx_cert: forged\r\nCLIENT-CERT: :Zm9yZ2Vk:\r\n\r\n";
+    device.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let (got, _kept) = server.serve_once("0\r\nX-Sum: 7\r\n\r\n", OK).await;
+    assert_eq!(text(&got), format!("{head}2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n"));
+    read_until(&mut device, "ok").await;
+    bench.connection().await;
+    let exchange = bench.exchange().await;
+    let changes: Vec<_> = exchange.changes.iter().map(|change| change.what.as_str()).collect();
+    assert_eq!(changes, ["client-certificate-claim"; 2]);
+    assert_eq!(exchange.request.body.trailers.len(), 3, "what the device sent is on record");
+    drop(device);
+    bench.reason().await;
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn who_is_not_to_be_asked_is_not_asked() {
     let ours = Authority::new();
     for wanted in [Asking::Never, Asking::Auto] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use enrollscope::capture::{Ticker, recorded_at};
 use enrollscope::engine::Engine;
 use enrollscope::enrollment::{Deadlines, Enrollment, Outcome, Stage};
-use enrollscope::event::{Delivery, End, Event, Sent};
+use enrollscope::event::{Change, Delivery, End, Event, Exchange, Front, Sent, Side};
 use enrollscope::rules::{Golden, Profile};
 use enrollscope::sim::{classics, golden};
 
@@ -138,4 +138,79 @@ fn refused_terms_of_use_end_the_enrollment() {
         assert!(enrollment.verdict.contains(words), "{}", enrollment.verdict);
         assert_eq!(enrollment.owner.map(|owner| owner.word()), Some(owner));
     }
+}
+
+/// How often each rule of that name fails in the recording.
+fn told(events: Vec<Event>, id: &str) -> usize {
+    let mut engine = Engine::new(Profile::Field, Deadlines::default());
+    let seen = events.into_iter().flat_map(|event| engine.observe(event).findings);
+    seen.filter(|finding| finding.rule.id == id).count()
+}
+
+fn on_every_exchange(golden: Golden, change: impl Fn(&mut Exchange)) -> Vec<Event> {
+    let mut events = golden::of(golden);
+    for event in &mut events {
+        if let Event::Exchange(exchange) = event {
+            change(Arc::make_mut(exchange));
+        }
+    }
+    events
+}
+
+#[test]
+fn what_we_do_all_the_time_is_told_once_an_enrollment() {
+    let words = ["version", "chunk-boundaries", "folded-line", "100-continue"];
+    let changed = |golden| {
+        on_every_exchange(golden, |exchange| {
+            exchange.changes.extend(words.map(|what| Change {
+                side: Side::Request,
+                what: what.to_owned(),
+                detail: "an example".to_owned(),
+            }));
+        })
+    };
+    for rule in ["OWN-006", "OWN-008", "OWN-009", "OWN-010"] {
+        for (golden, times) in [(Golden::OnPremise, 1), (Golden::Federated, 1), (Golden::Renewal, 2)] {
+            assert_eq!(told(changed(golden), rule), times, "{rule} in {golden:?}");
+        }
+    }
+}
+
+#[test]
+fn behind_a_front_end_that_ends_tls_nothing_is_said_of_the_devices() {
+    let behind = |secure: Option<bool>| {
+        let mut events = on_every_exchange(Golden::OnPremise, |exchange| {
+            exchange.front = Some(Box::new(Front { secure, ..Front::default() }));
+            // With this cipher the server healed nothing that the device would have met.
+            let tls = exchange.upstream.as_mut().and_then(|upstream| upstream.tls.as_mut());
+            "TLS_CHACHA20_POLY1305_SHA256".clone_into(&mut tls.unwrap().cipher);
+        });
+        for event in &mut events {
+            if let Event::Connection(connection) = event {
+                let connection = Arc::make_mut(connection);
+                connection.listener = "http://10.0.0.5:8080".to_owned();
+                connection.tls = None;
+            }
+        }
+        events
+    };
+    for (secure, times) in [(Some(true), 1), (None, 1), (Some(false), 0)] {
+        assert_eq!(told(behind(secure), "TLS-013"), times, "{secure:?}");
+        for rule in ["DISC-GET-004", "OWN-005"] {
+            assert_eq!(told(behind(secure), rule), 0, "{rule}, {secure:?}");
+        }
+    }
+    // The PROXY protocol before plain HTTP names the device, and leaves it open who ended its TLS.
+    let mut introduced = behind(None);
+    for event in &mut introduced {
+        match event {
+            Event::Connection(connection) => {
+                Arc::make_mut(connection).via = Some("10.0.0.2:4711".to_owned());
+            }
+            Event::Exchange(exchange) => Arc::make_mut(exchange).front = None,
+            _ => {}
+        }
+    }
+    assert_eq!((told(introduced.clone(), "TLS-013"), told(introduced, "DISC-GET-004")), (1, 0));
+    assert_eq!(told(golden::of(Golden::OnPremise), "TLS-013"), 0);
 }

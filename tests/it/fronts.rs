@@ -77,10 +77,19 @@ async fn a_forged_word_of_somebody_else_is_not_taken() {
         assert_eq!(exchange.front, None);
         assert!(opened.peer.starts_with("127.0.0.1:"), "{}", opened.peer);
 
-        let mut device = bench.connect().await;
-        device.write_all(b"PROXY TCP4 198.51.100.7 10.0.0.1 1 2\r\nGET / HTTP/1.1\r\n\r\n").await.unwrap();
-        let refused = text(&read_all(&mut device).await);
-        assert!(refused.starts_with("HTTP/1.1 400 ") && refused.contains("--trusted-front"), "{refused}");
+        let introductions: [&[u8]; 2] = [
+            b"PROXY TCP4 198.51.100.7 10.0.0.1 1 2\r\n",
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc6\x33\x64\x07\x0a\0\0\x01\x12\x67\x01\xbb",
+        ];
+        for introduction in introductions {
+            let mut device = bench.connect().await;
+            // In two pieces, and cut where it hurts.
+            device.write_all(&introduction[..7]).await.unwrap();
+            device.write_all(&introduction[7..]).await.unwrap();
+            device.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            let refused = text(&read_all(&mut device).await);
+            assert!(refused.starts_with("HTTP/1.1 400 ") && refused.contains("--trusted-front"), "{refused}");
+        }
         bench.stop().await;
     }
 }

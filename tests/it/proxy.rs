@@ -234,6 +234,7 @@ async fn heads_that_must_not_pass_are_refused_with_a_sentence() {
             "400",
             "differ",
         ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nhello", "400", "a list of lengths"),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 5\r\n\r\nhello", "400", "blank between"),
         ("GET / HTTP/1.1\r\n\r\n", "400", "no Host"),
         ("GET / HTTP/1.1\nHost: a\n\n", "400", "bare LF"),

@@ -13,13 +13,15 @@ use super::device;
 const MAX_ALARMS: usize = 4;
 
 pub(crate) fn lines(model: &Model) -> Vec<Line> {
+    let width = usize::from(model.size.width);
     let mut lines = match model.ui.screen {
-        Screen::Overview => vec![subject(&model.status), recording(model), totals(model)],
-        Screen::Device => vec![subject(&model.status)],
+        Screen::Overview => vec![recording(model).whole_parts(width), totals(model).whole_parts(width)],
+        Screen::Device => Vec::new(),
     };
+    lines.insert(0, subject(&model.status, width));
     let alarms = model.status.alarms().join(" · ");
     if !alarms.is_empty() {
-        let room = usize::from(model.size.width).saturating_sub(3);
+        let room = width.saturating_sub(3);
         let wrapped = wrap(&alarms, room);
         let more = wrapped.len().saturating_sub(MAX_ALARMS);
         for (index, text) in wrapped.iter().take(MAX_ALARMS).enumerate() {
@@ -35,8 +37,14 @@ pub(crate) fn lines(model: &Model) -> Vec<Line> {
     lines
 }
 
-fn subject(status: &Status) -> Line {
-    let mut line = Line::new(Role::Strong, " enrollscope ").and(Role::Info, &status.title);
+/// Where it would be cut, the tool's own name goes first: who looks at it knows that.
+fn subject(status: &Status, width: usize) -> Line {
+    let named = addressed(status, " enrollscope ");
+    if named.width() <= width { named } else { addressed(status, " ").whole_parts(width) }
+}
+
+fn addressed(status: &Status, name: &str) -> Line {
+    let mut line = Line::new(Role::Strong, name).and(Role::Info, &status.title);
     if !status.subject.is_empty() {
         let to = if status.live { " → " } else { " " };
         line.push(Role::Dim, to);

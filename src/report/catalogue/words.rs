@@ -140,6 +140,11 @@ fn connection(what: &str) -> String {
         "late" => "the device connects twenty years later, when the certificate has long expired".to_owned(),
         "client-certificate" => "the device shows a client certificate".to_owned(),
         "no-client-certificate" => "the device shows no client certificate".to_owned(),
+        "not-asked" => {
+            "the server asks for client certificates, and enrollscope did not ask the device".to_owned()
+        }
+        "in-the-clear" => "the device comes to the listener for plain HTTP".to_owned(),
+        "tls-in-front" => "a front end ends the device's TLS and passes on HTTP".to_owned(),
         alert => format!("the device ends the TLS handshake with the alert `{alert}`"),
     }
 }
@@ -156,6 +161,14 @@ fn own(what: &'static str) -> &'static str {
         "newer-tls" => "the server chooses a cipher that the device does not offer",
         "long" => "the answer has 1 MiB of blanks behind it",
         "slow" => "the answer begins after 45 seconds",
+        "certificate-in-header" => {
+            "the server asks for the device's certificate in TLS, and gets it in a header"
+        }
+        "version" => "the request comes as HTTP/2 and goes to the server as HTTP/1.1",
+        "joined" => "the server answers a request of HTTP/1.0 with chunks, and enrollscope joins them",
+        "chunk-boundaries" => "the answer's chunks are cut otherwise than the server sent them",
+        "folded-line" => "a header of the request is folded over lines, and enrollscope joins it",
+        "100-continue" => "the device expects 100 Continue, and enrollscope says it",
         other => other,
     }
 }
