@@ -230,7 +230,7 @@ impl Entry {
         let connection = self.connection.filter(|id| !id.is_empty());
         Some(Exchange {
             id: ExchangeId(self.id.unwrap_or_default().into()),
-            connection: connection.map(|id| ConnectionId(format!("h{id}").into())),
+            connection: connection.map(|id| ConnectionId(id.into())),
             request,
             response,
             upstream,
@@ -307,7 +307,7 @@ fn body(
 impl Timings {
     fn timing(&self) -> Timing {
         let micros = |millis: Option<f64>| {
-            millis.filter(|ms| ms.is_finite() && *ms >= 0.0).map(|ms| (ms * 1000.0) as u64)
+            millis.filter(|ms| ms.is_finite() && *ms >= 0.0).map(|ms| (ms * 1000.0).round() as u64)
         };
         Timing {
             dns: micros(self.dns),
