@@ -10,7 +10,7 @@ use crate::cli::OpenArgs;
 use crate::dashboard::Status;
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
-use crate::sink::{Playing, Segments, group};
+use crate::sink::{Playing, group};
 use crate::terminal;
 
 pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
@@ -22,8 +22,7 @@ pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
             files.push(path.clone());
         }
     }
-    let captures = group(&files);
-    let playing = Playing::open(&captures)?;
+    let playing = Playing::open(&group(&files))?;
     if !terminal::available() {
         let names: Vec<_> = args.captures.iter().map(|path| path.display().to_string()).collect();
         bail!("open needs a terminal; use `enrollscope check {}`", names.join(" "));
@@ -34,11 +33,12 @@ pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
         redaction: playing.header().redaction.level.clone(),
         ..Status::default()
     };
+    let segments = playing.segments();
     let engine = Engine::new(args.profile, Deadlines::default());
     let (updates, _reading) = terminal::play(playing, engine).context("could not start reading")?;
     let options = terminal::Options {
         theme: terminal::theme(out.colour()),
-        capture: Some(Segments::Given(captures.concat())),
+        capture: Some(segments),
         stop: terminal::stop_on_signals().context("could not listen for signals")?,
     };
     terminal::run(updates, || status.clone(), &options).context("the terminal failed")?;

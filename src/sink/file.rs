@@ -35,7 +35,7 @@ pub enum CaptureError {
 }
 
 /// The number of a capture's first file.
-const FIRST: u32 = 1;
+pub(super) const FIRST: u32 = 1;
 
 /// What a run writes of itself at the beginning.
 #[derive(Clone, Debug, Default)]

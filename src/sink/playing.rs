@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::file::CaptureError;
-use super::segments::{Input, finished, group, read};
+use super::segments::{Input, Segments, finished, group, names_of, read};
 use crate::capture::{Damage, Header, Place, Play, Played, Reader};
 
 /// Between two looks at a file that somebody writes to.
@@ -22,6 +23,8 @@ pub struct Playing {
     rest: VecDeque<(PathBuf, bool)>,
     /// The file that somebody writes to; those that come after it have its name.
     growing: Option<PathBuf>,
+    /// What has been opened, by the names that it has or may have.
+    files: Arc<Mutex<Vec<Vec<PathBuf>>>>,
 }
 
 impl Playing {
@@ -41,7 +44,9 @@ impl Playing {
             .collect();
         let (first, _) = rest.pop_front().ok_or(CaptureError::Nowhere)?;
         let reader = open(&first, growing.as_ref())?;
-        Ok(Self { play: Play::new(reader), rest, growing })
+        let playing = Self { play: Play::new(reader), rest, growing, files: Arc::default() };
+        playing.opened(&first);
+        Ok(playing)
     }
 
     /// The same, up to where the captures end now.
@@ -54,6 +59,16 @@ impl Playing {
 
     pub fn header(&self) -> &Header {
         self.play.reader().header()
+    }
+
+    /// Where the places of what is played are.
+    pub fn segments(&self) -> Segments {
+        Segments::Played(Arc::clone(&self.files))
+    }
+
+    fn opened(&self, path: &Path) {
+        let names = names_of(path, self.growing.as_deref() == Some(path));
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).push(names);
     }
 
     /// Somebody records to the last of the files.
@@ -77,7 +92,10 @@ impl Playing {
                 None => files.last(),
             };
             match open(next?, Some(&path)) {
-                Ok(next) => return Some(next),
+                Ok(reader) => {
+                    self.opened(next?);
+                    return Some(reader);
+                }
                 // Between two files there is none.
                 Err(_) => std::thread::sleep(LOOK_AGAIN),
             }
@@ -100,13 +118,18 @@ impl Iterator for Playing {
                 self.play.go_on(next);
                 continue;
             };
-            match open(&file, self.growing.as_ref()) {
-                Ok(reader) if anew => self.play.begin_anew(reader),
-                Ok(reader) => self.play.go_on(reader),
+            let reader = match open(&file, self.growing.as_ref()) {
+                Ok(reader) => reader,
                 Err(error) => {
                     let what = format!("{}: {error}", file.display());
                     return Some(Ok(Played::Damage(Damage { place: Place::default(), what })));
                 }
+            };
+            self.opened(&file);
+            if anew {
+                self.play.begin_anew(reader);
+            } else {
+                self.play.go_on(reader);
             }
         }
     }

@@ -4,10 +4,11 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::read::MultiGzDecoder;
 
-use super::file::CaptureError;
+use super::file::{CaptureError, FIRST};
 use crate::capture::{LONGEST_LINE, Place, Reader, Record, decode};
 
 /// What a capture is read from, packed or not.
@@ -18,8 +19,8 @@ pub type Input = Box<dyn BufRead + Send>;
 pub enum Segments {
     /// The file that is written to; those before it have numbers.
     Growing(PathBuf),
-    /// These, in their order.
-    Given(Vec<PathBuf>),
+    /// The names of each, in their order; whoever reads them adds to the list.
+    Played(Arc<Mutex<Vec<Vec<PathBuf>>>>),
 }
 
 impl Segments {
@@ -41,11 +42,11 @@ impl Segments {
     /// A segment that is finished while we look changes its name: the first that is there is it.
     fn open(&self, segment: u32) -> io::Result<(PathBuf, File)> {
         let names = match self {
-            Self::Growing(path) => {
-                let finished = numbered(path, segment);
-                vec![packed(&finished), finished, path.clone()]
+            Self::Growing(path) => names(path, Some(segment)),
+            Self::Played(files) => {
+                let files = files.lock().unwrap_or_else(PoisonError::into_inner);
+                files.get(segment as usize).cloned().unwrap_or_default()
             }
-            Self::Given(paths) => paths.get(segment as usize).cloned().into_iter().collect(),
         };
         let gone =
             || io::Error::new(io::ErrorKind::NotFound, format!("segment {segment} of the capture is gone"));
@@ -57,6 +58,21 @@ impl Segments {
         }
         Err(gone())
     }
+}
+
+/// What a file is called that is written to, or has been: `number` is, or will be, its own.
+fn names(path: &Path, number: Option<u32>) -> Vec<PathBuf> {
+    let Some(number) = number else { return vec![path.to_owned()] };
+    let base = parts(path).map_or_else(|| path.to_owned(), |(base, _)| base);
+    let finished = numbered(&base, number);
+    vec![packed(&finished), finished, path.to_owned()]
+}
+
+/// The names that a file that is read now may have later.
+pub(super) fn names_of(path: &Path, growing: bool) -> Vec<PathBuf> {
+    let next = || finished(path).map_or(0, |files| files.last().map_or(0, |(number, _)| *number)) + FIRST;
+    let number = parts(path).and_then(|(_, number)| number);
+    names(path, number.or_else(|| growing.then(next)))
 }
 
 /// Reads one record again, for those who kept its place only.

@@ -125,21 +125,29 @@ fn a_capture_is_followed_while_it_is_recorded_from_file_to_file() {
     let path = dir.path().join("c.jsonl");
     let mut playing = Playing::open(&[vec![path]]).unwrap();
     assert!(playing.is_growing());
+    let segments = playing.segments();
     let seen = std::thread::spawn(move || {
-        let seq = |played: io::Result<Played>| match played.unwrap() {
-            Played::Event { event: Event::Exchange(exchange), .. } => Some(exchange.seq),
+        let place = |played: io::Result<Played>| match played.unwrap() {
+            Played::Event { event: Event::Exchange(exchange), place, .. } => {
+                Some((exchange.seq, place.unwrap()))
+            }
             Played::Event { .. } | Played::Closed(_) | Played::Damage(_) => None,
         };
-        let first = playing.by_ref().find_map(seq);
-        (first, playing.filter_map(seq).collect::<Vec<_>>())
+        playing.filter_map(place).collect::<Vec<_>>()
     });
     for n in 1..9 {
         record(&mut bench, n);
     }
     bench.close();
-    let (first, rest) = seen.join().unwrap();
-    assert_eq!(first, Some(1));
-    assert_eq!(rest, (2..=9).collect::<Vec<_>>());
+    let seen = seen.join().unwrap();
+    assert_eq!(seen.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
+    // All have other names by now than those under which they were read.
+    for (seq, place) in seen {
+        let Record::Exchange(exchange) = read_at(&segments, place).unwrap() else {
+            panic!("no exchange {seq}")
+        };
+        assert_eq!(exchange.seq, seq);
+    }
 }
 
 #[test]
