@@ -28,6 +28,8 @@ const MOST_IDLE: usize = 64;
 const LONGEST_IDLE: Duration = Duration::from_secs(50);
 /// A connection whose last answer has just ended is given so long to be ready for the next request.
 const SETTLING: Duration = Duration::from_millis(50);
+/// What is read ahead of an answer, and waits for the device to take it.
+const MOST_BUFFERED: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -303,7 +305,8 @@ impl Pool {
     {
         let leg = Arc::new(Leg::default());
         let wire = Wire::new(stream, Role::Responses, self.limits.server(), Arc::clone(&leg));
-        let handshake = http1::handshake(TokioIo::new(wire)).await;
+        // Of its own accord hyper would take 400 kB.
+        let handshake = http1::Builder::new().max_buf_size(MOST_BUFFERED).handshake(TokioIo::new(wire)).await;
         let (sender, connection) =
             handshake.map_err(|error| Trouble::new(Kind::ClosedEarly, error.to_string()))?;
         tokio::spawn(async move {

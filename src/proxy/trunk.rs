@@ -21,9 +21,9 @@ use super::tap::{Tapped, To};
 use crate::event::Upstream;
 use crate::net::LONGEST_HEAD;
 
-/// What a server may send ahead, on one stream and on all.
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+/// What a server may send ahead, on one stream and on all: so much waits here for a device that does not read.
+const STREAM_WINDOW: u32 = 128 << 10;
+const CONNECTION_WINDOW: u32 = 512 << 10;
 
 #[derive(Clone, Debug)]
 pub(super) struct Trunk {
