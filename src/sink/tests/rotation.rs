@@ -123,7 +123,7 @@ fn a_capture_is_followed_while_it_is_recorded_from_file_to_file() {
     let mut bench = rotating(dir.path(), Rotation { size: Some(1_700), ..Rotation::default() });
     record(&mut bench, 0);
     let path = dir.path().join("c.jsonl");
-    let mut playing = Playing::open(&[vec![path]]).unwrap();
+    let playing = Playing::open(&[vec![path]]).unwrap();
     assert!(playing.is_growing());
     let segments = playing.segments();
     let seen = std::thread::spawn(move || {
