@@ -19,6 +19,8 @@ const PATIENCE: u32 = 8;
 /// The records of several captures as events, in their order.
 pub struct Playing {
     play: Play<Input>,
+    /// Files before the first that could be read.
+    unread: VecDeque<Damage>,
     /// What comes next, and whether it is another capture.
     rest: VecDeque<(PathBuf, bool)>,
     /// The file that somebody writes to; those that come after it have its name.
@@ -31,7 +33,7 @@ impl Playing {
     /// Each capture with its segments; the last file is followed if somebody writes to it.
     ///
     /// # Errors
-    /// The first file cannot be read, or there is none.
+    /// None of the files can be read.
     pub fn open(captures: &[Vec<PathBuf>]) -> Result<Self, CaptureError> {
         let last = captures.last().and_then(|files| files.last());
         Self::new(captures, last.filter(|last| is_written_to(last)).cloned())
@@ -42,11 +44,20 @@ impl Playing {
             .iter()
             .flat_map(|files| files.iter().enumerate().map(|(at, file)| (file.clone(), at == 0)))
             .collect();
-        let (first, _) = rest.pop_front().ok_or(CaptureError::Nowhere)?;
-        let reader = open(&first, growing.as_ref())?;
-        let playing = Self { play: Play::new(reader), rest, growing, files: Arc::default() };
-        playing.opened(&first);
-        Ok(playing)
+        let mut unread: VecDeque<(PathBuf, CaptureError)> = VecDeque::new();
+        while let Some((first, _)) = rest.pop_front() {
+            match open(&first, growing.as_ref()) {
+                Ok(reader) => {
+                    let unread = unread.iter().map(|(path, error)| damage(path, error)).collect();
+                    let files = Arc::default();
+                    let playing = Self { play: Play::new(reader), unread, rest, growing, files };
+                    playing.opened(&first);
+                    return Ok(playing);
+                }
+                Err(error) => unread.push_back((first, error)),
+            }
+        }
+        Err(unread.pop_front().map_or(CaptureError::Nowhere, |(_, error)| error))
     }
 
     /// The same, up to where the captures end now.
@@ -110,6 +121,9 @@ impl Iterator for Playing {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
+            if let Some(damage) = self.unread.pop_front() {
+                return Some(Ok(Played::Damage(damage)));
+            }
             if let Some(played) = self.play.next() {
                 return Some(played);
             }
@@ -120,10 +134,7 @@ impl Iterator for Playing {
             };
             let reader = match open(&file, self.growing.as_ref()) {
                 Ok(reader) => reader,
-                Err(error) => {
-                    let what = format!("{}: {error}", file.display());
-                    return Some(Ok(Played::Damage(Damage { place: Place::default(), what })));
-                }
+                Err(error) => return Some(Ok(Played::Damage(damage(&file, &error)))),
             };
             self.opened(&file);
             if anew {
@@ -133,6 +144,10 @@ impl Iterator for Playing {
             }
         }
     }
+}
+
+fn damage(path: &Path, error: &CaptureError) -> Damage {
+    Damage { place: Place::default(), what: format!("{}: {error}", path.display()) }
 }
 
 fn open(path: &Path, growing: Option<&PathBuf>) -> Result<Reader<Input>, CaptureError> {

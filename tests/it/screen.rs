@@ -192,6 +192,8 @@ fn what_is_no_capture_never_touches_the_screen() {
         std::fs::write(&path, text).unwrap();
         path
     };
+    let empty = dir.path().join("none");
+    std::fs::create_dir(&empty).unwrap();
     let newer =
         r#"{"enrollscope":"capture","version":99,"tool":"9.0.0","started":"2030-01-01T00:00:00.000Z"}"#;
     let cases = [
@@ -199,7 +201,7 @@ fn what_is_no_capture_never_touches_the_screen() {
         (write("notes.txt", "to do: nothing\n"), "not a capture"),
         (write("newer.jsonl", &format!("{newer}\n")), "version 99"),
         (dir.path().join("absent.jsonl"), "No such file"),
-        (dir.path().to_owned(), "directory"),
+        (empty, "there is no capture"),
     ];
     for (path, said) in cases {
         let mut screen = Screen::open(&path, 80, 24);
