@@ -312,7 +312,8 @@ pub struct Change {
     /// One of the committed deviations or an asked-for rewrite: `rewrite`, `header-order`, `header-blanks`,
     /// `folded-line`, `chunk-boundaries`, `version`, `100-continue`, `hop-by-hop`; `client-certificate`, the device's
     /// certificate handed on in a header, and `client-certificate-claim`, such a header of its own taken out; or
-    /// `other-host`, a request for another name than its connection's.
+    /// `other-host`, a request for another name than its connection's, or `one-address`, the first request in a run
+    /// whose device's address the server does not tell from another's.
     pub what: String,
     /// In words: where, from what, to what.
     pub detail: String,

@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::draft::Ending;
 use super::forward;
-use super::forwarded::Forwarded;
+use super::forwarded::{Forwarded, Hidden};
 use super::h2_device;
 use super::pool::{Berth, Carrier, Link};
 use super::relay::{Unanswered, pass_through};
@@ -48,6 +48,7 @@ pub(super) struct Shared {
     /// Whose word is taken for the device's.
     pub(super) fronts: Fronts,
     pub(super) forwarded: Forwarded,
+    pub(super) hidden: Arc<Hidden>,
     pub(super) journal: Journal,
     /// Where we can be reached.
     pub(super) listening: Vec<SocketAddr>,
@@ -139,6 +140,13 @@ impl Session {
 
     pub(super) fn forwarded(&self) -> Forwarded {
         self.shared.forwarded
+    }
+
+    /// What the server does not learn of this device's address, told once in a run.
+    pub(super) fn hidden(&self) -> Option<String> {
+        let shown = self.is_front || self.shared.forwarded != Forwarded::Off;
+        let address = self.peer.parse::<SocketAddr>().ok().filter(|_| !shown)?;
+        self.shared.hidden.by_one_address(address.ip().to_canonical())
     }
 
     pub(super) fn peer(&self) -> &str {

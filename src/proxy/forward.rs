@@ -83,6 +83,12 @@ fn choose(session: &Session, draft: &mut Draft, head: &Head) -> Result<Arc<Site>
     Ok(site)
 }
 
+/// MS-MDE2 3.1: where every enrollment by a user begins.
+fn begins_enrollment(head: &Head) -> bool {
+    const PATH: &str = "/enrollmentserver/discovery.svc";
+    matches!(&head.start, Start::Request { target, .. } if target.to_ascii_lowercase().contains(PATH))
+}
+
 async fn forward(
     session: &Arc<Session>,
     site: &Arc<Site>,
@@ -96,6 +102,11 @@ async fn forward(
         draft.change(Side::Request, "100-continue", "100 Continue was answered by enrollscope");
     }
     edits.extend(forwarding(session, draft, head));
+    if begins_enrollment(head)
+        && let Some(detail) = session.hidden()
+    {
+        draft.change(Side::Request, "one-address", detail);
+    }
     let form = removes_claims(session).then(|| site.settings.certificate_header.clone());
     let mut body = Tapped::new(body, draft.request.clone(), Arc::clone(session.leg()), form);
     let translation = Translation::of(session, site, head, draft.exchange.front.as_deref());

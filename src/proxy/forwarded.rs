@@ -2,6 +2,8 @@
 //! where the request has it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
@@ -46,6 +48,24 @@ impl Device {
 
     fn scheme(&self) -> &'static str {
         if self.secure { "https" } else { "http" }
+    }
+}
+
+/// Whose devices' addresses the server does not see: ours stands for all of them.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    first: OnceLock<IpAddr>,
+    told: AtomicBool,
+}
+
+impl Hidden {
+    /// Says so, once in a run, for the first device at another address than those before it.
+    pub(super) fn by_one_address(&self, address: IpAddr) -> Option<String> {
+        let first = *self.first.get_or_init(|| address);
+        if first == address || self.told.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        Some(format!("the server sees one address, enrollscope's, for the devices at {first} and {address}"))
     }
 }
 

@@ -191,7 +191,7 @@ fn own(what: &str, exchange: &mut Exchange) -> bool {
             reframe(&mut response.headers, &mut response.body, Change::Set("chunked"));
             exchange.changes.push(passage(Side::Response, "hop-by-hop"));
         }
-        ("folded-line" | "100-continue" | "version", ..) => {
+        ("folded-line" | "100-continue" | "version" | "one-address", ..) => {
             exchange.changes.push(passage(Side::Request, what))
         }
         ("chunk-boundaries", ..) => exchange.changes.push(passage(Side::Response, what)),

@@ -256,6 +256,27 @@ pub(super) static RULES: &[Rule] = &[
         examples: &[Example::edit(Edit::Own("100-continue"))],
         since: "0.1.0",
     },
+    Rule {
+        id: "OWN-011",
+        name: "one-address-for-all",
+        severity: Severity::INFO,
+        subject: Subject::Enrollscope,
+        requirement: "The server can tell devices apart by their addresses.",
+        cites: &[Cite::observed(
+            Spec::Field,
+            "",
+            "A reverse proxy connects to the server itself; servers limit requests by address, and log addresses.",
+        )],
+        consequence: "Where the server counts requests by address, devices may be refused that would not be without \
+                      enrollscope; its log has enrollscope's address.",
+        remedy: "Have the server told with --forwarded append, if it believes X-Forwarded-For from enrollscope; else \
+                 nothing is to be done.",
+        hresult: None,
+        check: Check::Once(|cx| unchanged(cx, "one-address", "an address for each device")),
+        needs: &[],
+        examples: &[Example::edit(Edit::Own("one-address"))],
+        since: "0.1.0",
+    },
 ];
 
 /// Fails where we noted a change of that name, with what we did.

@@ -219,3 +219,28 @@ async fn bodies_beyond_the_memory_pass_and_are_not_kept() {
     }
     bench.stop().await;
 }
+
+// Elsewhere a machine has but one address by itself.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn that_the_server_sees_one_address_for_all_is_told_once_in_a_run() {
+    for (mode, expected) in [(Forwarded::Off, [false, false, true, false]), (Forwarded::Append, [false; 4])] {
+        let server = Server::start().await;
+        let mut settings = settings(server.address);
+        settings.forwarded = mode;
+        let mut bench = Bench::start(settings).await;
+        let mut told = Vec::new();
+        for address in ["127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.3"] {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+            let mut device = socket.connect(bench.addresses[0]).await.unwrap();
+            let request = "GET /EnrollmentServer/Discovery.svc HTTP/1.1\r\nHost: a.example\r\n\r\n";
+            device.write_all(request.as_bytes()).await.unwrap();
+            let _kept = server.serve_once("\r\n\r\n", ANSWER).await;
+            read_until(&mut device, "ok").await;
+            told.push(bench.exchange().await.changes.iter().any(|change| change.what == "one-address"));
+        }
+        assert_eq!(told, expected);
+        bench.stop().await;
+    }
+}

@@ -169,6 +169,7 @@ fn own(what: &'static str) -> &'static str {
         "chunk-boundaries" => "the answer's chunks are cut otherwise than the server sent them",
         "folded-line" => "a header of the request is folded over lines, and enrollscope joins it",
         "100-continue" => "the device expects 100 Continue, and enrollscope says it",
+        "one-address" => "devices at two addresses reach the server from enrollscope's",
         other => other,
     }
 }
