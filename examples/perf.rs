@@ -262,8 +262,15 @@ impl Target {
         let mut command = Command::new("nginx");
         command.arg("-p").arg(dir).args(["-c", "nginx.conf", "-e", "nginx.log"]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let target = Self { child, port };
+        let mut target = Self { child, port };
+        // It says nothing when it listens.
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = target.child.try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "nginx does not start: {}",
+                std::fs::read_to_string(dir.join("nginx.log")).unwrap()
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
         target

@@ -83,6 +83,7 @@ impl fmt::Display for CertificateHeader {
     }
 }
 
+/// Headers that are no certificate's, whatever somebody calls them.
 const NEEDED: &[&str] = &[
     "Host",
     "Connection",

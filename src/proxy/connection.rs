@@ -25,7 +25,7 @@ use super::h2_device;
 use super::pool::{Berth, Carrier, Link};
 use super::relay::{Unanswered, pass_through};
 use super::rescue;
-use super::settings::{Limits, PlainHttp};
+use super::settings::{Limits, PlainHttp, Settings};
 use super::sites::{HTTPS, Site, Sites, Target, Way};
 use super::tap::{Copied, Memory};
 use crate::event::{Connection, ConnectionEvent, ConnectionId, Delivery, Front, Header, Reason};
@@ -44,16 +44,31 @@ pub(super) struct Shared {
     pub(super) served: Option<Served>,
     pub(super) plain_http: PlainHttp,
     pub(super) limits: Limits,
-    pub(super) memory: Arc<Memory>,
     /// Whose word is taken for the device's.
     pub(super) fronts: Fronts,
     pub(super) forwarded: Forwarded,
-    pub(super) hidden: Arc<Hidden>,
+    pub(super) run: Arc<Run>,
+}
+
+/// What outlasts every configuration.
+#[derive(Debug)]
+pub(super) struct Run {
     pub(super) journal: Journal,
     /// Where we can be reached.
     pub(super) listening: Vec<SocketAddr>,
-    /// Connections so far: they are numbered through the whole run.
-    pub(super) accepted: Arc<AtomicU64>,
+    /// Connections at once.
+    pub(super) most: usize,
+    pub(super) memory: Arc<Memory>,
+    /// Connections so far, by which they are numbered.
+    pub(super) accepted: AtomicU64,
+    pub(super) hidden: Hidden,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings, sites: Sites, run: Arc<Run>) -> Self {
+        let Settings { served, plain_http, limits, fronts, forwarded, .. } = settings;
+        Self { sites, served, plain_http, limits, fronts, forwarded, run }
+    }
 }
 
 /// One device's connection, while it lives.
@@ -112,7 +127,7 @@ impl Session {
     }
 
     pub(super) fn journal(&self) -> &Journal {
-        &self.shared.journal
+        &self.shared.run.journal
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -135,7 +150,7 @@ impl Session {
 
     /// A copy of a body that is about to pass.
     pub(super) fn copied(&self, extent: Extent) -> Copied {
-        Copied::new(extent, self.shared.limits.kept_body, &self.shared.memory)
+        Copied::new(extent, self.shared.limits.kept_body, &self.shared.run.memory)
     }
 
     pub(super) fn forwarded(&self) -> Forwarded {
@@ -146,7 +161,7 @@ impl Session {
     pub(super) fn hidden(&self) -> Option<String> {
         let shown = self.is_front || self.shared.forwarded != Forwarded::Off;
         let address = self.peer.parse::<SocketAddr>().ok().filter(|_| !shown)?;
-        self.shared.hidden.by_one_address(address.ip().to_canonical())
+        self.shared.run.hidden.by_one_address(address.ip().to_canonical())
     }
 
     pub(super) fn peer(&self) -> &str {
@@ -303,7 +318,7 @@ impl Accepted {
             Err(reason) => {
                 tracing::info!(connection = %event.id, peer = %event.peer, ?reason, "handshake failed");
                 let failed = ConnectionEvent::Failed;
-                shared.journal.connection(Connection {
+                shared.run.journal.connection(Connection {
                     at: now(),
                     event: failed,
                     reason: Some(reason),
@@ -478,7 +493,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let opened = ConnectionEvent::Opened;
-    shared.journal.connection(Connection { at: now(), event: opened, ..event.clone() });
+    shared.run.journal.connection(Connection { at: now(), event: opened, ..event.clone() });
     let session = Arc::new(Session::new(shared, &event));
     let wire = Wire::new(stream, Role::Requests, shared.limits.device(), Arc::clone(session.leg()));
     let service = {
@@ -516,5 +531,5 @@ where
     };
     session.settle(Some(if outcome.is_ok() { Delivery::Complete } else { Delivery::Reset }));
     let (closed, reason) = (ConnectionEvent::Closed, Some(session.reason()));
-    shared.journal.connection(Connection { at: now(), event: closed, reason, ..event });
+    shared.run.journal.connection(Connection { at: now(), event: closed, reason, ..event });
 }

@@ -50,7 +50,7 @@ pub(super) async fn converse<S>(
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let opened = ConnectionEvent::Opened;
-    shared.journal.connection(Connection { at: now(), event: opened, ..event.clone() });
+    shared.run.journal.connection(Connection { at: now(), event: opened, ..event.clone() });
     let session = Arc::new(Session::new(shared, &event));
     let (patience, leg) = (shared.limits.device(), Arc::clone(session.leg()));
     let frames = Frames::new(stream, patience, leg, Arc::clone(session.streams()));
@@ -61,7 +61,7 @@ pub(super) async fn converse<S>(
     };
     session.settle_streams(true);
     let (closed, reason) = (ConnectionEvent::Closed, Some(fault.unwrap_or_else(|| session.reason())));
-    shared.journal.connection(Connection { at: now(), event: closed, reason, ..event });
+    shared.run.journal.connection(Connection { at: now(), event: closed, reason, ..event });
 }
 
 fn builder() -> Builder {

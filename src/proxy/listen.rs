@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -12,9 +12,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::connection::{Accepted, Shared};
+use super::connection::{Accepted, Run, Shared};
+use super::forwarded::Hidden;
 use super::repeated::Repeated;
-use super::settings::{Limits, ListenerSettings, Settings};
+use super::settings::{ListenerSettings, Settings};
 use super::sites::Sites;
 use super::tap::Memory;
 use crate::event::{Connection, ConnectionId};
@@ -42,7 +43,7 @@ pub struct Proxy {
 }
 
 /// Changes what a running proxy does.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Control(watch::Sender<Arc<Shared>>);
 
 #[derive(Debug)]
@@ -78,22 +79,15 @@ impl Proxy {
         let sites = Sites::new(&settings);
         let listening = listeners.iter().map(|listener| listener.address).collect::<Vec<_>>();
         refuse_loop(&sites, &listening).await?;
-        let Settings { served, plain_http, limits, fronts, forwarded, .. } = settings;
-        let accepted = Arc::default();
-        let memory = Arc::new(Memory::new(limits.body_memory));
-        let shared = Shared {
-            sites,
-            served,
-            plain_http,
-            limits,
-            memory,
-            fronts,
-            forwarded,
-            hidden: Arc::default(),
+        let run = Run {
             journal,
             listening,
-            accepted,
+            most: settings.limits.connections,
+            memory: Arc::new(Memory::new(settings.limits.body_memory)),
+            accepted: AtomicU64::new(0),
+            hidden: Hidden::default(),
         };
+        let shared = Shared::new(settings, sites, Arc::new(run));
         Ok(Self { listeners, current: watch::Sender::new(Arc::new(shared)) })
     }
 
@@ -109,8 +103,7 @@ impl Proxy {
     /// Serves until `stop` turns true; then ends open exchanges in bounded time.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let Self { listeners, current } = self;
-        let limit = current.borrow().limits.connections;
-        let room = Arc::new(Semaphore::new(limit));
+        let room = Arc::new(Semaphore::new(current.borrow().run.most));
         let mut accepting = JoinSet::new();
         for listener in listeners {
             let (current, room, stop) = (current.subscribe(), Arc::clone(&room), stop.clone());
@@ -131,22 +124,9 @@ impl Control {
     pub async fn apply(&self, settings: Settings) -> Result<(), ProxyError> {
         let before = Arc::clone(&self.0.borrow());
         let sites = Sites::new(&settings);
-        refuse_loop(&sites, &before.listening).await?;
+        refuse_loop(&sites, &before.run.listening).await?;
         sites.learn_from(&before.sites);
-        let Settings { served, plain_http, limits, fronts, forwarded, .. } = settings;
-        self.0.send_replace(Arc::new(Shared {
-            sites,
-            served,
-            plain_http,
-            limits: Limits { connections: before.limits.connections, ..limits },
-            memory: Arc::clone(&before.memory),
-            fronts,
-            forwarded,
-            hidden: Arc::clone(&before.hidden),
-            journal: before.journal.clone(),
-            listening: before.listening.clone(),
-            accepted: Arc::clone(&before.accepted),
-        }));
+        self.0.send_replace(Arc::new(Shared::new(settings, sites, Arc::clone(&before.run))));
         before.sites.clear();
         Ok(())
     }
@@ -188,7 +168,7 @@ async fn accept(
         };
         let shared = Arc::clone(&current.borrow());
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            let limit = shared.limits.connections;
+            let limit = shared.run.most;
             let words = format!("{peer} was turned away: {limit} connections are open, the limit");
             if let Some(line) = full.happens(Instant::now(), words) {
                 tracing::error!("{line}");
@@ -211,7 +191,7 @@ async fn accept(
 }
 
 fn introduce(shared: &Shared, peer: SocketAddr, url: &str) -> Connection {
-    let id = ConnectionId(format!("c{}", shared.accepted.fetch_add(1, Ordering::Relaxed) + 1).into());
+    let id = ConnectionId(format!("c{}", shared.run.accepted.fetch_add(1, Ordering::Relaxed) + 1).into());
     Connection { id, peer: peer.to_string(), listener: url.to_owned(), ..Connection::default() }
 }
 

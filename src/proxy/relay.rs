@@ -49,7 +49,7 @@ pub(super) async fn pass_through(
             tracing::warn!(connection = %event.id, peer = %event.peer, %reason, "could not be passed through");
             let _ = device.write_all(&alert(AlertDescription::InternalError)).await;
             let reason = Some(reason);
-            shared.journal.connection(Connection {
+            shared.run.journal.connection(Connection {
                 at: now(),
                 event: ConnectionEvent::Failed,
                 reason,
@@ -60,7 +60,7 @@ pub(super) async fn pass_through(
     };
     let relay = |up, down| Some(Relay { target: address.to_string(), up, down });
     let opened = Connection { at: now(), passthrough: relay(0, 0), ..event.clone() };
-    shared.journal.connection(opened);
+    shared.run.journal.connection(opened);
 
     // Whose turn it is cannot be seen from outside: the longer of both patiences counts.
     let patience = shared.limits.device_idle.max(shared.limits.upstream_answer);
@@ -73,7 +73,7 @@ pub(super) async fn pass_through(
             () = stopped(&mut stop) => Reason::ClosedByUs,
         }
     };
-    shared.journal.connection(Connection {
+    shared.run.journal.connection(Connection {
         at: now(),
         event: ConnectionEvent::Closed,
         passthrough: relay(up.count(), down.count()),
@@ -92,7 +92,7 @@ async fn reach(shared: &Shared, target: &Target) -> Result<(TcpStream, SocketAdd
             return Err(format!("{target}, which is passed through, has no address within {patience:?}"));
         }
     };
-    if let Some(address) = leads_here(&shared.listening, &addresses) {
+    if let Some(address) = leads_here(&shared.run.listening, &addresses) {
         return Err(format!(
             "{target}, which is passed through, leads back here ({address}): give its real address with --passthrough \
              NAME=ADDR:PORT"
