@@ -5,8 +5,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::rotation::{Rotation, Turning};
-use super::segments;
+use super::rotation::{Rotating, Rotation};
+use super::segments::{self, FIRST};
 use super::tail::{self, Tail};
 use crate::capture::{Header, Place, ReadError, Redaction, Session, VERSION, encode};
 use crate::event::Time;
@@ -33,9 +33,6 @@ pub enum CaptureError {
     #[error("there is no directory to record to; choose one with --capture")]
     Nowhere,
 }
-
-/// The number of a capture's first file.
-pub(super) const FIRST: u32 = 1;
 
 /// What a run writes of itself at the beginning.
 #[derive(Clone, Debug, Default)]
@@ -111,7 +108,7 @@ pub struct CaptureFile {
     /// Present when an existing capture is continued.
     session: Option<Session>,
     segment: u32,
-    turning: Turning,
+    rotating: Rotating,
 }
 
 fn names_directory(path: &Path) -> bool {
@@ -169,10 +166,11 @@ impl CaptureFile {
         origin: &Origin,
         now: Time,
     ) -> Result<Self, CaptureError> {
-        Self::after(0, medium, path, origin, now)
+        Self::continuing(0, medium, path, origin, now)
     }
 
-    fn after(
+    /// Writes the header of a file whose first exchange comes after `last_seq`.
+    fn continuing(
         last_seq: u64,
         medium: Box<dyn Medium>,
         path: &Path,
@@ -188,7 +186,7 @@ impl CaptureFile {
             last_seq,
             session: None,
             segment: FIRST,
-            turning: Turning::new(origin, now),
+            rotating: Rotating::new(origin, now),
         };
         let mut line = Vec::new();
         let Origin { tool, redaction } = origin.clone();
@@ -196,7 +194,7 @@ impl CaptureFile {
         encode::header(&mut line, &header);
         match file.append(&line) {
             Ok(_) => {
-                file.turning.begun(file.end);
+                file.rotating.begun(file.end);
                 Ok(file)
             }
             Err(source) => Err(CaptureError::Write { path: file.path, source }),
@@ -224,7 +222,7 @@ impl CaptureFile {
     fn begin_after(last_seq: u64, path: &Path, origin: &Origin, now: Time) -> Result<Self, CaptureError> {
         let file = create(path)?;
         lock(&file, path)?;
-        Self::after(last_seq, Box::new(file), path, origin, now).inspect_err(|_| {
+        Self::continuing(last_seq, Box::new(file), path, origin, now).inspect_err(|_| {
             // An empty file would be in the way of the next try.
             let _ = fs::remove_file(path);
         })
@@ -251,7 +249,7 @@ impl CaptureFile {
             last_seq: seq,
             session: Some(session),
             segment: FIRST,
-            turning: Turning::new(origin, started),
+            rotating: Rotating::new(origin, started),
         };
         file.append(&line).map_err(write)?;
         Ok(file)
@@ -326,7 +324,7 @@ impl CaptureFile {
     pub fn rotating(mut self, rotation: Rotation) -> io::Result<Self> {
         let last = segments::finished(&self.path)?.last().map_or(0, |(number, _)| *number);
         self.segment = last.saturating_add(FIRST);
-        self.turning.begin(&self.path, rotation);
+        self.rotating.begin(&self.path, rotation);
         Ok(self)
     }
 
@@ -334,24 +332,24 @@ impl CaptureFile {
     ///
     /// # Errors
     /// It goes on in this one, and is tried again later.
-    pub fn turn(&mut self, seq: u64, now: Time) -> io::Result<()> {
-        if self.torn || !self.turning.is_due(self.end, now) {
+    pub fn rotate_if_due(&mut self, seq: u64, now: Time) -> io::Result<()> {
+        if self.torn || !self.rotating.is_due(self.end, now) {
             return Ok(());
         }
         self.sync()?;
-        let finished = segments::numbered(&self.path, self.segment);
+        let mut finished = segments::numbered(&self.path, self.segment);
         // Never over another file.
-        if finished.exists() || segments::packed(&finished).exists() {
+        while finished.exists() || segments::packed(&finished).exists() {
             self.segment = self.segment.saturating_add(1);
-            return Ok(());
+            finished = segments::numbered(&self.path, self.segment);
         }
         fs::rename(&self.path, &finished)?;
-        match Self::begin_after(seq, &self.path, self.turning.origin(), now) {
+        match Self::begin_after(seq, &self.path, self.rotating.origin(), now) {
             Ok(next) => {
                 (self.medium, self.end, self.unsynced) = (next.medium, next.end, next.unsynced);
                 self.segment = self.segment.saturating_add(1);
-                self.turning.begun(self.end);
-                self.turning.turned(&self.path, now);
+                self.rotating.begun(self.end);
+                self.rotating.rotated(&self.path, now);
                 Ok(())
             }
             Err(error) => {

@@ -116,7 +116,7 @@ impl Recorder {
             self.retry(now);
         }
         if self.held.is_empty() {
-            self.turn_over(now);
+            self.rotate(now);
         }
         if now.since(self.synced).abs() >= SECOND {
             self.synced = now;
@@ -125,9 +125,9 @@ impl Recorder {
     }
 
     /// Goes on in a new file when it is time to.
-    fn turn_over(&mut self, now: Time) {
+    fn rotate(&mut self, now: Time) {
         if let Some(file) = &mut self.file
-            && let Err(error) = file.turn(self.seq, now)
+            && let Err(error) = file.rotate_if_due(self.seq, now)
         {
             self.status.failed(&error);
             tracing::warn!(%error, path = %file.path().display(), "the capture does not go on in a new file");

@@ -29,7 +29,7 @@ pub struct Rotation {
 const TRY_AGAIN: i64 = 60_000;
 
 /// Where a capture stands between two files.
-pub(super) struct Turning {
+pub(super) struct Rotating {
     origin: Origin,
     rotation: Rotation,
     /// When the file was begun.
@@ -42,7 +42,7 @@ pub(super) struct Turning {
     more: bool,
 }
 
-impl Turning {
+impl Rotating {
     pub(super) fn new(origin: &Origin, started: Time) -> Self {
         let (origin, rotation) = (origin.clone(), Rotation::default());
         Self { origin, rotation, started, tried: None, empty: 0, packing: None, more: false }
@@ -78,7 +78,7 @@ impl Turning {
     }
 
     /// There is another file from now on; what is finished can be packed.
-    pub(super) fn turned(&mut self, path: &Path, now: Time) {
+    pub(super) fn rotated(&mut self, path: &Path, now: Time) {
         (self.started, self.tried) = (now, None);
         self.tidy(path);
     }
@@ -100,7 +100,7 @@ impl Turning {
     }
 }
 
-impl Drop for Turning {
+impl Drop for Rotating {
     /// Packing goes on to its end: half of it would have to be done again.
     fn drop(&mut self) {
         let Some((path, packing)) = self.packing.take() else { return };

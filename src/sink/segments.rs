@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::read::MultiGzDecoder;
 
-use super::file::{CaptureError, FIRST};
+use super::file::CaptureError;
 use crate::capture::{LONGEST_LINE, Place, Reader, Record, decode};
+
+/// The number of a capture's first file.
+pub(super) const FIRST: u32 = 1;
 
 /// What a capture is read from, packed or not.
 pub type Input = Box<dyn BufRead + Send>;
