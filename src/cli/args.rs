@@ -368,7 +368,7 @@ pub struct OpenArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Captures, directories, message files (XML or raw HTTP), or - for the standard input
+    /// Captures, HAR files, directories, message files (XML or raw HTTP), packed or not, or - for the standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// For people, or for programs

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::inputs::files_in;
+use super::live::redactor;
 use super::output::{Exit, Output};
-use super::state::redaction_key;
 use super::transfer::without_mark;
 use crate::capture::{MessageFile, Play, Played, Reader, Ticker, har, recorded_at};
-use crate::cli::{CheckArgs, FailOn, Format};
+use crate::cli::{Bodies, CheckArgs, FailOn, Format, Redact};
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
 use crate::event::{Event, Exchange, ExchangeId};
-use crate::redact::{self, Redactor};
 use crate::report::{self, Input, Judged};
 use crate::rules::{Level, Profile, by_id};
 use crate::sink::{self, group, is_capture_name};
@@ -86,17 +85,16 @@ impl Judging {
     /// A capture in several files is one conversation.
     fn segments(&mut self, files: &[PathBuf]) {
         let mut engine = self.engine();
-        let mut play: Option<Play<Box<dyn BufRead + Send>>> = None;
+        let mut play: Option<Play<sink::Input>> = None;
         for file in files {
             let read = sink::read(file).map_err(Into::into).and_then(|reader| {
-                let playing = match play.take() {
-                    Some(mut playing) => {
+                let playing = match &mut play {
+                    Some(playing) => {
                         playing.go_on(reader);
                         playing
                     }
-                    None => Play::new(reader),
+                    None => play.insert(Play::new(reader)),
                 };
-                let playing = play.insert(playing);
                 self.capture(&file.display().to_string(), playing, &mut engine)
             });
             self.told(file, read);
@@ -201,7 +199,7 @@ impl Judging {
 
     /// What another tool has recorded, redacted as if we had.
     fn har(&mut self, name: &str, input: impl BufRead) -> Result<()> {
-        let redactor = Redactor::new(redact::Level::Secrets, false, redaction_key(self.out));
+        let redactor = redactor(Redact::Secrets, Bodies::Enrollment, self.out);
         let (mut engine, mut ticker) = (self.engine(), Ticker::default());
         let judged = &mut self.judged;
         let read = har::read(without_mark(input), |mut exchange| {

@@ -55,12 +55,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     let recording = RecordingArgs {
         capture: args.capture.clone(),
         no_capture: false,
-        rotation: RotationArgs {
-            rotate_size: usize::MAX,
-            rotate_every: None,
-            keep_files: None,
-            keep_bytes: None,
-        },
+        rotation: RotationArgs::default(),
         redact: Redact::Secrets,
         record_bodies: Bodies::Enrollment,
     };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::sink::is_capture_name;
+use crate::sink::{group, is_capture_name};
 
 /// A directory's files of such names, sorted.
 pub(super) fn files_in(directory: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
@@ -15,8 +15,20 @@ pub(super) fn files_in(directory: &Path, wanted: impl Fn(&Path) -> bool) -> Resu
     Ok(files)
 }
 
-/// A directory's captures.
-pub(super) fn captures_in(directory: &Path) -> Result<Vec<PathBuf>> {
+/// The captures that these files and directories hold, each with its segments.
+pub(super) fn captures(paths: &[PathBuf]) -> Result<Vec<Vec<PathBuf>>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            files.extend(captures_in(path)?);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(group(&files))
+}
+
+fn captures_in(directory: &Path) -> Result<Vec<PathBuf>> {
     let files = files_in(directory, is_capture_name).with_context(|| directory.display().to_string())?;
     if files.is_empty() {
         bail!("{}: there is no capture (.jsonl, .jsonl.gz) in it", directory.display());

@@ -37,11 +37,7 @@ pub(super) fn record(
     wanted: bool,
     out: Output,
 ) -> Result<Record> {
-    let level = match args.redact {
-        Redact::Secrets => Level::Secrets,
-        Redact::None => Level::None,
-    };
-    let redactor = Redactor::new(level, args.record_bodies == Bodies::All, redaction_key(out));
+    let redactor = redactor(args.redact, args.record_bodies, out);
     let file = if args.no_capture || !wanted { None } else { Some(open(args, &redactor)?) };
     if let Some(cut) = file.as_ref().and_then(|f| f.session()).map(|s| s.cut).filter(|cut| *cut > 0) {
         out.note(&format!("warning: the capture ended in {cut} bytes of a broken record; they were cut off"));
@@ -56,14 +52,24 @@ pub(super) fn record(
     Ok(Record { journal, writer, feed, path })
 }
 
-fn open(args: &RecordingArgs, redactor: &Redactor) -> Result<CaptureFile> {
-    let origin = Origin {
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        redaction: Redaction {
-            level: redactor.level().word().to_owned(),
-            key: Some(redactor.key().id().to_owned()),
-        },
+/// With this machine's own key.
+pub(super) fn redactor(redact: Redact, bodies: Bodies, out: Output) -> Redactor {
+    let level = match redact {
+        Redact::Secrets => Level::Secrets,
+        Redact::None => Level::None,
     };
+    Redactor::new(level, bodies == Bodies::All, redaction_key(out))
+}
+
+/// What a capture says of itself that is redacted so.
+pub(super) fn origin(redactor: &Redactor) -> Origin {
+    let level = redactor.level().word().to_owned();
+    let key = Some(redactor.key().id().to_owned());
+    Origin { tool: env!("CARGO_PKG_VERSION").to_owned(), redaction: Redaction { level, key } }
+}
+
+fn open(args: &RecordingArgs, redactor: &Redactor) -> Result<CaptureFile> {
+    let origin = origin(redactor);
     let opened = match &args.capture {
         Some(path) => CaptureFile::open(path, &origin, net::now()),
         None => CaptureFile::open_first(&default_places(|name| std::env::var_os(name)), &origin, net::now()),
@@ -77,7 +83,7 @@ fn open(args: &RecordingArgs, redactor: &Redactor) -> Result<CaptureFile> {
 fn rotation(args: &RotationArgs) -> Rotation {
     let bytes = |size: usize| size as u64;
     Rotation {
-        size: Some(bytes(args.rotate_size)),
+        size: args.rotate_size.map(bytes),
         every: args.rotate_every.map(|every| i64::try_from(every.as_millis()).unwrap_or(i64::MAX)),
         keep: args.keep_files,
         keep_bytes: args.keep_bytes.map(bytes),

@@ -4,25 +4,17 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::inputs::captures_in;
+use super::inputs::captures;
 use super::output::{Exit, Output};
 use crate::cli::OpenArgs;
 use crate::dashboard::Status;
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
-use crate::sink::{Playing, group};
+use crate::sink::Playing;
 use crate::terminal;
 
 pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
-    let mut files = Vec::new();
-    for path in &args.captures {
-        if path.is_dir() {
-            files.extend(captures_in(path)?);
-        } else {
-            files.push(path.clone());
-        }
-    }
-    let playing = Playing::open(&group(&files))?;
+    let playing = Playing::open(&captures(&args.captures)?)?;
     if !terminal::available() {
         let names: Vec<_> = args.captures.iter().map(|path| path.display().to_string()).collect();
         bail!("open needs a terminal; use `enrollscope check {}`", names.join(" "));

@@ -7,15 +7,15 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::inputs::captures_in;
+use super::inputs::captures;
+use super::live::{origin, redactor};
 use super::output::{Exit, Output};
-use super::state::redaction_key;
-use crate::capture::{Played, Redaction, encode, har};
-use crate::cli::{Bodies, ExportArgs, ForeignFormat, ImportArgs, Redact};
+use crate::capture::{Played, encode, har};
+use crate::cli::{ExportArgs, ForeignFormat, ImportArgs};
 use crate::event::Exchange;
 use crate::net::now;
-use crate::redact::{Level, Redactor};
-use crate::sink::{CaptureFile, Origin, Playing, group};
+use crate::redact::Level;
+use crate::sink::{CaptureFile, Playing};
 
 pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
     let input = || args.input.display().to_string();
@@ -27,16 +27,8 @@ pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
             output.display()
         );
     }
-    let level = if args.redact == Redact::None { Level::None } else { Level::Secrets };
-    let redactor = Redactor::new(level, args.record_bodies == Bodies::All, redaction_key(out));
-    let origin = Origin {
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        redaction: Redaction {
-            level: redactor.level().word().to_owned(),
-            key: Some(redactor.key().id().to_owned()),
-        },
-    };
-    let mut capture = CaptureFile::open(&output, &origin, now())?;
+    let redactor = redactor(args.redact, args.record_bodies, out);
+    let mut capture = CaptureFile::open(&output, &origin(&redactor), now())?;
     let mut broken = None;
     let read = har::read(without_mark(BufReader::new(file)), |mut exchange: Exchange| {
         redactor.exchange(&mut exchange);
@@ -65,11 +57,10 @@ pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
 
 pub fn export(args: &ExportArgs, out: Output) -> Result<Exit> {
     let ForeignFormat::Har = args.format;
-    let mut files = Vec::new();
-    for path in &args.captures {
-        if path.is_dir() { files.extend(captures_in(path)?) } else { files.push(path.clone()) }
+    let playing = Playing::ended(&captures(&args.captures)?)?;
+    if playing.header().redaction.level == Level::None.word() {
+        out.note("warning: nothing is redacted in this capture: what is written holds passwords and keys");
     }
-    let playing = Playing::ended(&group(&files))?;
     let Some(output) = &args.output else {
         let (_, lost, damaged) = write(playing, io::stdout().lock()).context("could not write")?;
         return Ok(ending(&lost, damaged, |words| out.note(words.trim_end())));
