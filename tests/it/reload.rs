@@ -103,3 +103,28 @@ async fn the_local_authority_is_never_another_one_without_a_start() {
     running.hear("is in force");
     running.stop();
 }
+
+#[test]
+fn a_changed_certificate_is_looked_at_when_somebody_asks() {
+    let place = Place::new();
+    place.put_certificate();
+    let mut running = place.start(
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--upstream",
+            "http://127.0.0.1:9",
+            "--tls-cert",
+            "cert.pem",
+            "--tls-key",
+            "key.pem",
+            "--no-capture",
+        ],
+        1,
+    );
+    // Its serial number is another one.
+    place.put_certificate();
+    running.hang_up();
+    running.hear("the changed certificate cert.pem is served from now on");
+    running.stop();
+}
