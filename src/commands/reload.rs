@@ -171,7 +171,9 @@ impl Current {
     }
 
     fn fail(&mut self, error: &anyhow::Error) {
-        let words = format!("the changed configuration is not taken, the old one goes on: {error:#}");
+        // What is wrong with TOML takes several lines.
+        let why = format!("{error:#}").lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        let words = format!("the changed configuration is not taken, the old one goes on: {why}");
         if self.trouble.as_ref() != Some(&words) {
             tracing::error!("{words}");
             self.trouble = Some(words);

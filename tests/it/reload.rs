@@ -67,7 +67,8 @@ async fn a_changed_configuration_is_in_force_for_new_connections() {
         ("[proxy]\nmax-body = 'much'".to_owned(), "invalid value 'much'"),
         ("[proxy]\nrewrite = true".to_owned(), "to which server?"),
         (leading("c.example", running.addresses[0]), "leads back to our own listener"),
-        ("[prox".to_owned(), "f.toml is not TOML"),
+        // All of it in one line, for the log and for the screen.
+        ("[prox".to_owned(), "unclosed table"),
     ] {
         place.put("f.toml", &text);
         running.hang_up();
