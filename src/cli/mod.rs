@@ -3,15 +3,16 @@
 mod args;
 mod limits;
 mod rotation;
+mod sim;
 mod transfer;
 mod values;
 
 pub use args::{
     Bodies, CertsArgs, CertsCommand, CheckArgs, Cli, ClientCertificates, Command, ConfigCommand, DemoArgs,
-    DeviceShape, EnrollArgs, FailOn, Format, ForwardedMode, Http2, OpenArgs, PassthroughFlag, PlainHttp,
-    ProxyArgs, RecordingArgs, Redact, RepairArgs, RouteFlag, RulesArgs, START_ONLY, ServerArgs, ServerAuth,
-    When, command,
+    FailOn, Format, ForwardedMode, Http2, OpenArgs, PassthroughFlag, PlainHttp, ProxyArgs, RecordingArgs,
+    Redact, RepairArgs, RouteFlag, RulesArgs, START_ONLY, When, command,
 };
 pub use limits::LimitsArgs;
 pub use rotation::RotationArgs;
+pub use sim::{DeviceShape, EnrollArgs, ServerArgs, ServerAuth};
 pub use transfer::{ExportArgs, ForeignFormat, ImportArgs};
