@@ -22,6 +22,8 @@ pub mod diagnosis;
 
 pub mod engine;
 
+pub mod compare;
+
 // Presentation, pure.
 pub mod metrics;
 
@@ -37,6 +39,8 @@ pub mod net;
 pub mod proxy;
 
 pub mod sim;
+
+pub mod replay;
 
 pub mod terminal;
 

@@ -47,6 +47,8 @@ fn run(
         Command::Proxy(args) => commands::proxy(args, configured.as_ref(), out),
         Command::Open(args) => commands::open(args, out),
         Command::Check(args) => commands::check(args, out),
+        Command::Replay(args) => commands::replay(args, out),
+        Command::Diff(args) => commands::diff(args, out),
         Command::Rules(args) => commands::rules(args, out),
         Command::Server(args) => commands::server(args, out),
         Command::Enroll(args) => commands::enroll(args, out),

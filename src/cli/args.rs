@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use super::limits::LimitsArgs;
+use super::replay::{DiffArgs, ReplayArgs};
 use super::rotation::RotationArgs;
 use super::sim::{EnrollArgs, ServerArgs};
 use super::transfer::{ExportArgs, ImportArgs};
@@ -43,6 +44,10 @@ pub enum Command {
     Open(OpenArgs),
     /// Judge captures, directories of messages and single messages
     Check(CheckArgs),
+    /// Have the devices of a capture enroll again at another server, and compare what comes of it
+    Replay(ReplayArgs),
+    /// Compare two captures, or two enrollments (CAPTURE#e12)
+    Diff(DiffArgs),
     /// The rules: all of them, or one with its source, consequence and remedy
     Rules(RulesArgs),
     /// The reference enrollment server, for tests and demonstrations

@@ -2,6 +2,7 @@
 
 mod args;
 mod limits;
+mod replay;
 mod rotation;
 mod sim;
 mod transfer;
@@ -13,6 +14,10 @@ pub use args::{
     Redact, RepairArgs, RouteFlag, RulesArgs, START_ONLY, When, command,
 };
 pub use limits::LimitsArgs;
+pub use replay::{
+    ComparingArgs, ComparisonFormat, DiffArgs, FailOnDifference, LoginArgs, ReplayArgs, ReplayIdentity,
+    ReplayPace, TargetArgs,
+};
 pub use rotation::RotationArgs;
 pub use sim::{DeviceShape, EnrollArgs, ServerArgs, ServerAuth};
 pub use transfer::{ExportArgs, ForeignFormat, ImportArgs};

@@ -84,7 +84,7 @@ pub fn enroll(args: &EnrollArgs, out: Output) -> Result<Exit> {
 /// A certificate, a key or a token: none is longer than this, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-fn read(path: &Path) -> io::Result<String> {
+pub(super) fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LONGEST {

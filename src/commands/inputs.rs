@@ -4,7 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::sink::{group, is_capture_name};
+use crate::capture::Played;
+use crate::compare::{Stories, Story};
+use crate::engine::Engine;
+use crate::enrollment::Deadlines;
+use crate::rules::Profile;
+use crate::sink::{Playing, group, is_capture_name};
 
 /// A directory's files of such names, sorted.
 pub(super) fn files_in(directory: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
@@ -34,4 +39,25 @@ fn captures_in(directory: &Path) -> Result<Vec<PathBuf>> {
         bail!("{}: there is no capture (.jsonl, .jsonl.gz) in it", directory.display());
     }
     Ok(files)
+}
+
+/// More than this in bodies is not held at once, in bytes.
+const MOST_HELD: u64 = 1 << 30;
+
+/// The enrollments of these captures with all that was said, judged.
+pub(super) fn stories(paths: &[PathBuf], profile: Profile) -> Result<Vec<Story>> {
+    let mut engine = Engine::new(profile, Deadlines::default());
+    let mut stories = Stories::default();
+    for played in Playing::ended(&captures(paths)?)? {
+        if let Played::Event { event, .. } = played.context("could not read on")? {
+            stories.add(engine.observe(event));
+        }
+        if stories.bytes() > MOST_HELD {
+            bail!(
+                "the captures hold more than {} MiB of messages: take fewer, or a part (`enrollscope bundle`)",
+                MOST_HELD >> 20
+            );
+        }
+    }
+    Ok(stories.finish())
 }

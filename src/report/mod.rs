@@ -2,6 +2,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod catalogue;
+pub mod comparison;
 mod human;
 mod json;
 mod judged;

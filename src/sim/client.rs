@@ -19,7 +19,8 @@ use tokio_rustls::TlsConnector;
 
 use super::address::Address;
 use super::signing::Holder;
-use crate::event::{Body, Framing, Header, Request, Response, Time};
+use crate::event::{Body, Framing, Header, Request, Response, Time, Upstream};
+use crate::net::{self, Arrived, Departing, Extent, Head, Leg, Patience, Role, Start, Wire};
 
 /// More than any enrollment answer has.
 const MAX_BODY: usize = 4 << 20;
@@ -94,22 +95,36 @@ fn certificate_error(error: &std::io::Error) -> Option<&CertificateError> {
 }
 
 /// How a device gets to its servers.
-pub(super) struct Client {
+pub(crate) struct Client {
     connector: TlsConnector,
     /// Where every connection goes, whatever the URL's host is.
     connect: Option<SocketAddr>,
     patience: Duration,
-    clock: fn() -> Time,
-    open: Option<(Address, SendRequest<Full<Bytes>>)>,
+    open: Option<Open>,
+}
+
+/// A connection that is kept while the server stays the same.
+struct Open {
+    server: Address,
+    sender: SendRequest<Full<Bytes>>,
+    leg: Arc<Leg>,
+    facts: Upstream,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) response: Response,
+    /// The connection that it came on.
+    pub(crate) upstream: Upstream,
 }
 
 impl Client {
-    pub(super) fn new(
+    pub(crate) fn new(
         trust: &Trust,
         holder: Option<&Holder>,
         connect: Option<SocketAddr>,
         patience: Duration,
-        clock: fn() -> Time,
     ) -> Result<Self, ClientError> {
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
@@ -133,15 +148,16 @@ impl Client {
             None => verified.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), connect, patience, clock, open: None })
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), connect, patience, open: None })
     }
 
-    /// Sends the request to the server of `to`, and waits for the whole answer.
-    pub(super) async fn exchange(
+    /// Sends the request to the server of `to`, its head exactly as its headers are spelled, and waits for the whole
+    /// answer.
+    pub(crate) async fn exchange(
         &mut self,
         to: &Address,
         request: &Request,
-    ) -> Result<Response, ClientError> {
+    ) -> Result<Answered, ClientError> {
         let patience = self.patience;
         tokio::time::timeout(patience, self.exchange_patiently(to, request)).await.unwrap_or_else(|_| {
             self.open = None;
@@ -149,47 +165,45 @@ impl Client {
         })
     }
 
-    async fn exchange_patiently(&mut self, to: &Address, request: &Request) -> Result<Response, ClientError> {
-        let mut outgoing = hyper::Request::builder().method(request.method.as_str()).uri(&request.target);
-        for header in &request.headers {
-            outgoing = outgoing.header(&header.name, header.value.as_ref());
-        }
-        let outgoing = outgoing.body(Full::new(request.body.bytes.clone()))?;
+    async fn exchange_patiently(&mut self, to: &Address, request: &Request) -> Result<Answered, ClientError> {
+        // hyper is handed a stand-in with the same framing: the head that is sent is ours.
+        let length = request.body.bytes.len().to_string();
+        let stand_in = hyper::Request::builder()
+            .method(request.method.as_str())
+            .uri(&request.target)
+            .header("content-length", length)
+            .body(Full::new(request.body.bytes.clone()))?;
         let server = to.at("");
-        let mut sender = match self.kept(&server).await {
-            Some(sender) => sender,
-            None => self.connect(to).await?,
+        let mut open = match self.kept(&server).await {
+            Some(open) => open,
+            None => self.connect(to, server).await?,
         };
+        open.leg.depart(Departing {
+            head: head(request),
+            extent: Extent::Length(request.body.bytes.len() as u64),
+            is_head: request.method == "HEAD",
+        });
         let failed = |source| ClientError::Exchange { host: to.host.clone(), source };
-        let answer = sender.send_request(outgoing).await.map_err(|e| failed(e.into()))?;
-        let at = (self.clock)();
-        let (head, body) = answer.into_parts();
-        let body = Limited::new(body, MAX_BODY).collect().await.map_err(failed)?.to_bytes();
-        self.open = Some((server, sender));
-        let headers: Vec<_> = head
-            .headers
-            .iter()
-            .map(|(name, value)| Header::new(name.as_str(), Bytes::copy_from_slice(value.as_bytes())))
-            .collect();
-        let framing = framing(&headers, &body);
-        let encoding = head.headers.get("content-encoding").and_then(|v| v.to_str().ok()).map(str::to_owned);
-        Ok(Response {
-            at,
-            status: head.status.as_u16(),
-            reason: head.status.canonical_reason().unwrap_or_default().to_owned(),
-            headers,
-            body: Body { framing, encoding, ..Body::full(body) },
-            ..Response::default()
-        })
+        let answer = open.sender.send_request(stand_in).await.map_err(|e| failed(e.into()))?;
+        let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.map_err(failed)?.to_bytes();
+        let Some(Arrived { head: Ok(head), at, .. }) = open.leg.take_arrived() else {
+            return Err(failed("the answer has no head that can be read".into()));
+        };
+        let _ = open.leg.take_ended();
+        let response = response(head, at, body);
+        let upstream = open.facts.clone();
+        open.facts.reused = true;
+        self.open = Some(open);
+        Ok(Answered { response, upstream })
     }
 
     /// The open connection, if it leads to this server and the server has not closed it.
-    async fn kept(&mut self, server: &Address) -> Option<SendRequest<Full<Bytes>>> {
-        let (held, mut sender) = self.open.take()?;
-        (held == *server && sender.ready().await.is_ok()).then_some(sender)
+    async fn kept(&mut self, server: &Address) -> Option<Open> {
+        let mut open = self.open.take()?;
+        (open.server == *server && open.sender.ready().await.is_ok()).then_some(open)
     }
 
-    async fn connect(&self, to: &Address) -> Result<SendRequest<Full<Bytes>>, ClientError> {
+    async fn connect(&self, to: &Address, server: Address) -> Result<Open, ClientError> {
         let address = match self.connect {
             Some(address) => address,
             None => resolve(to).await?,
@@ -199,17 +213,48 @@ impl Client {
             .map_err(|source| ClientError::Connect { address: address.to_string(), source })?;
         // Small messages wait for nothing.
         let _ = stream.set_nodelay(true);
-        if !to.secure {
-            return handshake(&to.host, stream).await;
-        }
-        let name =
-            ServerName::try_from(to.host.clone()).map_err(|_| ClientError::BadName(to.host.clone()))?;
-        let stream = self
-            .connector
-            .connect(name, stream)
+        let mut facts = Upstream {
+            origin: format!("{}://{}:{}", if to.secure { "https" } else { "http" }, to.host, to.port),
+            address: Some(address.to_string()),
+            verified: true,
+            ..Upstream::default()
+        };
+        let (sender, leg) = if to.secure {
+            let name =
+                ServerName::try_from(to.host.clone()).map_err(|_| ClientError::BadName(to.host.clone()))?;
+            let stream = self
+                .connector
+                .connect(name, stream)
+                .await
+                .map_err(|source| ClientError::Handshake { host: to.host.clone(), source })?;
+            let (_, state) = stream.get_ref();
+            facts.alpn = state.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned());
+            facts.tls = net::facts(state);
+            facts.chain = net::chain(state.peer_certificates());
+            self.speak(to, stream).await?
+        } else {
+            self.speak(to, stream).await?
+        };
+        Ok(Open { server, sender, leg, facts })
+    }
+
+    async fn speak<S>(
+        &self,
+        to: &Address,
+        stream: S,
+    ) -> Result<(SendRequest<Full<Bytes>>, Arc<Leg>), ClientError>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let leg = Arc::new(Leg::default());
+        let patience = Patience { idle: self.patience, head: self.patience, write: self.patience };
+        let wire = Wire::new(stream, Role::Responses, patience, Arc::clone(&leg));
+        let (sender, connection) = http1::handshake(TokioIo::new(wire))
             .await
-            .map_err(|source| ClientError::Handshake { host: to.host.clone(), source })?;
-        handshake(&to.host, stream).await
+            .map_err(|e| ClientError::Exchange { host: to.host.clone(), source: e.into() })?;
+        // It ends with the connection; what went wrong is told to the sender.
+        tokio::spawn(connection);
+        Ok((sender, leg))
     }
 }
 
@@ -219,26 +264,37 @@ async fn resolve(to: &Address) -> Result<SocketAddr, ClientError> {
     found.next().ok_or_else(|| failed(std::io::Error::other("it has no address")))
 }
 
-async fn handshake<S>(host: &str, stream: S) -> Result<SendRequest<Full<Bytes>>, ClientError>
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::Builder::new()
-        .title_case_headers(true)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|e| ClientError::Exchange { host: host.to_owned(), source: e.into() })?;
-    // It ends with the connection; what went wrong is told to the sender.
-    tokio::spawn(connection);
-    Ok(sender)
+fn head(request: &Request) -> Bytes {
+    let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target).into_bytes();
+    // What would be read as another field or another head is not sent.
+    let is_one_field = |header: &&Header| {
+        let name = hyper::header::HeaderName::from_bytes(header.name.as_bytes());
+        name.is_ok() && hyper::header::HeaderValue::from_bytes(&header.value).is_ok()
+    };
+    for header in request.headers.iter().filter(is_one_field) {
+        head.extend_from_slice(header.name.as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(&header.value);
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head.into()
 }
 
-fn framing(headers: &[Header], body: &[u8]) -> Framing {
-    let has = |name| crate::event::header(headers, name);
-    match (has("Transfer-Encoding"), has("Content-Length")) {
-        (Some(_), _) => Framing::Chunked,
-        (None, Some(_)) if body.is_empty() => Framing::None,
-        (None, Some(_)) => Framing::Length,
-        (None, None) => Framing::Close,
+fn response(head: Head, at: Time, body: Bytes) -> Response {
+    let (status, reason) = match head.start {
+        Start::Response { status, reason } => (status, reason),
+        Start::Request { .. } => (0, String::new()),
+    };
+    let encoding = crate::event::header(&head.headers, "Content-Encoding").map(|h| h.text().into_owned());
+    let framing = if head.extent == Extent::Length(0) { Framing::None } else { head.extent.into() };
+    Response {
+        at,
+        status,
+        reason,
+        version: head.version,
+        headers: head.headers,
+        body: Body { framing, encoding, ..Body::full(body) },
+        ..Response::default()
     }
 }

@@ -16,7 +16,7 @@ pub(super) const TERMS_PATH: &str = "/EnrollmentServer/TermsOfUse";
 
 /// A device on its way. [`Course::next`] and [`Course::take`] alternate until there is no next, or the device gives up.
 #[derive(Debug)]
-pub(super) struct Course<'d> {
+pub(crate) struct Course<'d> {
     device: &'d Device,
     discovery: Address,
     /// Whether the first management session follows.
@@ -28,19 +28,21 @@ pub(super) struct Course<'d> {
     /// From the terms of use.
     enrollment_data: Option<String>,
     provision: Option<Provision>,
+    /// SHA-256 of the key that the certificate has to be for, where that is not the device's own.
+    key_hash: Option<String>,
 }
 
 /// What the device sends next.
 #[derive(Debug)]
-pub(super) struct Planned {
-    pub(super) step: Step,
-    pub(super) to: Address,
-    pub(super) request: Request,
+pub(crate) struct Planned {
+    pub(crate) step: Step,
+    pub(crate) to: Address,
+    pub(crate) request: Request,
 }
 
 impl<'d> Course<'d> {
     /// `server` is an origin, or the whole URL of the discovery service.
-    pub(super) fn new(device: &'d Device, server: &Address, sync: bool) -> Self {
+    pub(crate) fn new(device: &'d Device, server: &Address, sync: bool) -> Self {
         let discovery = match server.target.as_str() {
             "" | "/" => server.at(names::DISCOVERY_PATH),
             _ => server.clone(),
@@ -59,16 +61,32 @@ impl<'d> Course<'d> {
             token: None,
             enrollment_data: None,
             provision: None,
+            key_hash: None,
         }
     }
 
+    /// The device begins with that step, or takes it once more.
+    pub(crate) fn resume_at(&mut self, step: Step) {
+        self.at = Some(step);
+    }
+
+    /// The device has a token already (the text that a sign-in page gives), and needs no such page.
+    pub(crate) fn hold_token(&mut self, token: &str) {
+        self.token = Some(STANDARD.encode(token));
+    }
+
+    /// The request for a certificate that is sent is for this key.
+    pub(crate) fn expect_key(&mut self, key_hash: &str) {
+        self.key_hash = Some(key_hash.to_owned());
+    }
+
     /// What the device has so far; it has its certificate even when it gives up afterwards.
-    pub(super) fn provision(&self) -> Option<&Provision> {
+    pub(crate) fn provision(&self) -> Option<&Provision> {
         self.provision.as_ref()
     }
 
     /// `None` when there is nothing left to do.
-    pub(super) fn next(&self, now: Time) -> Option<Result<Planned, GivesUp>> {
+    pub(crate) fn next(&self, now: Time) -> Option<Result<Planned, GivesUp>> {
         let step = self.at?;
         let device = self.device;
         let services = self.services.as_ref();
@@ -103,7 +121,7 @@ impl<'d> Course<'d> {
     }
 
     /// What came of the step, in words.
-    pub(super) fn take(&mut self, response: &Response) -> Result<String, GivesUp> {
+    pub(crate) fn take(&mut self, response: &Response) -> Result<String, GivesUp> {
         let over_tls = self.discovery.secure;
         let Some(step) = self.at.take() else { return Ok(String::new()) };
         let (next, told) = match step {
@@ -119,7 +137,7 @@ impl<'d> Course<'d> {
                 let services = judge::discovered(response, over_tls, &self.device.proof)?;
                 let told = format!("{}, enrolls at {}", services.auth.word(), services.enrollment);
                 let page = services.auth == AuthPolicy::Federated && services.authentication.is_some();
-                let next = if page { Step::SignIn } else { after_sign_in(&services) };
+                let next = if page && self.token.is_none() { Step::SignIn } else { after_sign_in(&services) };
                 self.services = Some(services);
                 (Some(next), told)
             }
@@ -138,7 +156,8 @@ impl<'d> Course<'d> {
             },
             Step::Policies => (Some(Step::Token), judge::policy_given(response)?.to_owned()),
             Step::Token => {
-                let key_hash = sha256_hex(&self.device.key.public());
+                let own = || sha256_hex(&self.device.key.public());
+                let key_hash = self.key_hash.clone().unwrap_or_else(own);
                 let renewed = matches!(self.device.proof, Proof::Renewal(_));
                 let provision = judge::provisioned(response, &key_hash, over_tls, renewed)?;
                 let told = match &provision.provider {

@@ -1,6 +1,7 @@
 //! The certification request as Windows 11 writes it: rcgen's are DER throughout, and Windows' are not.
 
-use super::key::{Key, KeyError};
+use super::key::{Key, KeyError, KeyKind};
+use crate::message::certificate::Tlv;
 
 pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const SET: u8 = 0x31;
@@ -17,6 +18,7 @@ const SHA256_WITH_RSA: &[u8] =
     &[0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0B, 0x05, 0x00];
 
 const ECDSA_WITH_SHA256: &[u8] = &[0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x02];
+const ECDSA_WITH_SHA384: &[u8] = &[0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x03];
 
 /// What is odd about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +94,65 @@ pub(super) fn request(
     }
     let version = [0x02, 0x01, 0x00];
     let info = tlv(SEQUENCE, &[&version, &subject, &key.public(), &tlv(0xA0, &[&attributes])]);
-    let signature = key.sign(&info)?;
-    let algorithm = tlv(SEQUENCE, &[if key.is_elliptic() { ECDSA_WITH_SHA256 } else { SHA256_WITH_RSA }]);
-    Ok(tlv(SEQUENCE, &[&info, &algorithm, &tlv(0x03, &[&[0], &signature])]))
+    signed(&info, key)
+}
+
+/// The recorded request once more, for another key and signed by it with SHA-256 (or what the curve wants): subject and
+/// attributes as they were, but for these names, each as long as the one that takes its place; `renews` is the
+/// certificate (DER) that it names instead of the recorded one. `None` when the recorded one cannot be read.
+pub(crate) fn like(
+    recorded: &[u8],
+    key: &Key,
+    names: &[(String, String)],
+    renews: Option<&[u8]>,
+) -> Option<Result<Vec<u8>, KeyError>> {
+    let mut input = recorded;
+    let request = Tlv::expect(&mut input, SEQUENCE)?;
+    let info = request.inner().next()?;
+    let mut fields = info.inner();
+    let (version, subject, _) = (fields.next()?, fields.next()?, fields.next()?);
+    let mut attributes = Vec::new();
+    for attribute in fields.filter(|t| t.tag == 0xA0).flat_map(|t| t.inner().collect::<Vec<_>>()) {
+        let oid = attribute.inner().next()?.raw;
+        match renews {
+            Some(certificate) if oid == RENEWAL_CERTIFICATE => {
+                attributes.extend(tlv(SEQUENCE, &[oid, &tlv(SET, &[certificate])]));
+            }
+            _ => attributes.extend(renamed(attribute.raw, names)),
+        }
+    }
+    let subject = renamed(subject.raw, names);
+    let info = tlv(SEQUENCE, &[version.raw, &subject, &key.public(), &tlv(0xA0, &[&attributes])]);
+    Some(signed(&info, key))
+}
+
+/// Names of another length stay: around them lengths are written down.
+fn renamed(der: &[u8], names: &[(String, String)]) -> Vec<u8> {
+    let mut out = der.to_vec();
+    for (old, new) in names.iter().filter(|(old, new)| old.len() == new.len() && !old.is_empty()) {
+        let mut at = 0;
+        while let Some(found) = out.get(at..).and_then(|rest| memchr::memmem::find(rest, old.as_bytes())) {
+            at += found;
+            if let Some(place) = out.get_mut(at..at + new.len()) {
+                place.copy_from_slice(new.as_bytes());
+            }
+            at += new.len();
+        }
+    }
+    out
+}
+
+fn signed(info: &[u8], key: &Key) -> Result<Vec<u8>, KeyError> {
+    let signature = key.sign(info)?;
+    let algorithm = tlv(
+        SEQUENCE,
+        &[match key.kind() {
+            KeyKind::P256 => ECDSA_WITH_SHA256,
+            KeyKind::P384 => ECDSA_WITH_SHA384,
+            KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::Rsa4096 => SHA256_WITH_RSA,
+        }],
+    );
+    Ok(tlv(SEQUENCE, &[info, &algorithm, &tlv(0x03, &[&[0], &signature])]))
 }
 
 /// One DER element with these parts as its content.
@@ -134,5 +192,25 @@ mod tests {
         assert_eq!((csr.signature_valid, csr.trailing), (Some(true), 0));
         assert_eq!(csr.key_purposes(), ["1.3.6.1.5.5.7.3.2"]);
         assert_eq!(csr.device_id().as_deref(), Some("B5B954E81FBCB94EB79BD08BE625F4EE"));
+    }
+
+    #[test]
+    fn a_recorded_request_is_made_anew_for_another_key_and_device() {
+        let key = |name: &str| {
+            let path = format!("{}/captures/golden/keys/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+            Key::from_pem(&std::fs::read_to_string(path).unwrap()).unwrap()
+        };
+        let (old, new) = ("B5B954E81FBCB94EB79BD08BE625F4EE", "00B954E81FBCB94EB79BD08BE625F4FF");
+        let renews = Some(&b"\x30\x03old"[..]);
+        let recorded = request("562A7F9A", old, &key("device"), renews, None).unwrap();
+        let names = [(old.to_owned(), new.to_owned()), ("562A7F9A".to_owned(), "longer name".to_owned())];
+        let again = like(&recorded, &key("device-2"), &names, Some(b"\x30\x05newer")).unwrap().unwrap();
+        assert_eq!(again, request("562A7F9A", new, &key("device-2"), Some(b"\x30\x05newer"), None).unwrap());
+        let elliptic = Key::of_kind(KeyKind::P384).unwrap();
+        let again = like(&recorded, &elliptic, &names, None).unwrap().unwrap();
+        assert_eq!(Csr::read(&again).unwrap().signature_valid, Some(true));
+        for length in 0..recorded.len() {
+            let _ = like(&recorded[..length], &elliptic, &names, None);
+        }
     }
 }

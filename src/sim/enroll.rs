@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::Address;
-use super::client::{Client, ClientError, Trust};
+use super::client::{Answered, Client, ClientError, Trust};
 use super::course::{Course, Planned};
 use super::device::{Device, Proof};
 use super::judge::{GivesUp, Provision};
@@ -175,7 +175,7 @@ pub async fn enroll(
         Proof::Renewal(holder) => Some(holder),
         Proof::Password | Proof::Entra(_) | Proof::Certificate(_) => None,
     };
-    let client = Client::new(trust, holder, options.connect, options.patience, options.clock)?;
+    let client = Client::new(trust, holder, options.connect, options.patience)?;
     let renewal_flaw = options.misbehave.as_ref().and_then(misbehave::renewal_flaw);
     let profile = device.profile.clone().suiting(options.like);
     let mut device = Device { profile, renewal_flaw, ..device.clone() };
@@ -238,7 +238,7 @@ impl<S: FnMut(&StepReport)> Attempt<'_, S> {
         };
         let started = self.now();
         let (status, judged) = match self.client.exchange(&to, &request).await {
-            Ok(response) => (Some(response.status), course.take(&response)),
+            Ok(Answered { response, .. }) => (Some(response.status), course.take(&response)),
             Err(error) => {
                 let why = GivesUp { reason: error.to_string(), hresult: error.hresult() };
                 (None, Err(why))

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use rcgen::{
-    KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData as _, RsaKeySize, SigningKey as _,
+    KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PublicKeyData as _, RsaKeySize,
+    SigningKey as _,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 
 use super::ca::pem_block;
+use crate::message::certificate::PublicKey;
 
 /// A key pair. RSA signs with PKCS#1 v1.5 and SHA-256: the same bytes give the same signature.
 #[derive(Debug)]
@@ -25,6 +27,41 @@ const POOL: [&str; 8] = [
     include_str!("../../captures/golden/keys/device-7.pem"),
     include_str!("../../captures/golden/keys/device-8.pem"),
 ];
+
+/// Keys that can be made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KeyKind {
+    #[default]
+    Rsa2048,
+    Rsa3072,
+    Rsa4096,
+    P256,
+    P384,
+}
+
+impl KeyKind {
+    /// The kind of such a key, or the one that comes closest: weaker keys than RSA 2048 are not made any more.
+    pub fn nearest(key: &PublicKey) -> Self {
+        match key {
+            PublicKey::Ec { .. } if key.bits() > 256 => Self::P384,
+            PublicKey::Ec { .. } => Self::P256,
+            PublicKey::Rsa { .. } if key.bits() > 3072 => Self::Rsa4096,
+            PublicKey::Rsa { .. } if key.bits() > 2048 => Self::Rsa3072,
+            PublicKey::Rsa { .. } | PublicKey::Other { .. } => Self::Rsa2048,
+        }
+    }
+
+    /// As [`PublicKey::describe`] says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rsa2048 => "RSA 2048",
+            Self::Rsa3072 => "RSA 3072",
+            Self::Rsa4096 => "RSA 4096",
+            Self::P256 => "EC 256",
+            Self::P384 => "EC 384",
+        }
+    }
+}
 
 #[derive(Debug, Error)]
 pub enum KeyError {
@@ -46,6 +83,19 @@ impl Key {
         KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).map(Self).map_err(KeyError::NotMade)
     }
 
+    /// A new one of that kind.
+    pub fn of_kind(kind: KeyKind) -> Result<Self, KeyError> {
+        let rsa = |size| KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, size);
+        let made = match kind {
+            KeyKind::Rsa2048 => rsa(RsaKeySize::_2048),
+            KeyKind::Rsa3072 => rsa(RsaKeySize::_3072),
+            KeyKind::Rsa4096 => rsa(RsaKeySize::_4096),
+            KeyKind::P256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
+            KeyKind::P384 => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384),
+        };
+        made.map(Self).map_err(KeyError::NotMade)
+    }
+
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::NoKey)?;
         KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_RSA_SHA256).map(Self).map_err(KeyError::Unusable)
@@ -64,8 +114,14 @@ impl Key {
         Self::from_pem(include_str!("../../captures/golden/keys/exponent-3.pem"))
     }
 
-    pub(super) fn is_elliptic(&self) -> bool {
-        self.0.algorithm() == &PKCS_ECDSA_P256_SHA256
+    pub(super) fn kind(&self) -> KeyKind {
+        if self.0.algorithm() == &PKCS_ECDSA_P256_SHA256 {
+            KeyKind::P256
+        } else if self.0.algorithm() == &PKCS_ECDSA_P384_SHA384 {
+            KeyKind::P384
+        } else {
+            KeyKind::Rsa2048
+        }
     }
 
     /// Keys for a fleet of devices: the committed test keys first, which cost nothing, then new ones.

@@ -39,7 +39,7 @@ impl Holder {
 }
 
 /// The message with a signature over all of it at the end of its wsse:Security; `token` is the id of the token there.
-pub(super) fn sign_message(text: &str, token: &str, key: &Key) -> Result<String, KeyError> {
+pub(crate) fn sign_message(text: &str, token: &str, key: &Key) -> Result<String, KeyError> {
     let digest = Canonical::document(&Document::read(text.as_bytes()), None, Form::Inclusive);
     let digest = STANDARD.encode(hash(&[&digest.unwrap_or_default()]));
     let info = format!(
@@ -107,7 +107,7 @@ impl RenewalFlaw {
 }
 
 /// CMS SignedData (RFC 5652) around `content`, by the holder of a certificate.
-pub(super) fn sign_data(
+pub(crate) fn sign_data(
     content: &[u8],
     holder: &Holder,
     at: Time,

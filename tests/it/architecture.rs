@@ -15,6 +15,7 @@ const ORDER: &[&str] = &[
     "enrollment",
     "diagnosis",
     "engine",
+    "compare",
     "metrics",
     "report",
     "dashboard",

@@ -34,6 +34,7 @@ mod proxy;
 mod quirks;
 mod redaction;
 mod reload;
+mod replay;
 mod rewriting;
 mod robustness;
 mod scene;

@@ -12,10 +12,10 @@ pub(super) const SET: u8 = 0x31;
 
 /// One element: its tag byte, its content, and all its bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tlv<'a> {
-    pub(super) tag: u8,
-    pub(super) value: &'a [u8],
-    pub(super) raw: &'a [u8],
+pub(crate) struct Tlv<'a> {
+    pub(crate) tag: u8,
+    pub(crate) value: &'a [u8],
+    pub(crate) raw: &'a [u8],
 }
 
 impl<'a> Tlv<'a> {
@@ -31,12 +31,12 @@ impl<'a> Tlv<'a> {
         Some(Self { tag, value, raw })
     }
 
-    pub(super) fn expect(input: &mut &'a [u8], tag: u8) -> Option<Self> {
+    pub(crate) fn expect(input: &mut &'a [u8], tag: u8) -> Option<Self> {
         Self::take(input).filter(|t| t.tag == tag)
     }
 
     /// The elements inside; stops at the first that cannot be read.
-    pub(super) fn inner(&self) -> impl Iterator<Item = Tlv<'a>> {
+    pub(crate) fn inner(&self) -> impl Iterator<Item = Tlv<'a>> {
         let mut rest = self.value;
         std::iter::from_fn(move || Tlv::take(&mut rest))
     }

@@ -7,6 +7,7 @@ mod csr;
 mod key;
 mod x509;
 
+pub(crate) use asn1::Tlv;
 pub use asn1::{Extension, Name, is_der};
 pub use cms::{SignedData, Signer, SignerState};
 pub use csr::{Attribute, Csr};

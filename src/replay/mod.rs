@@ -1,0 +1,9 @@
+//! Recordings come alive: the devices of a capture enroll again at another server, and its server answers devices that
+//! are there now.
+
+mod plan;
+mod recast;
+mod run;
+
+pub use plan::{Identity, Plan};
+pub use run::{Job, Login, Means, Pace, Replayed, keys, run};
