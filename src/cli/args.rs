@@ -11,7 +11,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use super::limits::LimitsArgs;
-use super::replay::{DiffArgs, ReplayArgs};
+use super::replay::{DiffArgs, ReplayArgs, ServeArgs};
 use super::rotation::RotationArgs;
 use super::sim::{EnrollArgs, ServerArgs};
 use super::transfer::{ExportArgs, ImportArgs};
@@ -46,6 +46,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Have the devices of a capture enroll again at another server, and compare what comes of it
     Replay(ReplayArgs),
+    /// Give devices the answers of a capture, without its server
+    Serve(ServeArgs),
     /// Compare two captures, or two enrollments (CAPTURE#e12)
     Diff(DiffArgs),
     /// The rules: all of them, or one with its source, consequence and remedy

@@ -15,8 +15,8 @@ pub use args::{
 };
 pub use limits::LimitsArgs;
 pub use replay::{
-    ComparingArgs, ComparisonFormat, DiffArgs, FailOnDifference, LoginArgs, ReplayArgs, ReplayIdentity,
-    ReplayPace, TargetArgs,
+    ComparingArgs, ComparisonFormat, DiffArgs, FailOnDifference, LoginArgs, MissAction, ReplayArgs,
+    ReplayIdentity, ReplayPace, ServeArgs, TargetArgs,
 };
 pub use rotation::RotationArgs;
 pub use sim::{DeviceShape, EnrollArgs, ServerArgs, ServerAuth};

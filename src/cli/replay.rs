@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::values::{duration, profile};
 use crate::compare::{Expectation, Pattern};
-use crate::net::HostPattern;
+use crate::net::{HostPattern, Origin};
 use crate::rules::Profile;
 
 #[derive(Debug, Args)]
@@ -126,6 +126,54 @@ pub struct DiffArgs {
     pub second: Option<PathBuf>,
     #[command(flatten)]
     pub comparing: ComparingArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The captures, with their segments, packed or not; or directories of them. They are only read
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// Where to listen (port 0: any free one)
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    /// Serve everybody from this enrollment (e3); by default the same user's, else the first that enrolled
+    #[arg(long, value_name = "ID")]
+    pub enrollment: Option<String>,
+    /// The recorded bytes, with nothing of this run in them: devices will notice
+    #[arg(long)]
+    pub as_recorded: bool,
+    /// The origin that answers lead to; by default the one that a device asks
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<Origin>,
+    /// Host names for the certificate, besides localhost
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<String>,
+    /// Write the throw-away authority, which devices have to trust, to this file (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// What to do where the recording has no answer
+    #[arg(long, value_name = "WHAT", default_value = "fault")]
+    pub on_miss: MissAction,
+    /// The real server, for --on-miss upstream
+    #[arg(long, value_name = "URL", required_if_eq("on_miss", "upstream"))]
+    pub upstream: Option<Origin>,
+    /// Trust these authorities only for the real server (PEM)
+    #[arg(long, value_name = "PEM")]
+    pub upstream_ca: Option<PathBuf>,
+    /// Record what the real server says as a new capture
+    #[arg(long, value_name = "FILE", required_if_eq("on_miss", "upstream"))]
+    pub capture: Option<PathBuf>,
+    /// Write each listening URL to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MissAction {
+    /// A SOAP fault that says so
+    Fault,
+    /// Ask a real server, and record what it says
+    Upstream,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,17 +1,17 @@
 //! A recorded request cast anew for another run: what has to be of this run is put into it, all else stays as it was.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::plan::{Identity, Names};
+use super::splices::{Splices, find};
 use crate::event::{Body, Framing, Header, Request, Time, Version, header};
 use crate::message::{Content, TokenRequest, read_request};
 use crate::sim::{Address, Device, Holder, KeyError, Proof, csr_like, sign_data, sign_message};
-use crate::xml::{Document, Element, escape};
+use crate::xml::Document;
 
 /// Who acts in this run.
 pub(super) struct Cast<'a> {
@@ -292,58 +292,10 @@ fn signed(text: &str, holder: &Holder) -> Result<String, KeyError> {
     sign_message(text, id.as_deref().unwrap_or_default(), &holder.key)
 }
 
-/// The element at that path; names match in any case where they do not exactly.
-fn find<'d>(document: &'d Document, path: &[&str]) -> Option<Element<'d>> {
-    let (first, rest) = path.split_first()?;
-    let root = document.root().filter(|root| root.local().eq_ignore_ascii_case(first))?;
-    rest.iter().try_fold(root, |element, name| element.child_any_case(name))
-}
-
 /// `urn:uuid:` and digits of another run.
 fn another_id(recorded: &str, seed: &[u8]) -> String {
     let text = recorded.trim();
     let digits = text.rfind(':').map_or(0, |colon| colon + 1);
     let (prefix, id) = text.split_at(digits);
     format!("{prefix}{}", super::plan::other_digits(id, 0, seed))
-}
-
-/// Replacements in a document's text.
-struct Splices<'d> {
-    document: &'d Document,
-    edits: Vec<(Range<usize>, String)>,
-}
-
-impl Splices<'_> {
-    /// Gives the element this text, and nothing else.
-    fn set(&mut self, element: &Element<'_>, value: &str) {
-        let value = escape(value);
-        let text = self.document.source().text();
-        let start = element.start();
-        let tag = text.get(start.clone()).unwrap_or_default();
-        match tag.strip_suffix("/>") {
-            Some(open) => {
-                let name = element.name();
-                self.edits.push((start, format!("{}>{value}</{name}>", open.trim_end())));
-            }
-            None => self.edits.push((element.content(), value)),
-        }
-    }
-
-    fn apply(mut self) -> String {
-        self.edits.sort_by_key(|(span, _)| span.start);
-        let text = self.document.source().text();
-        let mut out = String::with_capacity(text.len());
-        let mut copied = 0;
-        for (span, with) in self.edits.iter().filter(|(span, _)| span.start <= span.end) {
-            // Broken documents may have elements in each other that do not look so.
-            if span.start < copied {
-                continue;
-            }
-            out.push_str(text.get(copied..span.start).unwrap_or_default());
-            out.push_str(with);
-            copied = span.end;
-        }
-        out.push_str(text.get(copied..).unwrap_or_default());
-        out
-    }
 }

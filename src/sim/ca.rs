@@ -99,7 +99,7 @@ impl Authority {
 
     /// The same, but issuing through an authority between the root and the devices. Its key is the root's own.
     #[must_use]
-    pub(super) fn through_intermediate(self) -> Self {
+    pub(crate) fn through_intermediate(self) -> Self {
         Self { intermediate: true, ..self }
     }
 

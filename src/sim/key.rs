@@ -132,7 +132,7 @@ impl Key {
     }
 
     /// PKCS#8.
-    pub(super) fn to_pem(&self) -> String {
+    pub(crate) fn to_pem(&self) -> String {
         pem_block("PRIVATE KEY", &self.0.serialize_der())
     }
 

@@ -23,7 +23,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::ca::CaError;
+use super::ca::{Authority, CaError};
 use super::key::{Key, KeyError};
 use super::misbehave::TlsFlaw;
 use super::server::Server;
@@ -51,9 +51,33 @@ pub enum ListenError {
 /// What hears of every exchange of a live server.
 type Seen = dyn Fn(SocketAddr, &Request, &Response) + Send + Sync;
 
+/// An answer that may take its time.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
+
+/// What stands behind a socket.
+pub trait Answers: Send + Sync {
+    /// The answer to any request of that peer.
+    fn answer<'a>(&'a self, peer: SocketAddr, request: &'a Request, now: Time) -> Answering<'a>;
+
+    /// Issues the certificates.
+    fn authority(&self) -> &Authority;
+}
+
+impl Answers for Server {
+    fn answer<'a>(&'a self, _: SocketAddr, request: &'a Request, now: Time) -> Answering<'a> {
+        Box::pin(std::future::ready(Self::answer(self, request, now)))
+    }
+
+    fn authority(&self) -> &Authority {
+        Self::authority(self)
+    }
+}
+
 /// A server on a socket.
 pub struct Live {
-    server: Server,
+    server: Box<dyn Answers>,
+    /// What is wrong with its TLS.
+    flaw: Option<TlsFlaw>,
     tls: Option<Arc<ServerConfig>>,
     clock: fn() -> Time,
     seen: Box<Seen>,
@@ -66,15 +90,24 @@ impl Live {
         clock: fn() -> Time,
         seen: impl Fn(SocketAddr, &Request, &Response) + Send + Sync + 'static,
     ) -> Self {
-        Self { server, tls: None, clock, seen: Box::new(seen) }
+        let flaw = server.settings().misbehave.as_ref().and_then(TlsFlaw::of);
+        Self { flaw, ..Self::answering(server, clock, seen) }
+    }
+
+    /// The same with other answers.
+    pub fn answering(
+        server: impl Answers + 'static,
+        clock: fn() -> Time,
+        seen: impl Fn(SocketAddr, &Request, &Response) + Send + Sync + 'static,
+    ) -> Self {
+        Self { server: Box::new(server), flaw: None, tls: None, clock, seen: Box::new(seen) }
     }
 
     /// HTTPS with a certificate for these names (IP addresses, too) that the server's authority issues.
     pub fn with_tls(mut self, names: &[String], key: &Key) -> Result<Self, ListenError> {
         let now = (self.clock)();
         let elsewhere = ["elsewhere.example".to_owned()];
-        let flaw = self.server.settings().misbehave.as_ref().and_then(TlsFlaw::of);
-        let (names, from) = match flaw {
+        let (names, from) = match self.flaw {
             None => (names, now),
             Some(TlsFlaw::OtherName) => (&elsewhere[..], now),
             // Server certificates are made for a year.
@@ -170,7 +203,7 @@ async fn answer(
         body: Body::full(body),
         ..Request::default()
     };
-    let response = live.server.answer(&request, (live.clock)());
+    let response = live.server.answer(peer, &request, (live.clock)()).await;
     (live.seen)(peer, &request, &response);
     Ok(outgoing(&response)?)
 }

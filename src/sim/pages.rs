@@ -51,8 +51,7 @@ fn sign_in(server: &Server, request: &Request, now: Time) -> Response {
         return html(now, 400, "<p>appru must be an address of the device.</p>");
     };
     if request.method != "POST" {
-        let hint = escape(asked.login_hint.as_deref().unwrap_or_default());
-        return html(now, 200, &login_form(&hint, ""));
+        return sign_in_page(request, now);
     }
     let field = |name: &str| {
         let mut pairs = form_urlencoded::parse(&request.body.bytes);
@@ -70,6 +69,13 @@ fn sign_in(server: &Server, request: &Request, now: Time) -> Response {
         token = escape(&server.user_token(&user)),
     );
     html(now, 200, &page)
+}
+
+/// A form for a name and a password, sent to where it is from.
+pub(crate) fn sign_in_page(request: &Request, now: Time) -> Response {
+    let asked = SignInRequest::read(&request.target).unwrap_or_default();
+    let hint = escape(asked.login_hint.as_deref().unwrap_or_default());
+    html(now, 200, &login_form(&hint, ""))
 }
 
 fn login_form(user: &str, trouble: &str) -> String {

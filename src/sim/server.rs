@@ -8,7 +8,8 @@ use super::ca::{Authority, Flaw};
 use super::misbehave::{self, MisbehaveError};
 use super::pages;
 use super::policies;
-use super::text::{SOAP_TYPE, SYNC_TYPE, headers, uuid};
+use super::stand_ins::sync_answer;
+use super::text::{SOAP_TYPE, headers, uuid};
 use crate::event::{Body, Header, Request, Response, Time, header};
 use crate::message::certificate::{Certificate, SignerState};
 use crate::message::{
@@ -377,16 +378,8 @@ impl Server {
     }
 
     fn sync(&self, request: &Request, message: &Message, now: Time) -> Response {
-        let source = message
-            .document
-            .as_ref()
-            .and_then(|d| d.root()?.child("SyncHdr")?.child("Source")?.child("LocURI"))
-            .map(|e| e.text().trim().to_owned())
-            .unwrap_or_default();
         let path = request.target.split('?').next().unwrap_or_default();
-        let text = answers::sync_response(&format!("{}{path}", self.settings.public_url), &source);
-        let kind = ("Content-Type", SYNC_TYPE.to_owned());
-        respond(now, 200, headers([kind, ("Content-Length", text.len().to_string())]), &text)
+        sync_answer(message, &format!("{}{path}", self.settings.public_url), now)
     }
 }
 

@@ -43,6 +43,7 @@ mod screen;
 mod secrets;
 mod segments;
 mod service;
+mod serving;
 mod sim;
 mod transfer;
 mod wire;
