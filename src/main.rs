@@ -49,6 +49,7 @@ fn run(
         Command::Check(args) => commands::check(args, out),
         Command::Replay(args) => commands::replay(args, out),
         Command::Serve(args) => commands::serve(args, out),
+        Command::Suite(suite) => commands::suite(suite, out),
         Command::Diff(args) => commands::diff(args, out),
         Command::Rules(args) => commands::rules(args, out),
         Command::Server(args) => commands::server(args, out),

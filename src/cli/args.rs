@@ -14,6 +14,7 @@ use super::limits::LimitsArgs;
 use super::replay::{DiffArgs, ReplayArgs, ServeArgs};
 use super::rotation::RotationArgs;
 use super::sim::{EnrollArgs, ServerArgs};
+use super::suite::SuiteCommand;
 use super::transfer::{ExportArgs, ImportArgs};
 use super::values::{duration, network, profile};
 use crate::net::{CertificateHeader, HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
@@ -48,6 +49,9 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Give devices the answers of a capture, without its server
     Serve(ServeArgs),
+    /// A regression suite of recorded enrollments
+    #[command(subcommand)]
+    Suite(SuiteCommand),
     /// Compare two captures, or two enrollments (CAPTURE#e12)
     Diff(DiffArgs),
     /// The rules: all of them, or one with its source, consequence and remedy

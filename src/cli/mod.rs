@@ -5,6 +5,7 @@ mod limits;
 mod replay;
 mod rotation;
 mod sim;
+mod suite;
 mod transfer;
 mod values;
 
@@ -20,4 +21,5 @@ pub use replay::{
 };
 pub use rotation::RotationArgs;
 pub use sim::{DeviceShape, EnrollArgs, ServerArgs, ServerAuth};
+pub use suite::{SuiteAddArgs, SuiteCommand, SuiteMinimiseArgs, SuiteRunArgs};
 pub use transfer::{ExportArgs, ForeignFormat, ImportArgs};

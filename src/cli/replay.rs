@@ -47,7 +47,7 @@ pub struct ReplayArgs {
 #[derive(Debug, Args)]
 pub struct TargetArgs {
     /// The server's origin, or the whole URL of its discovery service
-    #[arg(long, value_name = "URL", required_unless_present = "explain_noise")]
+    #[arg(long, value_name = "URL")]
     pub to: Option<String>,
     /// Connect there, whatever the URLs' hosts are
     #[arg(long, value_name = "ADDR:PORT")]
@@ -84,6 +84,9 @@ pub struct LoginArgs {
     /// The variable that holds everybody's password
     #[arg(long, value_name = "VARIABLE")]
     pub password_env: Option<String>,
+    /// A command that prints the password; ENROLLSCOPE_USER has the user
+    #[arg(long, value_name = "COMMAND", conflicts_with = "password_env")]
+    pub password_command: Option<String>,
     /// Users and passwords: lines of RECORDED-USER PASSWORD, or RECORDED-USER USER PASSWORD
     #[arg(long, value_name = "FILE")]
     pub logins: Option<PathBuf>,

@@ -29,6 +29,7 @@ pub fn diff(args: &DiffArgs, out: Output) -> Result<Exit> {
         sides: (first.display().to_string(), second.display().to_string()),
         comparison: compare(&pairs, false, &args.comparing.ignore),
         expectations: Vec::new(),
+        aside: None,
     };
     out.print(&told(&compared, &args.comparing, out));
     Ok(ending(&compared, args.comparing.fail_on))

@@ -22,7 +22,9 @@ mod rules;
 mod serve;
 mod server;
 mod sites;
+mod slice;
 mod state;
+mod suite;
 mod transfer;
 
 pub use certs::certs;
@@ -39,4 +41,5 @@ pub use replay::replay;
 pub use rules::{play, rules};
 pub use serve::serve;
 pub use server::server;
+pub use suite::suite;
 pub use transfer::{export, import};

@@ -7,11 +7,12 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::diff::{ending, is_id, told};
+use super::diff::{ending, told};
 use super::enroll::read;
 use super::inputs::stories;
 use super::live::{origin, redactor};
 use super::output::{Exit, Output};
+use super::slice::Chosen;
 use crate::capture::encode;
 use crate::cli::{Bodies, LoginArgs, Redact, ReplayArgs, ReplayIdentity, ReplayPace, TargetArgs};
 use crate::compare::{Expectation, Pair, Pattern, Story, compare, met};
@@ -31,7 +32,8 @@ pub fn replay(args: &ReplayArgs, out: Output) -> Result<Exit> {
     }
     let expectations = expectations(args)?;
     let target = Target::of(&args.target, out)?;
-    let stories: Vec<Story> = chosen(stories(&args.captures, args.comparing.profile)?, args)?;
+    let chosen = Chosen { ids: &args.enrollment, devices: &args.device };
+    let stories = chosen.of(stories(&args.captures, args.comparing.profile)?)?;
     if let Some(path) = args.capture.as_ref().filter(|path| path.exists()) {
         bail!(
             "{} is there already, and is left as it is; choose another place with --capture",
@@ -60,37 +62,6 @@ fn expectations(args: &ReplayArgs) -> Result<Vec<Expectation>> {
         format!("fixed:{rule}").parse().map_err(|words: String| anyhow!("--expect-fixed: {words}"))
     });
     fixed.chain(args.expect.iter().map(|expectation| Ok(*expectation))).collect()
-}
-
-/// The enrollments that were named, or all.
-fn chosen(stories: Vec<Story>, args: &ReplayArgs) -> Result<Vec<Story>> {
-    for id in &args.enrollment {
-        if !stories.iter().any(|story| is_id(story, id)) {
-            bail!(
-                "--enrollment {id}: the capture has {} and not this one; `enrollscope check` lists them",
-                stories.len()
-            );
-        }
-    }
-    let is_device = |story: &Story, name: &str| {
-        let own = [&story.enrollment.device_name, &story.enrollment.device_id];
-        own.into_iter().flatten().any(|own| own.eq_ignore_ascii_case(name))
-    };
-    for name in &args.device {
-        if !stories.iter().any(|story| is_device(story, name)) {
-            bail!("--device {name}: there is no device of that name or DeviceID in the capture");
-        }
-    }
-    let all = args.enrollment.is_empty() && args.device.is_empty();
-    let wanted = |story: &Story| {
-        all || args.enrollment.iter().any(|id| is_id(story, id))
-            || args.device.iter().any(|name| is_device(story, name))
-    };
-    let chosen: Vec<_> = stories.into_iter().filter(wanted).collect();
-    if chosen.is_empty() {
-        bail!("there is no enrollment in it that could be replayed");
-    }
-    Ok(chosen)
 }
 
 /// Where a replay goes.
@@ -187,7 +158,8 @@ pub(super) struct Logins {
     everybody: Login,
     /// By the recorded user, in lower case.
     by_user: BTreeMap<String, Login>,
-    command: Option<String>,
+    token_command: Option<String>,
+    password_command: Option<String>,
 }
 
 impl Logins {
@@ -231,16 +203,21 @@ impl Logins {
                 by_user.insert(recorded.to_lowercase(), login);
             }
         }
-        Ok(Self { everybody, by_user, command: args.token_command.clone() })
+        let (token_command, password_command) = (args.token_command.clone(), args.password_command.clone());
+        Ok(Self { everybody, by_user, token_command, password_command })
     }
 
-    /// A token is fetched for those who show one.
+    /// Tokens and passwords are fetched for those who show one.
     fn for_plan(&self, plan: &Plan) -> Result<Login> {
         let recorded = plan.user.as_deref().unwrap_or_default();
         let mut login = self.by_user.get(&recorded.to_lowercase()).unwrap_or(&self.everybody).clone();
-        if let (Some(command), Flow::Federated | Flow::Entra) = (&self.command, plan.flow) {
-            let user = login.user.as_deref().unwrap_or(recorded);
-            login.token = Some(printed(command, &[("ENROLLSCOPE_USER", user)]).context("--token-command")?);
+        let user = login.user.clone().unwrap_or_else(|| recorded.to_owned());
+        let user = [("ENROLLSCOPE_USER", user.as_str())];
+        if let (Some(command), Flow::Federated | Flow::Entra) = (&self.token_command, plan.flow) {
+            login.token = Some(printed(command, &user).context("--token-command")?);
+        }
+        if let (Some(command), Flow::OnPremise | Flow::Federated) = (&self.password_command, plan.flow) {
+            login.password = Some(printed(command, &user).context("--password-command")?);
         }
         Ok(login)
     }
@@ -332,7 +309,7 @@ impl Run<'_> {
         let expectations =
             self.expectations.iter().map(|expectation| (*expectation, met(expectation, &pairs))).collect();
         let sides = ("recorded".to_owned(), "now".to_owned());
-        Compared { title: self.title.to_owned(), sides, comparison, expectations }
+        Compared { title: self.title.to_owned(), sides, comparison, expectations, aside: None }
     }
 }
 

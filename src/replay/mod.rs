@@ -2,12 +2,14 @@
 //! are there now.
 
 mod answer;
+mod minimise;
 mod plan;
 mod recast;
 mod run;
 mod serve;
 mod splices;
 
+pub use minimise::{minimised, renumbered};
 pub use plan::{Identity, Plan};
 pub use run::{Job, Login, Means, Pace, Replayed, keys, run};
 pub use serve::{OnMiss, Recorded, ServeError, Serving};

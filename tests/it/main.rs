@@ -45,5 +45,6 @@ mod segments;
 mod service;
 mod serving;
 mod sim;
+mod suite;
 mod transfer;
 mod wire;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Compared, words};
+use super::{Aside, Compared, words};
 use crate::compare::{BUILT_IN, Compared as Exchange, Difference, Pairing, Verdict};
 use crate::report::clean;
 use crate::report::paint::Paint;
@@ -26,6 +26,23 @@ pub fn human(compared: &Compared, colour: bool) -> String {
     }
     let _ = writeln!(out, "{}", paint.strong(&words::counts(&compared.comparison)));
     out
+}
+
+/// One case of a suite: a line where it is as expected, else all that there is to say.
+pub fn case(compared: &Compared, colour: bool) -> String {
+    let paint = Paint(colour);
+    let title = paint.strong(&clean(&compared.title));
+    match &compared.aside {
+        Some(Aside::Skipped(why)) => format!("{title}  {}: {}\n", paint.put("33", "skipped"), clean(why)),
+        Some(Aside::Failed(why)) => {
+            format!("{title}  {}: {}\n", paint.put("31", "could not be replayed"), clean(why))
+        }
+        None if compared.is_as_expected() && !compared.comparison.is_worse() => {
+            let met: Vec<_> = compared.expectations.iter().map(|(e, _)| e.to_string()).collect();
+            format!("{title}  {}: {}\n", paint.put("32", "as expected"), met.join(", "))
+        }
+        None => format!("{title}  {}\n{}", paint.put("31", "not as expected"), human(compared, colour)),
+    }
 }
 
 fn one(out: &mut String, pairing: &Pairing, compared: &Compared, paint: Paint) {

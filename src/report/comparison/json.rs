@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json as value};
 
-use super::Compared;
+use super::{Aside, Compared};
 use crate::compare::{Compared as Exchange, Counts, Found, Half, Pairing};
 use crate::enrollment::Enrollment;
 use crate::event::Side;
@@ -23,6 +23,11 @@ pub fn json(compared: &Compared) -> Value {
         "tool": "enrollscope",
         "version": env!("CARGO_PKG_VERSION"),
         "schema": 1,
+        "title": compared.title,
+        "aside": compared.aside.as_ref().map(|aside| match aside {
+            Aside::Skipped(why) => value!({ "skipped": why }),
+            Aside::Failed(why) => value!({ "failed": why }),
+        }),
         "sides": [compared.sides.0, compared.sides.1],
         "summary": { "same": same, "different": different, "better": better, "worse": worse },
         "enrollments": pairings.iter().map(of_pairing).collect::<Vec<_>>(),

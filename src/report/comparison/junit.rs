@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Compared, words};
+use super::{Aside, Compared, words};
 use crate::compare::{Pairing, Verdict};
 use crate::event::steers;
 use crate::xml::escape;
@@ -39,6 +39,10 @@ fn suite(compared: &Compared, differences: bool) -> (String, usize, usize) {
             }
         }
     };
+    match &compared.aside {
+        Some(Aside::Failed(why)) => case("replay", Some(("error", why.clone()))),
+        Some(Aside::Skipped(_)) | None => {}
+    }
     for pairing in &compared.comparison.pairings {
         let verdict = pairing.verdict();
         let fails = verdict == Verdict::Worse || differences && verdict != Verdict::Same;
@@ -47,8 +51,20 @@ fn suite(compared: &Compared, differences: bool) -> (String, usize, usize) {
     for (expectation, met) in &compared.expectations {
         case(&expectation.to_string(), (!met.is_met()).then(|| ("expectation", met.words().to_owned())));
     }
+    let skipped = match &compared.aside {
+        Some(Aside::Skipped(why)) => {
+            tests += 1;
+            let _ = writeln!(
+                cases,
+                "    <testcase classname=\"{class}\" name=\"replay\"><skipped message=\"{}\"/></testcase>",
+                plain(why)
+            );
+            1
+        }
+        Some(Aside::Failed(_)) | None => 0,
+    };
     let text = format!(
-        "  <testsuite name=\"{class}\" tests=\"{tests}\" failures=\"{failures}\">\n{cases}  </testsuite>\n"
+        "  <testsuite name=\"{class}\" tests=\"{tests}\" failures=\"{failures}\" skipped=\"{skipped}\">\n{cases}  </testsuite>\n"
     );
     (text, tests, failures)
 }

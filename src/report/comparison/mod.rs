@@ -6,7 +6,7 @@ mod junit;
 mod markdown;
 mod words;
 
-pub use human::{human, noise};
+pub use human::{case, human, noise};
 pub use json::json;
 pub use junit::junit;
 pub use markdown::markdown;
@@ -22,6 +22,17 @@ pub struct Compared {
     pub sides: (String, String),
     pub comparison: Comparison,
     pub expectations: Vec<(Expectation, Met)>,
+    /// Why there is nothing to compare.
+    pub aside: Option<Aside>,
+}
+
+/// Why a case was not replayed, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Aside {
+    /// It was not meant to be.
+    Skipped(String),
+    /// It could not be.
+    Failed(String),
 }
 
 impl Compared {

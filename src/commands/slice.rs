@@ -1,0 +1,110 @@
+//! A part of a capture: the enrollments that are meant, and what belongs to them.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::diff::is_id;
+use super::inputs::{captures, stories};
+use crate::capture::{Header, Played, encode};
+use crate::compare::Story;
+use crate::event::Event;
+use crate::net::now;
+use crate::replay::renumbered;
+use crate::rules::Profile;
+use crate::sink::{CaptureFile, Origin, Playing};
+
+/// Which enrollments are meant: all, where none is named.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen<'a> {
+    /// By the ids that `check` gives.
+    pub(super) ids: &'a [String],
+    /// By device name or DeviceID.
+    pub(super) devices: &'a [String],
+}
+
+impl Chosen<'_> {
+    /// # Errors
+    /// One that was named is not there, or there is none at all.
+    pub(super) fn of(self, stories: Vec<Story>) -> Result<Vec<Story>> {
+        for id in self.ids {
+            if !stories.iter().any(|story| is_id(story, id)) {
+                bail!(
+                    "--enrollment {id}: the capture has {} and not this one; `enrollscope check` lists them",
+                    stories.len()
+                );
+            }
+        }
+        for name in self.devices {
+            if !stories.iter().any(|story| is_device(story, name)) {
+                bail!("--device {name}: there is no device of that name or DeviceID in the capture");
+            }
+        }
+        let all = self.ids.is_empty() && self.devices.is_empty();
+        let wanted = |story: &Story| {
+            all || self.ids.iter().any(|id| is_id(story, id))
+                || self.devices.iter().any(|name| is_device(story, name))
+        };
+        let chosen: Vec<_> = stories.into_iter().filter(wanted).collect();
+        if chosen.is_empty() {
+            bail!("there is no enrollment in it");
+        }
+        Ok(chosen)
+    }
+}
+
+fn is_device(story: &Story, name: &str) -> bool {
+    let own = [&story.enrollment.device_name, &story.enrollment.device_id];
+    own.into_iter().flatten().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// What a part of a capture holds.
+pub(super) struct Slice {
+    pub(super) header: Header,
+    /// The events of these enrollments, numbered anew, in their order.
+    pub(super) events: Vec<Event>,
+    pub(super) stories: Vec<Story>,
+}
+
+pub(super) fn slice(
+    paths: &[PathBuf],
+    profile: Profile,
+    wanted: impl FnOnce(Vec<Story>) -> Result<Vec<Story>>,
+) -> Result<Slice> {
+    let stories = wanted(stories(paths, profile)?)?;
+    let exchanges = stories.iter().flat_map(|story| &story.exchanges);
+    let ids: HashSet<_> = exchanges.map(|told| told.exchange.id.clone()).collect();
+    let playing = Playing::ended(&captures(paths)?)?;
+    let header = playing.header().clone();
+    let mut events = Vec::new();
+    for played in playing {
+        let Played::Event { event, .. } = played.context("could not read on")? else { continue };
+        match &event {
+            Event::Exchange(exchange) if !ids.contains(&exchange.id) => {}
+            Event::Gap { .. } | Event::Tick(_) => {}
+            Event::Exchange(_) | Event::Connection(_) | Event::End(_) | Event::Session { .. } => {
+                events.push(event)
+            }
+        }
+    }
+    Ok(Slice { header, events: renumbered(events), stories })
+}
+
+/// Writes the events as a new capture, which says of itself what `header` says.
+pub(super) fn write(path: &Path, header: &Header, events: &[Event]) -> Result<()> {
+    let origin = Origin { tool: env!("CARGO_PKG_VERSION").to_owned(), redaction: header.redaction.clone() };
+    let failed = || format!("could not write {}", path.display());
+    let mut capture = CaptureFile::open(path, &origin, now()).with_context(failed)?;
+    for event in events {
+        let mut line = Vec::new();
+        match event {
+            Event::Exchange(exchange) => encode::exchange(&mut line, exchange),
+            Event::Connection(connection) => encode::connection(&mut line, connection),
+            Event::End(end) => encode::end(&mut line, end),
+            Event::Session { .. } | Event::Gap { .. } | Event::Tick(_) => continue,
+        }
+        capture.append(&line).with_context(failed)?;
+    }
+    capture.sync().with_context(failed)
+}
