@@ -159,6 +159,7 @@ impl Session<'_> {
         let size = self.terminal.size()?;
         self.model.size = Size { width: size.width, height: size.height };
         let (mut drawn, mut asked, mut second) = (None::<Instant>, Instant::now(), 0);
+        let mut pause = FRAME;
         loop {
             if self.options.stop.load(Ordering::Relaxed) {
                 return Ok(Ended::Stopped);
@@ -176,8 +177,11 @@ impl Session<'_> {
                 self.model.tick(now);
                 self.dirty |= self.model.status.live;
             }
-            if self.dirty && drawn.is_none_or(|at| at.elapsed() >= FRAME) {
+            if self.dirty && drawn.is_none_or(|at| at.elapsed() >= pause) {
+                let began = Instant::now();
                 self.draw()?;
+                // Twenty thousand rows take their time: the engine is to have most of it.
+                pause = FRAME.max(if busy { 4 * began.elapsed() } else { FRAME });
                 drawn = Some(Instant::now());
             }
             // Keys are answered at once; observations when the next frame is due.

@@ -370,7 +370,7 @@ pub struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub struct OpenArgs {
-    /// The captures to show, with their segments, packed or not; or directories of them
+    /// The captures to show, with their segments, packed or not; directories of them, or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
     /// Which severities count: what stops devices, or the letter of the specification

@@ -14,7 +14,7 @@ use crate::rules::Profile;
 
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// The captures, with their segments, packed or not; or directories of them. They are only read
+    /// The captures, with their segments, packed or not; directories of them, or - for standard input. They are only read
     #[arg(required_unless_present = "explain_noise", value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
     #[command(flatten)]
@@ -133,7 +133,7 @@ pub struct DiffArgs {
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The captures, with their segments, packed or not; or directories of them. They are only read
+    /// The captures, with their segments, packed or not; directories of them, or - for standard input. They are only read
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
     /// Where to listen (port 0: any free one)

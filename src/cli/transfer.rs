@@ -23,7 +23,7 @@ pub struct ImportArgs {
 
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The captures, with their segments, packed or not; or directories of them
+    /// The captures, with their segments, packed or not; directories of them, or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
     /// What to write

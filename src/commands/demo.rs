@@ -107,6 +107,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
         subject: format!("{} simulated devices and a server", members.len()),
         listeners: addresses,
         recording: None,
+        read: None,
         redaction: "secrets".to_owned(),
         warnings: Vec::new(),
         live: true,

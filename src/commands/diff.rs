@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::inputs::stories;
+use super::inputs::{Inputs, stories};
 use super::output::{Exit, Output};
 use crate::cli::{ComparingArgs, ComparisonFormat, DiffArgs, FailOnDifference};
 use crate::compare::{Pair, Story, compare};
@@ -70,7 +70,7 @@ fn side(path: &Path, args: &ComparingArgs) -> Result<Side> {
         Some((file, id)) if !path.exists() => (PathBuf::from(file), Some(id)),
         _ => (path.to_owned(), None),
     };
-    let stories = stories(&[file], args.profile)?;
+    let stories = stories(&Inputs::of(&[file])?, args.profile)?;
     let Some(id) = id else { return Ok(Side { stories, chosen: false }) };
     let count = stories.len();
     let Some(story) = stories.into_iter().find(|story| is_id(story, id)) else {

@@ -1,8 +1,10 @@
 //! What stands for several files on the command line.
 
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use tempfile::TempPath;
 
 use crate::capture::Played;
 use crate::compare::{Stories, Story};
@@ -20,17 +22,39 @@ pub(super) fn files_in(directory: &Path, wanted: impl Fn(&Path) -> bool) -> Resu
     Ok(files)
 }
 
-/// The captures that these files and directories hold, each with its segments.
-pub(super) fn captures(paths: &[PathBuf]) -> Result<Vec<Vec<PathBuf>>> {
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            files.extend(captures_in(path)?);
-        } else {
-            files.push(path.clone());
+/// What stands for captures on the command line, found.
+pub(super) struct Inputs {
+    /// Each with its segments.
+    pub(super) captures: Vec<Vec<PathBuf>>,
+    /// What came on standard input (`-`), for as long as it is read.
+    _kept: Option<TempPath>,
+}
+
+impl Inputs {
+    /// Of files, directories and `-`.
+    pub(super) fn of(paths: &[PathBuf]) -> Result<Self> {
+        let (mut files, mut kept) = (Vec::new(), None);
+        for path in paths {
+            if path == Path::new("-") && kept.is_none() {
+                let spooled = spooled(io::stdin().lock()).context("standard input")?;
+                files.push(spooled.to_path_buf());
+                kept = Some(spooled);
+            } else if path.is_dir() {
+                files.extend(captures_in(path)?);
+            } else {
+                files.push(path.clone());
+            }
         }
+        Ok(Self { captures: group(&files), _kept: kept })
     }
-    Ok(group(&files))
+}
+
+/// Captures are looked into here and there: what cannot be read twice goes to a file first, which only its owner reads.
+fn spooled(mut input: impl Read) -> Result<TempPath> {
+    let mut file =
+        tempfile::NamedTempFile::with_prefix("enrollscope-").context("could not make a temporary file")?;
+    io::copy(&mut input, &mut file).context("could not keep it in a temporary file")?;
+    Ok(file.into_temp_path())
 }
 
 fn captures_in(directory: &Path) -> Result<Vec<PathBuf>> {
@@ -45,10 +69,10 @@ fn captures_in(directory: &Path) -> Result<Vec<PathBuf>> {
 const MOST_HELD: u64 = 1 << 30;
 
 /// The enrollments of these captures with all that was said, judged.
-pub(super) fn stories(paths: &[PathBuf], profile: Profile) -> Result<Vec<Story>> {
+pub(super) fn stories(inputs: &Inputs, profile: Profile) -> Result<Vec<Story>> {
     let mut engine = Engine::new(profile, Deadlines::default());
     let mut stories = Stories::default();
-    for played in Playing::ended(&captures(paths)?)? {
+    for played in Playing::ended(&inputs.captures)? {
         if let Played::Event { event, .. } = played.context("could not read on")? {
             stories.add(engine.observe(event));
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::inputs::captures;
+use super::inputs::Inputs;
 use super::output::{Exit, Output};
 use crate::cli::OpenArgs;
 use crate::dashboard::Status;
@@ -14,7 +14,8 @@ use crate::sink::Playing;
 use crate::terminal;
 
 pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
-    let playing = Playing::open(&captures(&args.captures)?)?;
+    let inputs = Inputs::of(&args.captures)?;
+    let playing = Playing::open(&inputs.captures)?;
     if !terminal::available() {
         let names: Vec<_> = args.captures.iter().map(|path| path.display().to_string()).collect();
         bail!("open needs a terminal; use `enrollscope check {}`", names.join(" "));
@@ -25,7 +26,7 @@ pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
         redaction: playing.header().redaction.level.clone(),
         ..Status::default()
     };
-    let segments = playing.segments();
+    let (segments, progress) = (playing.segments(), playing.progress());
     let engine = Engine::new(args.profile, Deadlines::default());
     let (updates, _reading) = terminal::play(playing, engine).context("could not start reading")?;
     let options = terminal::Options {
@@ -33,7 +34,8 @@ pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
         capture: Some(segments),
         stop: terminal::stop_on_signals().context("could not listen for signals")?,
     };
-    terminal::run(updates, || status.clone(), &options).context("the terminal failed")?;
+    let status = || Status { read: Some(progress.percent()), ..status.clone() };
+    terminal::run(updates, status, &options).context("the terminal failed")?;
     Ok(Exit::Good)
 }
 

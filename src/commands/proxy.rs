@@ -182,6 +182,7 @@ pub(super) fn about(
         subject: sites.subject(),
         listeners,
         recording: None,
+        read: None,
         redaction: match recording.redact {
             Redact::Secrets => "secrets",
             Redact::None => "none",

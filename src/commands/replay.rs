@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::diff::{ending, told};
 use super::enroll::read;
-use super::inputs::stories;
+use super::inputs::{Inputs, stories};
 use super::live::{origin, redactor};
 use super::output::{Exit, Output};
 use super::slice::Chosen;
@@ -33,7 +33,7 @@ pub fn replay(args: &ReplayArgs, out: Output) -> Result<Exit> {
     let expectations = expectations(args)?;
     let target = Target::of(&args.target, out)?;
     let chosen = Chosen { ids: &args.enrollment, devices: &args.device };
-    let stories = chosen.of(stories(&args.captures, args.comparing.profile)?)?;
+    let stories = chosen.of(stories(&Inputs::of(&args.captures)?, args.comparing.profile)?)?;
     if let Some(path) = args.capture.as_ref().filter(|path| path.exists()) {
         bail!(
             "{} is there already, and is left as it is; choose another place with --capture",

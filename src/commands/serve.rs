@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::diff::is_id;
 use super::enroll::read;
-use super::inputs::stories;
+use super::inputs::{Inputs, stories};
 use super::live::{origin, redactor};
 use super::output::{Exit, Output};
 use super::proxy::{announce, interrupted};
@@ -28,7 +28,7 @@ use crate::sink::CaptureFile;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 pub fn serve(args: &ServeArgs, out: Output) -> Result<Exit> {
-    let stories = stories(&args.captures, Profile::Field)?;
+    let stories = stories(&Inputs::of(&args.captures)?, Profile::Field)?;
     if stories.is_empty() {
         bail!("there is no enrollment in the capture that could be served");
     }

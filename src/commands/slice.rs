@@ -1,12 +1,12 @@
 //! A part of a capture: the enrollments that are meant, and what belongs to them.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::diff::is_id;
-use super::inputs::{captures, stories};
+use super::inputs::{Inputs, stories};
 use crate::capture::{Header, Played, encode};
 use crate::compare::Story;
 use crate::event::Event;
@@ -68,14 +68,14 @@ pub(super) struct Slice {
 }
 
 pub(super) fn slice(
-    paths: &[PathBuf],
+    inputs: &Inputs,
     profile: Profile,
     wanted: impl FnOnce(Vec<Story>) -> Result<Vec<Story>>,
 ) -> Result<Slice> {
-    let stories = wanted(stories(paths, profile)?)?;
+    let stories = wanted(stories(inputs, profile)?)?;
     let exchanges = stories.iter().flat_map(|story| &story.exchanges);
     let ids: HashSet<_> = exchanges.map(|told| told.exchange.id.clone()).collect();
-    let playing = Playing::ended(&captures(paths)?)?;
+    let playing = Playing::ended(&inputs.captures)?;
     let header = playing.header().clone();
     let mut events = Vec::new();
     for played in playing {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use super::diff::ending;
-use super::inputs::stories;
+use super::inputs::{Inputs, stories};
 use super::output::{Exit, Output};
 use super::replay::{Logins, Run, Target, replayed, shell};
 use super::slice::{Chosen, slice, write};
@@ -77,7 +77,7 @@ impl Manifest {
 
 fn add(args: &SuiteAddArgs, out: Output) -> Result<Exit> {
     let chosen = Chosen { ids: &args.enrollment, devices: &args.device };
-    let part = slice(&args.captures, Profile::Field, |stories| chosen.of(stories))?;
+    let part = slice(&Inputs::of(&args.captures)?, Profile::Field, |stories| chosen.of(stories))?;
     let name = args.name.clone().or_else(|| args.ticket.clone()).or_else(|| {
         let first = args.captures.first()?.file_name()?.to_string_lossy().into_owned();
         Some(first.split('.').next()?.to_owned())
@@ -193,7 +193,7 @@ fn tried(
     logins: &Logins,
     out: Output,
 ) -> Result<Compared> {
-    let stories = stories(&[case.join(&manifest.capture)], Profile::Field)?;
+    let stories = stories(&Inputs::of(&[case.join(&manifest.capture)])?, Profile::Field)?;
     if stories.is_empty() {
         bail!("there is no enrollment in {}", manifest.capture);
     }
@@ -258,7 +258,7 @@ fn summary(results: &[Compared]) -> String {
 fn minimise(args: &SuiteMinimiseArgs, out: Output) -> Result<Exit> {
     let mut manifest = Manifest::read(&args.case)?;
     let from = args.case.join(&manifest.capture);
-    let part = slice(&[from], Profile::Field, Ok)?;
+    let part = slice(&Inputs::of(&[from])?, Profile::Field, Ok)?;
     let small = minimised(&part.events, &manifest.expectations()?);
     let count = |events: &[crate::event::Event]| {
         events.iter().filter(|event| matches!(event, crate::event::Event::Exchange(_))).count()

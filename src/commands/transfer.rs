@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::inputs::captures;
+use super::inputs::Inputs;
 use super::live::{origin, redactor};
 use super::output::{Exit, Output};
 use crate::capture::{Played, encode, har};
@@ -57,7 +57,8 @@ pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
 
 pub fn export(args: &ExportArgs, out: Output) -> Result<Exit> {
     let ForeignFormat::Har = args.format;
-    let playing = Playing::ended(&captures(&args.captures)?)?;
+    let inputs = Inputs::of(&args.captures)?;
+    let playing = Playing::ended(&inputs.captures)?;
     if playing.header().redaction.level == Level::None.word() {
         out.note("warning: nothing is redacted in this capture: what is written holds passwords and keys");
     }

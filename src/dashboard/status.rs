@@ -13,6 +13,8 @@ pub struct Status {
     pub listeners: Vec<String>,
     /// Absent where nothing could be recorded: a capture is only read.
     pub recording: Option<Recording>,
+    /// How much of it is read, in percent; absent where that is not known.
+    pub read: Option<u8>,
     /// `secrets`, `identities`, `none`; empty when it is not known.
     pub redaction: String,
     /// What must not be forgotten while this runs, in words; shown red all the time.

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::file::CaptureError;
-use super::segments::{Input, Segments, finished, group, names_of, read};
+use super::progress::Progress;
+use super::segments::{Input, Segments, finished, group, names_of, read, read_from};
 use crate::capture::{Damage, Header, Place, Play, Played, Reader};
 
 /// Between two looks at a file that somebody writes to.
@@ -27,6 +28,7 @@ pub struct Playing {
     growing: Option<PathBuf>,
     /// What has been opened, by the names that it has or may have.
     files: Arc<Mutex<Vec<Vec<PathBuf>>>>,
+    progress: Progress,
 }
 
 impl Playing {
@@ -45,12 +47,13 @@ impl Playing {
             .flat_map(|files| files.iter().enumerate().map(|(at, file)| (file.clone(), at == 0)))
             .collect();
         let mut unread: VecDeque<(PathBuf, CaptureError)> = VecDeque::new();
+        let progress = Progress::of(captures);
         while let Some((first, _)) = rest.pop_front() {
-            match open(&first, growing.as_ref()) {
+            match open(&first, growing.as_ref(), &progress) {
                 Ok(reader) => {
                     let unread = unread.iter().map(|(path, error)| damage(path, error)).collect();
                     let files = Arc::default();
-                    let playing = Self { play: Play::new(reader), unread, rest, growing, files };
+                    let playing = Self { play: Play::new(reader), unread, rest, growing, files, progress };
                     playing.opened(&first);
                     return Ok(playing);
                 }
@@ -75,6 +78,11 @@ impl Playing {
     /// Where the places of what is played are.
     pub fn segments(&self) -> Segments {
         Segments::Played(Arc::clone(&self.files))
+    }
+
+    /// How far they are read.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     fn opened(&self, path: &Path) {
@@ -102,7 +110,7 @@ impl Playing {
                 // Removed by now, as configured.
                 None => files.last(),
             };
-            match open(next?, Some(&path)) {
+            match open(next?, Some(&path), &self.progress) {
                 Ok(reader) => {
                     self.opened(next?);
                     return Some(reader);
@@ -132,7 +140,7 @@ impl Iterator for Playing {
                 self.play.go_on(next);
                 continue;
             };
-            let reader = match open(&file, self.growing.as_ref()) {
+            let reader = match open(&file, self.growing.as_ref(), &self.progress) {
                 Ok(reader) => reader,
                 Err(error) => return Some(Ok(Played::Damage(damage(&file, &error)))),
             };
@@ -150,12 +158,12 @@ fn damage(path: &Path, error: &CaptureError) -> Damage {
     Damage { place: Place::default(), what: format!("{}: {error}", path.display()) }
 }
 
-fn open(path: &Path, growing: Option<&PathBuf>) -> Result<Reader<Input>, CaptureError> {
+fn open(path: &Path, growing: Option<&PathBuf>, progress: &Progress) -> Result<Reader<Input>, CaptureError> {
     if growing.is_none_or(|growing| growing != path) {
-        return read(path);
+        return read_from(path, |file| progress.counting(file));
     }
     let file = File::open(path).map_err(|source| CaptureError::Open { path: path.to_owned(), source })?;
-    let input: Input = Box::new(BufReader::with_capacity(1 << 16, Followed(file)));
+    let input: Input = Box::new(BufReader::with_capacity(1 << 16, progress.counting(Followed(file))));
     Reader::new(input).map_err(|source| CaptureError::Read { path: path.to_owned(), source })
 }
 

@@ -93,11 +93,19 @@ pub fn read_at(segments: &Segments, place: Place) -> io::Result<Record> {
 /// # Errors
 /// It is not there, not a file, not a capture, or of a newer version.
 pub fn read(path: &Path) -> Result<Reader<Input>, CaptureError> {
+    read_from(path, |file| file)
+}
+
+/// The same, by way of `input`.
+pub(super) fn read_from<R: Read + Send + 'static>(
+    path: &Path,
+    input: impl FnOnce(File) -> R,
+) -> Result<Reader<Input>, CaptureError> {
     let open = |source| CaptureError::Open { path: path.to_owned(), source };
     if fs::metadata(path).map_err(open)?.is_dir() {
         return Err(CaptureError::Directory { path: path.to_owned() });
     }
-    let input = unpacked(File::open(path).map_err(open)?).map_err(open)?;
+    let input = unpacked(input(File::open(path).map_err(open)?)).map_err(open)?;
     Reader::new(input).map_err(|source| CaptureError::Read { path: path.to_owned(), source })
 }
 

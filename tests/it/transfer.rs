@@ -75,3 +75,18 @@ fn secrets_of_others_recordings_are_taken_out() {
     place.run(&["import", "half.har"]).refused("no HAR file, or a broken one");
     assert!(!place.path("half.jsonl").exists());
 }
+
+#[test]
+fn captures_come_on_standard_input_too() {
+    let place = Place::new();
+    let golden = fs::read(committed("captures/golden/on-premise.jsonl")).unwrap();
+    let as_file = place.run(&["export", committed("captures/golden/on-premise.jsonl").to_str().unwrap()]);
+    let piped = place.run_with(&["export", "-"], &[], &golden);
+    assert_eq!((piped.code, &piped.out), (as_file.code, &as_file.out));
+    assert_eq!(place.run_with(&["check", "-"], &[], &golden).code, 0);
+    let named = committed("captures/golden/on-premise.jsonl");
+    let diff =
+        place.run_with(&["diff", "-", named.to_str().unwrap(), "--fail-on", "difference"], &[], &golden);
+    assert_eq!(diff.code, 0, "{diff:?}");
+    place.run_with(&["export", "-"], &[], b"").refused("empty");
+}

@@ -71,7 +71,12 @@ fn recording(model: &Model) -> Line {
             }
         }
         Some(_) => line.push(Role::Warning, "not recording"),
-        None if !model.ended => line.push(Role::Dim, "reading …"),
+        None if !model.ended => {
+            line.push(Role::Dim, "reading …");
+            if let Some(percent) = status.read.filter(|percent| *percent < 100) {
+                line.push(Role::Info, &format!(" {percent} %"));
+            }
+        }
         None => line.push(Role::Dim, "a recording, read to its end"),
     }
     match status.redaction.as_str() {

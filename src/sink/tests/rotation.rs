@@ -167,3 +167,17 @@ fn a_packed_file_that_breaks_off_is_read_up_to_there() {
     let repaired = repair(&packed, &dir.path().join("r.jsonl")).unwrap();
     assert_eq!((repaired.records, repaired.lost.len()), (found.len() as u64, 1));
 }
+
+#[test]
+fn how_far_captures_are_read_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = rotating(dir.path(), Rotation { size: Some(1_700), ..Rotation::default() });
+    (0..20).for_each(|n| record(&mut bench, n));
+    drop(bench);
+    let mut playing = Playing::ended(&group(&files(dir.path()))).unwrap();
+    let progress = playing.progress();
+    let begun = progress.percent();
+    assert!(begun < 50, "{begun}");
+    let seen: Vec<_> = playing.by_ref().map(|_| progress.percent()).collect();
+    assert!(seen.is_sorted() && seen.last() == Some(&100), "{seen:?}");
+}
