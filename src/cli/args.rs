@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use super::limits::LimitsArgs;
+use super::redact::RedactArgs;
 use super::replay::{DiffArgs, ReplayArgs, ServeArgs};
 use super::rotation::RotationArgs;
 use super::sim::{EnrollArgs, ServerArgs};
@@ -65,6 +66,8 @@ pub enum Command {
     Certs(CertsCommand),
     /// Save everything readable of a damaged capture into a new file
     Repair(RepairArgs),
+    /// Make a capture with less in it: without secrets, or without anybody's identity
+    Redact(RedactArgs),
     /// Make a capture of a recording of another tool (HAR)
     Import(ImportArgs),
     /// Write captures in the format of other tools (HAR)
@@ -103,6 +106,8 @@ pub enum FailOn {
 pub enum Redact {
     /// Passwords, tokens, keys and cookies
     Secrets,
+    /// These, and who it is about: users, devices, hosts and addresses become pseudonyms
+    Identities,
     /// Nothing at all: captures then hold passwords
     None,
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod limits;
+mod redact;
 mod replay;
 mod rotation;
 mod sim;
@@ -15,6 +16,7 @@ pub use args::{
     Redact, RepairArgs, RouteFlag, RulesArgs, START_ONLY, When, command,
 };
 pub use limits::LimitsArgs;
+pub use redact::{RedactArgs, RedactTo};
 pub use replay::{
     ComparingArgs, ComparisonFormat, DiffArgs, FailOnDifference, LoginArgs, MissAction, ReplayArgs,
     ReplayIdentity, ReplayPace, ServeArgs, TargetArgs,

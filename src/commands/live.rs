@@ -43,9 +43,10 @@ pub(super) fn record(
         out.note(&format!("warning: the capture ended in {cut} bytes of a broken record; they were cut off"));
     }
     let path = file.as_ref().map(|f| f.path().to_owned());
+    let connections = redactor.clone();
     let mask = Mask {
         exchange: Box::new(move |exchange| redactor.exchange(exchange)),
-        connection: Box::new(|_| {}),
+        connection: Box::new(move |connection| connections.connection(connection)),
     };
     let setup = Setup::new(file, mask, Arc::new(net::now));
     let (writer, feed) = Writer::start(setup, &journal, receiver).context("could not start the writer")?;
@@ -56,6 +57,7 @@ pub(super) fn record(
 pub(super) fn redactor(redact: Redact, bodies: Bodies, out: Output) -> Redactor {
     let level = match redact {
         Redact::Secrets => Level::Secrets,
+        Redact::Identities => Level::Identities,
         Redact::None => Level::None,
     };
     Redactor::new(level, bodies == Bodies::All, redaction_key(out))

@@ -185,6 +185,7 @@ pub(super) fn about(
         read: None,
         redaction: match recording.redact {
             Redact::Secrets => "secrets",
+            Redact::Identities => "identities",
             Redact::None => "none",
         }
         .to_owned(),

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::diff::is_id;
 use super::inputs::{Inputs, stories};
-use crate::capture::{Header, Played, encode};
+use crate::capture::{Header, Played, Redaction, Session, encode};
 use crate::compare::Story;
 use crate::event::Event;
 use crate::net::now;
@@ -97,14 +97,26 @@ pub(super) fn write(path: &Path, header: &Header, events: &[Event]) -> Result<()
     let failed = || format!("could not write {}", path.display());
     let mut capture = CaptureFile::open(path, &origin, now()).with_context(failed)?;
     for event in events {
-        let mut line = Vec::new();
-        match event {
-            Event::Exchange(exchange) => encode::exchange(&mut line, exchange),
-            Event::Connection(connection) => encode::connection(&mut line, connection),
-            Event::End(end) => encode::end(&mut line, end),
-            Event::Session { .. } | Event::Gap { .. } | Event::Tick(_) => continue,
-        }
-        capture.append(&line).with_context(failed)?;
+        capture.append(&line(event, &header.redaction)).with_context(failed)?;
     }
     capture.sync().with_context(failed)
+}
+
+/// The event as a record of a capture with that redaction; nothing for what is none.
+pub(super) fn line(event: &Event, redaction: &Redaction) -> Vec<u8> {
+    let mut line = Vec::new();
+    match event {
+        Event::Exchange(exchange) => encode::exchange(&mut line, exchange),
+        Event::Connection(connection) => encode::connection(&mut line, connection),
+        Event::End(end) => encode::end(&mut line, end),
+        Event::Gap { at, lost } => encode::gap(&mut line, *at, *lost),
+        // Another run: its connections have names of their own.
+        Event::Session { at } => {
+            let tool = env!("CARGO_PKG_VERSION").to_owned();
+            let session = Session { at: *at, tool, redaction: redaction.clone(), cut: 0 };
+            encode::session(&mut line, &session);
+        }
+        Event::Tick(_) => {}
+    }
+    line
 }

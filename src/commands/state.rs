@@ -23,7 +23,7 @@ pub(super) fn redaction_key(out: Output) -> Key {
     key
 }
 
-fn fresh() -> (Key, [u8; 32]) {
+pub(super) fn fresh() -> (Key, [u8; 32]) {
     let mut secret = [0; 32];
     // The system's generator does not fail on any platform that this runs on; a key of zeroes would still hide.
     let _ = SystemRandom::new().fill(&mut secret);

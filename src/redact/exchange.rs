@@ -6,6 +6,7 @@ use memchr::memmem;
 use super::edits::{Edit, Edits};
 use super::find::{secrets, whole_values};
 use super::forms::{Form, forms};
+use super::identities::Hidden;
 use super::mask::Key;
 use super::names::is_secret_header;
 use super::query::is_query;
@@ -24,6 +25,8 @@ pub enum Level {
     /// Passwords, tokens, nonces, cookies and authorization headers.
     #[default]
     Secrets,
+    /// These, and all that says who it is about: users, devices, hosts, addresses.
+    Identities,
     /// Nothing.
     None,
 }
@@ -33,6 +36,7 @@ impl Level {
     pub fn word(self) -> &'static str {
         match self {
             Self::Secrets => "secrets",
+            Self::Identities => "identities",
             Self::None => "none",
         }
     }
@@ -41,10 +45,12 @@ impl Level {
 /// Takes secrets out of exchanges.
 #[derive(Clone, Debug)]
 pub struct Redactor {
-    level: Level,
+    pub(super) level: Level,
     /// Keep bodies of which nobody knows what they hold, too.
     all_bodies: bool,
     pub(super) key: Key,
+    /// Where it is noted what was hidden under which pseudonym.
+    pub(super) hidden: Option<Hidden>,
 }
 
 /// A secret and its placeholder.
@@ -57,7 +63,13 @@ pub(super) const MAX_NESTING: usize = 5;
 
 impl Redactor {
     pub fn new(level: Level, all_bodies: bool, key: Key) -> Self {
-        Self { level, all_bodies, key }
+        Self { level, all_bodies, key, hidden: None }
+    }
+
+    /// The same, noting what is hidden under which pseudonym.
+    #[must_use]
+    pub fn noting(self, hidden: Hidden) -> Self {
+        Self { hidden: Some(hidden), ..self }
     }
 
     pub fn level(&self) -> Level {
@@ -103,6 +115,9 @@ impl Redactor {
             withhold_all(exchange);
         }
         self.sweep(exchange, &known);
+        if self.level == Level::Identities {
+            self.identities(exchange);
+        }
     }
 
     /// One text by itself, for screens and tests: a message without its exchange.

@@ -44,6 +44,11 @@ impl Key {
         })
     }
 
+    /// The same for what says who it is about: never what a secret of the same letters would give.
+    pub(super) fn identity(&self, normal: &[u8]) -> impl Iterator<Item = u8> + use<> {
+        self.stream(&[b"identity\0", normal].concat())
+    }
+
     /// The placeholder of a secret: letters for letters of the same case, digits for digits, other signs for signs,
     /// every character of the same length in UTF-8. Whitespace, bytes that are no UTF-8, and signs that could be markup
     /// stay, so that the text around it parses as before.

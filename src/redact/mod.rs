@@ -7,6 +7,7 @@ mod edits;
 mod exchange;
 mod find;
 mod forms;
+mod identities;
 mod mask;
 mod names;
 mod page;
@@ -15,7 +16,10 @@ mod spelling;
 #[cfg(test)]
 mod tests;
 mod token;
+mod who;
 mod wrapping;
 
 pub use exchange::{Level, Redactor};
+pub use identities::Hidden;
 pub use mask::Key;
+pub use who::HIDDEN_FACT;

@@ -55,5 +55,9 @@ pub(crate) use own::PANIC;
 pub use rule::{Change, Edit, Example, Finding, Golden, Level, Part, Profile, Rule, Severity, Step, Subject};
 pub use spec::{Cite, Force, Spec};
 
+/// Rules that cannot judge where identities are hidden: they say nothing there, rather than something wrong.
+pub const NEED_IDENTITIES: &[&str] =
+    &["CMS-005", "CSR-004", "PROV-CS-007", "PROV-CS-016", "XCEP-EXT-001", "XCEP-EXT-002"];
+
 /// The catalogue's own version: it changes whenever a verdict can.
 pub const VERSION: &str = "2";

@@ -24,6 +24,7 @@ mod fronts;
 mod hosts;
 mod http2;
 mod http2_peers;
+mod identities;
 mod kill;
 mod messages;
 mod metrics;
