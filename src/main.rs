@@ -56,6 +56,7 @@ fn run(
         Command::Enroll(args) => commands::enroll(args, out),
         Command::Certs(certs) => commands::certs(certs, out),
         Command::Repair(args) => commands::repair(args, out),
+        Command::Bundle(bundle) => commands::bundle(bundle, out),
         Command::Redact(args) => commands::redact(args, out),
         Command::Import(args) => commands::import(args, out),
         Command::Export(args) => commands::export(args, out),

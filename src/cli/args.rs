@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use ipnet::IpNet;
 
+use super::bundle::BundleCommand;
 use super::limits::LimitsArgs;
 use super::redact::RedactArgs;
 use super::replay::{DiffArgs, ReplayArgs, ServeArgs};
@@ -66,6 +67,8 @@ pub enum Command {
     Certs(CertsCommand),
     /// Save everything readable of a damaged capture into a new file
     Repair(RepairArgs),
+    /// Make one file for whoever is to help: a part of a capture without identities, with a report
+    Bundle(BundleCommand),
     /// Make a capture with less in it: without secrets, or without anybody's identity
     Redact(RedactArgs),
     /// Make a capture of a recording of another tool (HAR)

@@ -1,6 +1,7 @@
 //! The command line: what `--help`, completions, the man page and the configuration file all come from.
 
 mod args;
+mod bundle;
 mod limits;
 mod redact;
 mod replay;
@@ -15,6 +16,7 @@ pub use args::{
     FailOn, Format, ForwardedMode, Http2, OpenArgs, PassthroughFlag, PlainHttp, ProxyArgs, RecordingArgs,
     Redact, RepairArgs, RouteFlag, RulesArgs, START_ONLY, When, command,
 };
+pub use bundle::{BundleArgs, BundleCommand, BundleOther};
 pub use limits::LimitsArgs;
 pub use redact::{RedactArgs, RedactTo};
 pub use replay::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::inputs::files_in;
+use super::inputs::{files_in, unbundled};
 use super::live::redactor;
 use super::output::{Exit, Output};
 use super::transfer::without_mark;
@@ -115,9 +115,13 @@ impl Judging {
     }
 
     fn file(&mut self, path: &Path) -> Result<()> {
-        let file =
-            std::fs::File::open(path).context("could not open it; check the name and the permissions")?;
-        self.stream(path, file)
+        let open = |path: &Path| {
+            std::fs::File::open(path).context("could not open it; check the name and the permissions")
+        };
+        match unbundled(path)? {
+            Some(capture) => self.stream(path, open(&capture)?),
+            None => self.stream(path, open(path)?),
+        }
     }
 
     /// A capture is read as it comes, a message as a whole; both may be packed.

@@ -1,11 +1,13 @@
 //! What stands for several files on the command line.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempPath;
 
+use super::bundle::BUNDLE_VERSION;
 use crate::capture::Played;
 use crate::compare::{Stories, Story};
 use crate::engine::Engine;
@@ -26,35 +28,94 @@ pub(super) fn files_in(directory: &Path, wanted: impl Fn(&Path) -> bool) -> Resu
 pub(super) struct Inputs {
     /// Each with its segments.
     pub(super) captures: Vec<Vec<PathBuf>>,
-    /// What came on standard input (`-`), for as long as it is read.
-    _kept: Option<TempPath>,
+    /// What came on standard input (`-`) or in bundles, for as long as it is read.
+    _kept: Vec<TempPath>,
 }
 
 impl Inputs {
-    /// Of files, directories and `-`.
+    /// Of files, directories, bundles and `-`.
     pub(super) fn of(paths: &[PathBuf]) -> Result<Self> {
-        let (mut files, mut kept) = (Vec::new(), None);
+        let (mut files, mut kept) = (Vec::new(), Vec::new());
         for path in paths {
-            if path == Path::new("-") && kept.is_none() {
-                let spooled = spooled(io::stdin().lock()).context("standard input")?;
-                files.push(spooled.to_path_buf());
-                kept = Some(spooled);
-            } else if path.is_dir() {
+            if path.is_dir() {
                 files.extend(captures_in(path)?);
-            } else {
-                files.push(path.clone());
+                continue;
             }
+            let mut file = path.clone();
+            if path == Path::new("-") {
+                let spooled = spooled(io::stdin().lock(), u64::MAX).context("standard input")?;
+                file = spooled.to_path_buf();
+                kept.push(spooled);
+            }
+            if let Some(bundled) = unbundled(&file).with_context(|| path.display().to_string())? {
+                file = bundled.to_path_buf();
+                kept.push(bundled);
+            }
+            files.push(file);
         }
         Ok(Self { captures: group(&files), _kept: kept })
     }
 }
 
 /// Captures are looked into here and there: what cannot be read twice goes to a file first, which only its owner reads.
-fn spooled(mut input: impl Read) -> Result<TempPath> {
+fn spooled(input: impl Read, most: u64) -> Result<TempPath> {
     let mut file =
         tempfile::NamedTempFile::with_prefix("enrollscope-").context("could not make a temporary file")?;
-    io::copy(&mut input, &mut file).context("could not keep it in a temporary file")?;
+    let mut input = input.take(most.saturating_add(1));
+    let length = io::copy(&mut input, &mut file).context("could not keep it in a temporary file")?;
+    if length > most {
+        bail!("the capture in it is longer than {} MiB: it is not unpacked", most >> 20);
+    }
     Ok(file.into_temp_path())
+}
+
+/// What a bundle says of itself, and the capture in it.
+pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const BUNDLED_CAPTURE: &str = "capture.jsonl";
+
+/// More than any bundle has: what unpacks to more is meant to do harm.
+const LONGEST_BUNDLED: u64 = 2 << 30;
+const LONGEST_MANIFEST: u64 = 4 << 20;
+
+/// Encrypted in the age format.
+pub(super) fn is_encrypted(start: &[u8]) -> bool {
+    start.starts_with(b"age-encryption.org/")
+}
+
+/// The capture of a bundle, unpacked; `None` when the file is no bundle. Members are taken by name, and their names are
+/// used for nothing else.
+pub(super) fn unbundled(path: &Path) -> Result<Option<TempPath>> {
+    let Ok(mut file) = File::open(path) else { return Ok(None) };
+    let mut start = Vec::new();
+    if file.by_ref().take(32).read_to_end(&mut start).is_err() {
+        return Ok(None);
+    }
+    if is_encrypted(&start) {
+        bail!("it is encrypted: `enrollscope bundle decrypt FILE --key KEY --output FILE` first");
+    }
+    if !start.starts_with(b"PK\x03\x04") {
+        return Ok(None);
+    }
+    let broken = "it looks like a bundle, and cannot be read as one: it may be cut short";
+    let mut zip = zip::ZipArchive::new(file).context(broken)?;
+    let mut manifest = Vec::new();
+    match zip.by_name(MANIFEST) {
+        Ok(member) => member.take(LONGEST_MANIFEST).read_to_end(&mut manifest).context(broken)?,
+        // Another program's archive.
+        Err(_) => return Ok(None),
+    };
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).context("its manifest is no JSON")?;
+    if manifest.get("enrollscope").and_then(|kind| kind.as_str()) != Some("bundle") {
+        bail!("its manifest does not say that it is a bundle");
+    }
+    let version = manifest.get("version").and_then(serde_json::Value::as_u64).unwrap_or_default();
+    if version > BUNDLE_VERSION {
+        bail!(
+            "a bundle of version {version}, and this build reads up to version {BUNDLE_VERSION}: use a newer enrollscope"
+        );
+    }
+    let capture = zip.by_name(BUNDLED_CAPTURE).context("there is no capture in the bundle")?;
+    spooled(capture, LONGEST_BUNDLED).map(Some)
 }
 
 fn captures_in(directory: &Path) -> Result<Vec<PathBuf>> {

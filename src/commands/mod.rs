@@ -1,6 +1,7 @@
 //! One file per subcommand: the wiring between the world and the pure modules.
 
 mod admin;
+mod bundle;
 mod certs;
 mod check;
 mod configure;
@@ -28,6 +29,7 @@ mod state;
 mod suite;
 mod transfer;
 
+pub use bundle::bundle;
 pub use certs::certs;
 pub use check::check;
 pub use configure::config_check;

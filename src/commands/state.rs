@@ -41,7 +41,7 @@ fn keep(path: &Path, secret: &[u8; 32]) -> std::io::Result<()> {
     options.open(path)?.write_all(secret)
 }
 
-fn directory() -> Option<PathBuf> {
+pub(super) fn directory() -> Option<PathBuf> {
     let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let base = if cfg!(windows) {
         from("LOCALAPPDATA")

@@ -252,23 +252,8 @@ fn matches(terms: &[String], text: impl FnOnce() -> String) -> bool {
 fn device_text(model: &Model, row: &Row) -> String {
     let mut text = String::new();
     for enrollment in row.attempts.iter().filter_map(|id| model.enrollment(*id)) {
-        let e = enrollment;
-        let known = [&e.user, &e.device_id, &e.device_name, &e.os_version];
-        let words = known.into_iter().flatten().map(String::as_str).chain([
-            e.address.as_str(),
-            e.host.as_str(),
-            e.verdict.as_str(),
-            e.outcome.word(),
-            e.stage.map_or("", |stage| stage.word()),
-            e.owner.map_or("", |owner| owner.word()),
-        ]);
-        for word in words {
-            text.push_str(word);
-            text.push(' ');
-        }
-        text.push_str(&format!("{} ", e.id));
-        text.extend(e.hresult.map(|code| format!("0x{code:08X} ")));
-        for finding in model.exchanges.of(e.id).flat_map(|seen| &seen.findings) {
+        text.push_str(&enrollment.words());
+        for finding in model.exchanges.of(enrollment.id).flat_map(|seen| &seen.findings) {
             if finding.level > Level::Info {
                 text.push_str(&format!("{} {} ", finding.rule.id, finding.rule.name));
             }

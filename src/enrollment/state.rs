@@ -233,6 +233,27 @@ pub(super) enum Last {
 }
 
 impl Enrollment {
+    /// Everything about it that people look for, as one text.
+    pub fn words(&self) -> String {
+        let known = [&self.user, &self.device_id, &self.device_name, &self.os_version];
+        let words = known.into_iter().flatten().map(String::as_str).chain([
+            self.address.as_str(),
+            self.host.as_str(),
+            self.verdict.as_str(),
+            self.outcome.word(),
+            self.stage.map_or("", |stage| stage.word()),
+            self.owner.map_or("", |owner| owner.word()),
+        ]);
+        let mut text = String::new();
+        for word in words {
+            text.push_str(word);
+            text.push(' ');
+        }
+        text.push_str(&format!("{} ", self.id));
+        text.extend(self.hresult.map(|code| format!("0x{code:08X} ")));
+        text
+    }
+
     pub(super) fn new(id: EnrollmentId, at: Time, address: &str, host: &str) -> Self {
         Self {
             id,

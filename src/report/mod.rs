@@ -9,6 +9,7 @@ mod judged;
 mod lines;
 mod paint;
 mod status;
+pub mod story;
 
 pub use human::{clean, human};
 pub use json::json;

@@ -10,6 +10,7 @@
 
 mod architecture;
 mod binary;
+mod bundle;
 mod catalogue;
 mod certificates;
 mod cli;

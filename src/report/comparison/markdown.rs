@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{Compared, words};
 use crate::compare::{Compared as Exchange, Pairing, Verdict};
 use crate::report::clean;
+use crate::report::story::mark as text;
 
 /// So many differences of an exchange are shown.
 const SHOWN: usize = 20;
@@ -74,24 +75,6 @@ fn differences(out: &mut String, exchange: &Exchange) {
         let _ = writeln!(out, "\nand {more} more");
     }
     out.push('\n');
-}
-
-/// Nothing in it is markup.
-fn text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in clean(text).chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 fn code(text: &str) -> String {
