@@ -20,10 +20,8 @@ use super::slice::{Chosen, line, slice};
 use super::state::{directory, redaction_key};
 use crate::capture::{Header, encode};
 use crate::cli::{BundleArgs, BundleCommand, BundleOther, RedactTo};
-use crate::compare::{Stories, Story};
-use crate::engine::Engine;
-use crate::enrollment::Deadlines;
-use crate::event::{Event, Time};
+use crate::compare::{Story, judged};
+use crate::event::Time;
 use crate::net::{now, write_secret};
 use crate::redact::{Hidden, Level, Redactor};
 use crate::report::story;
@@ -82,7 +80,7 @@ fn make(args: &BundleArgs, out: Output) -> Result<Exit> {
         let events: Vec<_> = part.events.into_iter().filter_map(|event| redacted(event, &redactor)).collect();
         (events, origin(&redactor).redaction)
     };
-    let stories = judged(&events);
+    let stories = judged(&events, Profile::Field);
     let mut capture = Vec::new();
     let header = Header {
         version: 1,
@@ -195,20 +193,6 @@ fn receiver(key: &str) -> Result<age::x25519::Recipient> {
     let line = text.lines().map(str::trim).find(|line| line.starts_with("age1"));
     let Some(line) = line else { bail!("--to {key}: there is no age public key (age1…) in it") };
     age::x25519::Recipient::from_str(line).map_err(|why| anyhow!("--to {key}: {why}"))
-}
-
-/// As a capture of them would be judged.
-fn judged(events: &[Event]) -> Vec<Story> {
-    let mut engine = Engine::new(Profile::Field, Deadlines::default());
-    let mut stories = Stories::default();
-    let mut ticker = crate::capture::Ticker::default();
-    for event in events {
-        for tick in ticker.due(crate::capture::recorded_at(event)) {
-            stories.add(engine.observe(Event::Tick(tick)));
-        }
-        stories.add(engine.observe(event.clone()));
-    }
-    stories.finish()
 }
 
 fn decrypt(bundle: &Path, key: &Path, output: &Path, out: Output) -> Result<Exit> {

@@ -12,5 +12,5 @@ mod verdict;
 pub use expect::{Expectation, Met, met};
 pub use noise::{BUILT_IN, Noise, Pattern};
 pub use pairs::{Comparison, Counts, Pair, Pairing, compare};
-pub use story::{Stories, Story, Told};
+pub use story::{Stories, Story, Told, judged};
 pub use verdict::{Compared, Difference, Found, Half, Verdict};

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::engine::Observation;
-use crate::enrollment::{Enrollment, EnrollmentId};
+use crate::capture::{Ticker, recorded_at};
+use crate::engine::{Engine, Observation};
+use crate::enrollment::{Deadlines, Enrollment, EnrollmentId};
 use crate::event::{Event, Exchange, ExchangeId};
 use crate::message::Kind;
-use crate::rules::{Finding, Rule};
+use crate::rules::{Finding, Profile, Rule};
 
 /// One enrollment as it was recorded and judged.
 #[derive(Clone, Debug)]
@@ -53,6 +54,19 @@ impl Story {
         let who = user.as_ref().or(device_name.as_ref()).or(device_id.as_ref());
         who.map_or_else(|| id.to_string(), |who| format!("{who} ({id})"))
     }
+}
+
+/// The enrollments of these events, judged as a capture of them would be.
+pub fn judged(events: &[Event], profile: Profile) -> Vec<Story> {
+    let mut engine = Engine::new(profile, Deadlines::default());
+    let (mut stories, mut ticker) = (Stories::default(), Ticker::default());
+    for event in events {
+        for tick in ticker.due(recorded_at(event)) {
+            stories.add(engine.observe(Event::Tick(tick)));
+        }
+        stories.add(engine.observe(event.clone()));
+    }
+    stories.finish()
 }
 
 /// Collects observations, of which exchanges may still go over to another enrollment.

@@ -1,9 +1,6 @@
 //! The smallest part of a recording in which a failure is still seen.
 
-use crate::capture::{Ticker, recorded_at};
-use crate::compare::{Expectation, Stories, Story};
-use crate::engine::Engine;
-use crate::enrollment::Deadlines;
+use crate::compare::{Expectation, Story, judged};
 use crate::event::{Event, Side};
 use crate::message::{Kind, read_request};
 use crate::rules::Profile;
@@ -13,7 +10,7 @@ use crate::rules::Profile;
 /// is what a replay sends. `events` are numbered anew.
 pub fn minimised(events: &[Event], expectations: &[Expectation]) -> Vec<Event> {
     let mut kept: Vec<Event> = renumbered(events.to_vec());
-    let wanted = Seen::of(&judged(&kept), expectations);
+    let wanted = Seen::of(&judged(&kept, Profile::Field), expectations);
     let mut at = kept.len();
     while at > 0 {
         at -= 1;
@@ -23,7 +20,7 @@ pub fn minimised(events: &[Event], expectations: &[Expectation]) -> Vec<Event> {
         let mut fewer = kept.clone();
         let removed = fewer.remove(at);
         fewer = renumbered(fewer);
-        let stories = judged(&fewer);
+        let stories = judged(&fewer, Profile::Field);
         if Seen::of(&stories, expectations) == wanted && !is_last_step(&removed, &fewer) {
             kept = fewer;
             at = at.min(kept.len());
@@ -104,17 +101,4 @@ pub fn renumbered(events: Vec<Event>) -> Vec<Event> {
         Event::Gap { .. } | Event::Tick(_) => None,
     };
     events.into_iter().filter_map(renumber).collect()
-}
-
-/// As a capture of them would be judged.
-fn judged(events: &[Event]) -> Vec<Story> {
-    let (mut engine, mut stories, mut ticker) =
-        (Engine::new(Profile::Field, Deadlines::default()), Stories::default(), Ticker::default());
-    for event in events {
-        for tick in ticker.due(recorded_at(event)) {
-            stories.add(engine.observe(Event::Tick(tick)));
-        }
-        stories.add(engine.observe(event.clone()));
-    }
-    stories.finish()
 }
