@@ -3,7 +3,9 @@
 
 mod decode;
 pub mod encode;
+pub mod flows;
 pub mod har;
+mod imported;
 mod message_file;
 mod migrate;
 mod play;
@@ -21,6 +23,7 @@ pub(crate) mod samples;
 mod tests;
 
 pub use decode::{Seal, record as decode, seal};
+pub use imported::Imported;
 pub use message_file::MessageFile;
 pub use play::{Play, Played};
 pub use reader::{Item, Line, Lines, ReadError, Reader, Recorded};

@@ -4,13 +4,13 @@ use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 
+use super::foreign::{Foreign, masked};
 use super::inputs::{files_in, unbundled};
 use super::live::redactor;
 use super::output::{Exit, Output};
-use super::transfer::without_mark;
-use crate::capture::{MessageFile, Play, Played, Reader, Ticker, har, recorded_at};
+use crate::capture::{MessageFile, Play, Played, Reader, Ticker, recorded_at};
 use crate::cli::{Bodies, CheckArgs, FailOn, Format, Redact};
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
@@ -128,8 +128,8 @@ impl Judging {
     fn stream(&mut self, path: &Path, input: impl Read + Send + 'static) -> Result<()> {
         let mut input = sink::unpacked(input).context("could not read it")?;
         let start = input.fill_buf().context("could not read it")?;
-        if is_har(start) {
-            return self.har(&path.display().to_string(), input);
+        if let Some(foreign) = Foreign::of(start) {
+            return self.foreign(&path.display().to_string(), foreign, input);
         }
         if is_capture(start) {
             let mut play = Play::new(Reader::new(input)?);
@@ -168,10 +168,10 @@ impl Judging {
         let message = |path: &Path| {
             path.extension().is_some_and(|e| ["xml", "http", "txt"].iter().any(|known| e == *known))
         };
-        let recording = |path: &Path| is_capture_name(path) || path.extension().is_some_and(|e| e == "har");
+        let recording = |path: &Path| is_capture_name(path) || Foreign::is_name(path);
         let files = files_in(path, |path| message(path) || recording(path))?;
         if files.is_empty() {
-            bail!("there is no .jsonl, .jsonl.gz, .har, .xml, .http or .txt file in it");
+            bail!("there is no .jsonl, .jsonl.gz, .har, .flow, .mitm, .xml, .http or .txt file in it");
         }
         let (captures, messages): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|file| recording(file));
         for together in group(&captures) {
@@ -202,19 +202,17 @@ impl Judging {
     }
 
     /// What another tool has recorded, redacted as if we had.
-    fn har(&mut self, name: &str, input: impl BufRead) -> Result<()> {
+    fn foreign(&mut self, name: &str, foreign: Foreign, input: impl BufRead) -> Result<()> {
         let redactor = redactor(Redact::Secrets, Bodies::Enrollment, self.out);
         let (mut engine, mut ticker) = (self.engine(), Ticker::default());
         let judged = &mut self.judged;
-        let read = har::read(without_mark(input), |mut exchange| {
-            redactor.exchange(&mut exchange);
-            let event = Event::Exchange(Arc::new(exchange));
+        let imported = foreign.read(input, |event| {
+            let event = masked(event, &redactor);
             for tick in ticker.due(recorded_at(&event)) {
                 judged.add(engine.observe(Event::Tick(tick)), None);
             }
             judged.add(engine.observe(event), None);
-        });
-        let imported = read.map_err(|words| anyhow!("{words}"))?;
+        })?;
         let (path, records) = (name.to_owned(), imported.exchanges);
         self.judged.inputs.push(Input { path, records, ..Input::default() });
         Ok(())
@@ -258,13 +256,6 @@ fn answer_of(request: &Path) -> Option<PathBuf> {
 
 fn is_told_with_its_request(path: &Path, others: &[PathBuf]) -> bool {
     others.iter().any(|other| answer_of(other).is_some_and(|answer| answer == path))
-}
-
-/// Its only member, `log`, comes first.
-fn is_har(start: &[u8]) -> bool {
-    let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
-    let member = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
-    member.is_some_and(|member| member.starts_with(b"\"log\""))
 }
 
 fn is_capture(start: &[u8]) -> bool {

@@ -9,6 +9,7 @@ mod demo;
 mod diff;
 mod enroll;
 mod fleet;
+mod foreign;
 mod inputs;
 mod kit;
 mod live;

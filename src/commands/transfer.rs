@@ -2,24 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufRead as _, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::foreign::{Foreign, masked};
 use super::inputs::Inputs;
 use super::live::{origin, redactor};
 use super::output::{Exit, Output};
 use crate::capture::{Played, encode, har};
 use crate::cli::{ExportArgs, ForeignFormat, ImportArgs};
-use crate::event::Exchange;
+use crate::event::Event;
 use crate::net::now;
 use crate::redact::Level;
-use crate::sink::{CaptureFile, Playing};
+use crate::sink::{self, CaptureFile, Playing};
 
 pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
     let input = || args.input.display().to_string();
     let file = File::open(&args.input).with_context(|| format!("could not open {}", input()))?;
+    let mut recording = sink::unpacked(file).with_context(|| format!("could not read {}", input()))?;
+    let start = recording.fill_buf().with_context(|| format!("could not read {}", input()))?;
+    let Some(foreign) = Foreign::of(start) else {
+        bail!("{}: it is neither a HAR file nor a flow file of mitmproxy", input());
+    };
     let output = args.output.clone().unwrap_or_else(|| args.input.with_extension("jsonl"));
     if output.exists() {
         bail!(
@@ -30,17 +36,21 @@ pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
     let redactor = redactor(args.redact, args.record_bodies, out);
     let mut capture = CaptureFile::open(&output, &origin(&redactor), now())?;
     let mut broken = None;
-    let read = har::read(without_mark(BufReader::new(file)), |mut exchange: Exchange| {
-        redactor.exchange(&mut exchange);
+    let read = foreign.read(recording, |event| {
         let mut line = Vec::new();
-        encode::exchange(&mut line, &exchange);
+        match masked(event, &redactor) {
+            Event::Exchange(exchange) => encode::exchange(&mut line, &exchange),
+            Event::Connection(connection) => encode::connection(&mut line, &connection),
+            // Other tools have nothing of the kind.
+            Event::End(_) | Event::Session { .. } | Event::Gap { .. } | Event::Tick(_) => return,
+        }
         if broken.is_none() {
             broken = capture.append(&line).err();
         }
     });
     let finished = match (read, broken) {
         (_, Some(error)) => Err(error).with_context(|| format!("could not write {}", output.display())),
-        (Err(words), None) => Err(anyhow::anyhow!("{}: {words}", input())),
+        (Err(error), None) => Err(error).with_context(input),
         (Ok(imported), None) => Ok(imported),
     };
     let imported = finished.and_then(|imported| {
@@ -105,15 +115,6 @@ fn told(lost: &Lost, say: impl Fn(&str)) -> Exit {
         say(&format!("not in it: {what} ({count})\n"));
     }
     if lost.is_empty() { Exit::Good } else { Exit::Found }
-}
-
-/// Fiddler puts a byte order mark in front.
-pub(super) fn without_mark(mut input: impl io::BufRead) -> impl io::Read {
-    let mark = b"\xef\xbb\xbf";
-    if input.fill_buf().is_ok_and(|start| start.starts_with(mark)) {
-        input.consume(mark.len());
-    }
-    input
 }
 
 fn private(path: &Path) -> io::Result<File> {

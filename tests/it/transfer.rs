@@ -1,4 +1,4 @@
-//! Captures as HAR files, and back.
+//! Captures as HAR files and back, and the recordings of other tools.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -89,4 +89,28 @@ fn captures_come_on_standard_input_too() {
         place.run_with(&["diff", "-", named.to_str().unwrap(), "--fail-on", "difference"], &[], &golden);
     assert_eq!(diff.code, 0, "{diff:?}");
     place.run_with(&["export", "-"], &[], b"").refused("empty");
+}
+
+#[test]
+fn a_flow_file_is_judged_the_same_as_the_capture_made_of_it() {
+    let place = Place::new();
+    let flow = committed("tests/data/foreign/mitmproxy-21.flow");
+    place.put("x.flow", fs::read(&flow).unwrap());
+    let imported = place.run(&["import", "x.flow"]);
+    assert_eq!(imported.code, 1, "{imported:?}");
+    assert!(imported.out.starts_with("x.jsonl: 6 exchanges\n"), "{imported:?}");
+    assert!(imported.out.contains("not in it: flows of TCP, which are no HTTP (1)"), "{imported:?}");
+    let judge = |input: &str| place.run(&["check", "--format", "json", input]).json();
+    let (flows, capture) = (judge("x.flow"), judge("x.jsonl"));
+    assert_eq!(flows["findings"], capture["findings"]);
+    assert_eq!(flows["summary"]["exchanges"], 6);
+    assert_eq!(place.read("x.flow"), fs::read(&flow).unwrap());
+    // Older and broken ones are refused, and leave nothing behind.
+    place.put("cut.flow", &fs::read(&flow).unwrap()[..5000]);
+    for command in [&["import", "cut.flow"][..], &["check", "cut.flow"]] {
+        place.run(command).refused("it ends in the middle of a flow");
+    }
+    place.put("other", "neither");
+    place.run(&["import", "other"]).refused("neither a HAR file nor a flow file of mitmproxy");
+    assert!(!place.path("cut.jsonl").exists() && !place.path("other.jsonl").exists());
 }

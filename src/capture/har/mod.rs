@@ -6,5 +6,5 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use read::{Imported, read};
+pub use read::read;
 pub use write::Writer;

@@ -1,6 +1,5 @@
 //! Reads a HAR file: one entry at a time, so that its size does not matter.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 
@@ -10,25 +9,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::capture::Imported;
 use crate::event::{
     Body, ConnectionId, Exchange, ExchangeId, Framing, Header, Request, Response, Time, Timing, Upstream,
     Version, header,
 };
-
-/// What became of the entries.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Imported {
-    /// Exchanges that were handed on.
-    pub exchanges: u64,
-    /// What is missing, in words, and how often.
-    pub lost: BTreeMap<&'static str, u64>,
-}
-
-impl Imported {
-    fn lose(&mut self, what: &'static str) {
-        *self.lost.entry(what).or_default() += 1;
-    }
-}
 
 /// Hands each entry on, in the order of the file, numbered from 1.
 ///
@@ -110,11 +95,7 @@ impl<'de, F: FnMut(Exchange)> Visitor<'de> for Entries<'_, F> {
         *self.seen = true;
         while let Some(entry) = entries.next_element::<Entry>()? {
             if let Some(mut exchange) = entry.exchange(self.imported) {
-                self.imported.exchanges += 1;
-                exchange.seq = self.imported.exchanges;
-                if exchange.id.0.is_empty() {
-                    exchange.id = ExchangeId(format!("h{}", exchange.seq).into());
-                }
+                self.imported.number(&mut exchange);
                 (self.each)(exchange);
             }
         }
