@@ -65,7 +65,7 @@ pub enum Command {
     Certs(CertsCommand),
     /// Save everything readable of a damaged capture into a new file
     Repair(RepairArgs),
-    /// Make a capture of a recording of another tool (HAR, mitmproxy)
+    /// Make a capture of a recording of another tool (HAR, mitmproxy, Fiddler)
     Import(ImportArgs),
     /// Write captures in the format of other tools (HAR)
     Export(ExportArgs),
@@ -380,7 +380,7 @@ pub struct OpenArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Captures, HAR and mitmproxy flow files, directories, message files (XML or raw HTTP), packed or not, or - for the standard input
+    /// Captures, HAR, SAZ and mitmproxy flow files, directories, message files (XML or raw HTTP), packed or not, or - for the standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// For people, or for programs

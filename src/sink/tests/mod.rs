@@ -1,5 +1,6 @@
 //! What the tests of the recorder, the file and the repair share: a disk that fills up, and captures by the handful.
 
+mod archive;
 mod captures;
 mod file;
 mod recorder;
