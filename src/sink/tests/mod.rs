@@ -2,6 +2,7 @@
 
 mod archive;
 mod captures;
+mod damage;
 mod file;
 mod recorder;
 mod repair;
