@@ -67,7 +67,9 @@ pub(super) fn header(line: &[u8]) -> Option<(Header, usize)> {
         redaction: wire.redaction.into(),
         after: wire.after,
     };
-    (wire.enrollscope == "capture" && wire.version > 0).then(|| (header, values.byte_offset()))
+    // A header has no checksum: what ends in one is a header that has run into a damaged record.
+    let alone = wire.crc32.is_none();
+    (wire.enrollscope == "capture" && wire.version > 0 && alone).then(|| (header, values.byte_offset()))
 }
 
 /// A header among the records: someone joined two captures.
@@ -111,6 +113,8 @@ struct WireHeader {
     redaction: WireRedaction,
     #[serde(default)]
     after: u64,
+    #[serde(default)]
+    crc32: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]

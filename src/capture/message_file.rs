@@ -26,11 +26,22 @@ impl MessageFile {
     /// Never fails: what is neither HTTP nor XML is a request of an unknown kind.
     pub fn read(bytes: &[u8]) -> Self {
         match head_of(bytes) {
-            Some(Head { first, headers, body }) => match first.strip_prefix("HTTP/") {
-                Some(status_line) => Self::Response(response(status_line, headers, body)),
-                None => Self::Request(request(&first, headers, body)),
-            },
+            Some(head) => Self::of(head, Broken::AsItIs),
             None => Self::bare(bytes),
+        }
+    }
+
+    /// A message with a head, as another tool keeps it; `None` for everything else.
+    pub(super) fn http(bytes: &[u8]) -> Option<Self> {
+        head_of(bytes).map(|head| Self::of(head, Broken::Cut))
+    }
+
+    fn of(head: Head<'_>, broken: Broken) -> Self {
+        let Head { first, headers, body } = head;
+        let body = body_of(&headers, body, broken);
+        match first.strip_prefix("HTTP/") {
+            Some(status_line) => Self::Response(response(status_line, headers, body)),
+            None => Self::Request(request(&first, headers, body)),
         }
     }
 
@@ -74,8 +85,14 @@ fn head_of(bytes: &[u8]) -> Option<Head<'_>> {
     if !is_status && !is_request {
         return None;
     }
+    let headers = fields(&mut rest);
+    Some(Head { first, headers, body: rest })
+}
+
+/// Takes fields up to an empty line.
+fn fields(rest: &mut &[u8]) -> Vec<Header> {
     let mut headers = Vec::new();
-    while let Some(text) = line(&mut rest).filter(|text| !text.is_empty()) {
+    while let Some(text) = line(rest).filter(|text| !text.is_empty()) {
         let (name, value) = match text.iter().position(|b| *b == b':') {
             Some(colon) => text.split_at(colon),
             None => (text, Default::default()),
@@ -85,7 +102,7 @@ fn head_of(bytes: &[u8]) -> Option<Head<'_>> {
             headers.push(Header::new(String::from_utf8_lossy(name).trim(), Bytes::copy_from_slice(value)));
         }
     }
-    Some(Head { first, headers, body: rest })
+    headers
 }
 
 /// Takes one line, without its end; `None` at the end of the text.
@@ -101,21 +118,14 @@ fn line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(text.strip_suffix(b"\r").unwrap_or(text))
 }
 
-fn request(first: &str, headers: Vec<Header>, body: &[u8]) -> Request {
+fn request(first: &str, headers: Vec<Header>, body: Body) -> Request {
     let mut words = first.split(' ').filter(|word| !word.is_empty());
     let method = words.next().unwrap_or_default().to_owned();
     let target = words.next().unwrap_or_default().to_owned();
-    Request {
-        method,
-        target,
-        version: version(first),
-        body: body_of(&headers, body),
-        headers,
-        ..Request::default()
-    }
+    Request { method, target, version: version(first), body, headers, ..Request::default() }
 }
 
-fn response(status_line: &str, headers: Vec<Header>, body: &[u8]) -> Response {
+fn response(status_line: &str, headers: Vec<Header>, body: Body) -> Response {
     let mut words = status_line.splitn(3, ' ');
     let version = version(words.next().unwrap_or_default());
     let status = words.next().and_then(|s| s.parse().ok()).unwrap_or_default();
@@ -124,7 +134,7 @@ fn response(status_line: &str, headers: Vec<Header>, body: &[u8]) -> Response {
         reason: words.next().unwrap_or_default().to_owned(),
         version,
         from: From::Upstream,
-        body: body_of(&headers, body),
+        body,
         headers,
         ..Response::default()
     }
@@ -138,12 +148,24 @@ fn version(text: &str) -> Version {
     }
 }
 
+/// What a chunked body is taken for whose chunks are not as they should be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    /// People edit message files, and their chunks' sizes are wrong then: all that is there is the body.
+    AsItIs,
+    /// It was so on the wire, and ended there.
+    Cut,
+}
+
 /// The rest of the file. Its length is not compared with Content-Length: people edit such files.
-fn body_of(headers: &[Header], bytes: &[u8]) -> Body {
+fn body_of(headers: &[Header], bytes: &[u8], broken: Broken) -> Body {
     let chunked = header(headers, "Transfer-Encoding")
         .is_some_and(|h| h.text().to_ascii_lowercase().contains("chunked"));
     let unchunked = chunked.then(|| unchunk(bytes)).flatten();
-    let mut body = Body::full(unchunked.unwrap_or_else(|| bytes.to_vec()));
+    let mut body = match unchunked.filter(|unchunked| unchunked.whole || broken == Broken::Cut) {
+        Some(Unchunked { bytes, trailers, whole }) => Body { trailers, cut: !whole, ..Body::full(bytes) },
+        None => Body::full(bytes.to_vec()),
+    };
     if chunked {
         body.framing = Framing::Chunked;
     }
@@ -151,19 +173,39 @@ fn body_of(headers: &[Header], bytes: &[u8]) -> Body {
     body
 }
 
+struct Unchunked {
+    bytes: Vec<u8>,
+    trailers: Vec<Header>,
+    /// It came to its end.
+    whole: bool,
+}
+
 /// Undoes the chunked transfer coding (RFC 9112 7.1); `None` when the bytes are not so coded after all.
-fn unchunk(bytes: &[u8]) -> Option<Vec<u8>> {
-    let (mut rest, mut out) = (bytes, Vec::new());
+fn unchunk(bytes: &[u8]) -> Option<Unchunked> {
+    let mut rest = bytes;
+    let mut unchunked = Unchunked { bytes: Vec::new(), trailers: Vec::new(), whole: false };
+    let mut begun = false;
     loop {
-        let size = std::str::from_utf8(line(&mut rest)?).ok()?.split(';').next()?.trim();
-        let size = usize::from_str_radix(size, 16).ok()?;
+        let Some(size) = line(&mut rest).and_then(size_of) else { return begun.then_some(unchunked) };
+        begun = true;
         if size == 0 {
-            return Some(out);
+            unchunked.trailers = fields(&mut rest);
+            unchunked.whole = true;
+            return Some(unchunked);
         }
-        out.extend_from_slice(rest.get(..size)?);
+        let Some(data) = rest.get(..size) else {
+            unchunked.bytes.extend_from_slice(rest);
+            return Some(unchunked);
+        };
+        unchunked.bytes.extend_from_slice(data);
         rest = rest.get(size..)?;
-        line(&mut rest)?;
+        line(&mut rest);
     }
+}
+
+fn size_of(line: &[u8]) -> Option<usize> {
+    let size = std::str::from_utf8(line).ok()?.split(';').next()?.trim();
+    usize::from_str_radix(size, 16).ok()
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ mod record;
 mod recording;
 mod rewrite;
 mod salvage;
+pub mod saz;
 mod ticker;
+mod url;
 mod words;
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ pub enum Command {
     Bundle(BundleCommand),
     /// Make a capture with less in it: without secrets, or without anybody's identity
     Redact(RedactArgs),
-    /// Make a capture of a recording of another tool (HAR, mitmproxy)
+    /// Make a capture of a recording of another tool (HAR, mitmproxy, Fiddler)
     Import(ImportArgs),
     /// Write captures in the format of other tools (HAR)
     Export(ExportArgs),
@@ -388,7 +388,7 @@ pub struct OpenArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Captures, HAR and mitmproxy flow files, directories, message files (XML or raw HTTP), packed or not, or - for the standard input
+    /// Captures, HAR, SAZ and mitmproxy flow files, directories, message files (XML or raw HTTP), packed or not, or - for the standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// For people, or for programs

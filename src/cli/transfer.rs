@@ -8,8 +8,8 @@ use super::args::{Bodies, Redact};
 
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The recording: HAR 1.2, as browsers, Fiddler and mitmproxy write it, or a flow file of mitmproxy (since 11.0); it
-    /// is only read
+    /// The recording: HAR 1.2, as browsers, Fiddler and mitmproxy write it, a flow file of mitmproxy (since 11.0), or an
+    /// archive of Fiddler (SAZ, without a password); it is only read
     pub input: PathBuf,
     /// The new capture (default: NAME.jsonl beside it)
     #[arg(long, short, value_name = "FILE")]

@@ -129,7 +129,7 @@ impl Judging {
         let mut input = sink::unpacked(input).context("could not read it")?;
         let start = input.fill_buf().context("could not read it")?;
         if let Some(foreign) = Foreign::of(start) {
-            return self.foreign(&path.display().to_string(), foreign, input);
+            return self.foreign(path, foreign, input);
         }
         if is_capture(start) {
             let mut play = Play::new(Reader::new(input)?);
@@ -171,7 +171,7 @@ impl Judging {
         let recording = |path: &Path| is_capture_name(path) || Foreign::is_name(path);
         let files = files_in(path, |path| message(path) || recording(path))?;
         if files.is_empty() {
-            bail!("there is no .jsonl, .jsonl.gz, .har, .flow, .mitm, .xml, .http or .txt file in it");
+            bail!("there is no .jsonl, .jsonl.gz, .har, .flow, .mitm, .saz, .xml, .http or .txt file in it");
         }
         let (captures, messages): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|file| recording(file));
         for together in group(&captures) {
@@ -202,18 +202,21 @@ impl Judging {
     }
 
     /// What another tool has recorded, redacted as if we had.
-    fn foreign(&mut self, name: &str, foreign: Foreign, input: impl BufRead) -> Result<()> {
+    fn foreign(&mut self, path: &Path, foreign: Foreign, input: impl BufRead) -> Result<()> {
         let redactor = redactor(Redact::Secrets, Bodies::Enrollment, self.out);
         let (mut engine, mut ticker) = (self.engine(), Ticker::default());
         let judged = &mut self.judged;
-        let imported = foreign.read(input, |event| {
+        let imported = foreign.read(path, input, |event| {
             let event = masked(event, &redactor);
             for tick in ticker.due(recorded_at(&event)) {
                 judged.add(engine.observe(Event::Tick(tick)), None);
             }
             judged.add(engine.observe(event), None);
         })?;
-        let (path, records) = (name.to_owned(), imported.exchanges);
+        let (path, records) = (path.display().to_string(), imported.exchanges);
+        for (what, count) in &imported.lost {
+            self.out.note(&format!("note: {path}: not judged: {what} ({count})"));
+        }
         self.judged.inputs.push(Input { path, records, ..Input::default() });
         Ok(())
     }

@@ -1,14 +1,16 @@
 //! Recordings of other tools, told by how they begin, redacted as if we had recorded.
 
+use std::fs::File;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::capture::{Imported, flows, har};
+use crate::capture::{Imported, flows, har, saz};
 use crate::event::Event;
 use crate::redact::Redactor;
+use crate::sink;
 
 /// What another tool has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(super) enum Foreign {
     Har,
     /// A flow file of mitmproxy.
     Flows,
+    /// A session archive of Fiddler.
+    Archive,
 }
 
 impl Foreign {
@@ -28,16 +32,25 @@ impl Foreign {
         if member.is_some_and(|member| member.starts_with(b"\"log\"")) {
             return Some(Self::Har);
         }
+        if saz::is_one(start) {
+            return Some(Self::Archive);
+        }
         flows::is_one(start).then_some(Self::Flows)
     }
 
     /// Whether a file of a directory is called as such files are.
     pub(super) fn is_name(path: &Path) -> bool {
-        path.extension().is_some_and(|e| ["har", "flow", "flows", "mitm"].iter().any(|known| e == *known))
+        path.extension()
+            .is_some_and(|e| ["har", "flow", "flows", "mitm", "saz"].iter().any(|known| e == *known))
     }
 
-    /// Hands on what it holds, event by event.
-    pub(super) fn read(self, mut input: impl BufRead, mut each: impl FnMut(Event)) -> Result<Imported> {
+    /// Hands on what it holds, event by event. The list of an archive is at its end, so that it is read from its file.
+    pub(super) fn read(
+        self,
+        path: &Path,
+        mut input: impl BufRead,
+        mut each: impl FnMut(Event),
+    ) -> Result<Imported> {
         let imported = match self {
             Self::Har => {
                 // Fiddler puts a byte order mark in front.
@@ -47,6 +60,14 @@ impl Foreign {
                 har::read(input, |exchange| each(Event::Exchange(Arc::new(exchange))))
             }
             Self::Flows => flows::read(input, each),
+            Self::Archive if path == Path::new("-") => {
+                bail!(
+                    "an archive of Fiddler cannot be read from the standard input; give the name of its file"
+                )
+            }
+            Self::Archive => {
+                return Ok(sink::archive(File::open(path).context("could not open it")?, each)?);
+            }
         };
         imported.map_err(|words| anyhow!("{words}"))
     }

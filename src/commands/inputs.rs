@@ -96,7 +96,7 @@ pub(super) fn unbundled(path: &Path) -> Result<Option<TempPath>> {
     if !start.starts_with(b"PK\x03\x04") {
         return Ok(None);
     }
-    let broken = "it looks like a bundle, and cannot be read as one: it may be cut short";
+    let broken = "the zip file is broken: it may be cut short";
     let mut zip = zip::ZipArchive::new(file).context(broken)?;
     let mut manifest = Vec::new();
     match zip.by_name(MANIFEST) {

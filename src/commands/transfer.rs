@@ -23,8 +23,14 @@ pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
     let file = File::open(&args.input).with_context(|| format!("could not open {}", input()))?;
     let mut recording = sink::unpacked(file).with_context(|| format!("could not read {}", input()))?;
     let start = recording.fill_buf().with_context(|| format!("could not read {}", input()))?;
+    if start.is_empty() {
+        bail!("{} is empty: nothing was recorded in it", input());
+    }
     let Some(foreign) = Foreign::of(start) else {
-        bail!("{}: it is neither a HAR file nor a flow file of mitmproxy", input());
+        bail!(
+            "{}: it is neither a HAR file, nor a flow file of mitmproxy, nor an archive of Fiddler",
+            input()
+        );
     };
     let output = args.output.clone().unwrap_or_else(|| args.input.with_extension("jsonl"));
     if output.exists() {
@@ -36,7 +42,7 @@ pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
     let redactor = redactor(args.redact, args.record_bodies, out);
     let mut capture = CaptureFile::open(&output, &origin(&redactor), now())?;
     let mut broken = None;
-    let read = foreign.read(recording, |event| {
+    let read = foreign.read(&args.input, recording, |event| {
         let mut line = Vec::new();
         match masked(event, &redactor) {
             Event::Exchange(exchange) => encode::exchange(&mut line, &exchange),

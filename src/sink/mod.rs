@@ -1,5 +1,6 @@
 //! Where events and observations go: the journal that the proxy writes to, the capture file behind it, lines for pipes.
 
+mod archive;
 mod feed;
 mod file;
 mod ids;
@@ -18,6 +19,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use archive::{ArchiveError, archive};
 pub use feed::{Clock, FEED_BUDGET, Feed, Next};
 pub use file::{CaptureError, CaptureFile, Medium, Origin, default_places};
 pub use journal::{Entry, Filed, Journal, JournalCounts, QUEUE_BUDGET};

@@ -127,7 +127,7 @@ fn bundles_that_are_broken_or_meant_to_do_harm_are_refused() {
         ("empty.zip", zip(&[("manifest.json", manifest)]), "no capture in the bundle"),
         ("odd.zip", zip(&[("manifest.json", b"[]"), ("capture.jsonl", &golden)]), "does not say"),
         ("text.zip", zip(&[("manifest.json", b"no"), ("capture.jsonl", &golden)]), "no JSON"),
-        ("other.zip", zip(&[("something", b"else")]), "neither a capture"),
+        ("other.zip", zip(&[("something", b"else")]), "neither a bundle"),
     ] {
         place.put(name, bytes);
         place.run(&["check", name]).code_and_words(2, words);

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Cursor, Write as _};
 
 use serde_json::Value;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::binary::{Place, Ran, committed};
 
@@ -100,6 +103,8 @@ fn a_flow_file_is_judged_the_same_as_the_capture_made_of_it() {
     assert_eq!(imported.code, 1, "{imported:?}");
     assert!(imported.out.starts_with("x.jsonl: 6 exchanges\n"), "{imported:?}");
     assert!(imported.out.contains("not in it: flows of TCP, which are no HTTP (1)"), "{imported:?}");
+    let told = place.run(&["check", "x.flow"]);
+    assert!(told.err.contains("note: x.flow: not judged: flows of TCP, which are no HTTP (1)"), "{told:?}");
     let judge = |input: &str| place.run(&["check", "--format", "json", input]).json();
     let (flows, capture) = (judge("x.flow"), judge("x.jsonl"));
     assert_eq!(flows["findings"], capture["findings"]);
@@ -111,6 +116,79 @@ fn a_flow_file_is_judged_the_same_as_the_capture_made_of_it() {
         place.run(command).refused("it ends in the middle of a flow");
     }
     place.put("other", "neither");
-    place.run(&["import", "other"]).refused("neither a HAR file nor a flow file of mitmproxy");
+    place.run(&["import", "other"]).refused("neither a HAR file, nor a flow file of mitmproxy");
     assert!(!place.path("cut.jsonl").exists() && !place.path("other.jsonl").exists());
+}
+
+/// The exchanges of a capture as Fiddler saves them.
+fn saz(capture: &str) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let mut file = |name: String, text: String| {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let message = |first: String, message: &Value| {
+        let fields = message["headers"].as_array().unwrap().iter();
+        let fields = fields.map(|field| format!("{}: {}\r\n", text(&field[0]), text(&field[1])));
+        let body = text(&message["body"]["text"]);
+        let chunked = message["body"]["framing"] == "chunked";
+        let body = if chunked { format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len()) } else { body };
+        format!("{first}\r\n{}\r\n{body}", fields.collect::<String>())
+    };
+    let records = capture.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    for record in records.filter(|record| record["kind"] == "exchange") {
+        let (number, request, response) = (&record["seq"], &record["request"], &record["response"]);
+        let host = request["headers"].as_array().unwrap().iter().find(|field| field[0] == "Host").unwrap();
+        let first = format!(
+            "{} https://{}{} HTTP/1.1",
+            text(&request["method"]),
+            text(&host[1]),
+            text(&request["target"])
+        );
+        file(format!("raw/{number}_c.txt"), message(first, request));
+        if !response.is_null() {
+            let first = format!("HTTP/1.1 {} {}", response["status"], text(&response["reason"]));
+            file(format!("raw/{number}_s.txt"), message(first, response));
+        }
+        let timers = format!(
+            "<SessionTimers ClientBeginRequest={} ServerBeginResponse={} />",
+            request["at"], response["at"]
+        );
+        let port = text(&record["connection"]).replace('c', "5");
+        let flags = format!(
+            r#"<SessionFlags><SessionFlag N="x-clientIP" V="192.0.2.7" /><SessionFlag N="x-clientport" V="{port}" /></SessionFlags>"#
+        );
+        file(format!("raw/{number}_m.xml"), format!("<Session>{timers}{flags}</Session>"));
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn an_archive_of_fiddler_is_judged_as_the_capture_that_it_is_of() {
+    let place = Place::new();
+    for name in ["chunked-answer", "wrong-password", "wrong-thumbprint"] {
+        let path = committed(&format!("captures/demo/{name}.jsonl"));
+        let file = saz(&fs::read_to_string(&path).unwrap());
+        let (archive, back) = (format!("{name}.saz"), format!("{name}.jsonl"));
+        place.put(&archive, &file);
+        let imported = place.run(&["import", &archive]);
+        assert_eq!(imported.code, 0, "{imported:?}");
+        let judge = |input: &str| place.run(&["check", "--format", "json", input]);
+        let (before, archived, back) = (judge(path.to_str().unwrap()), judge(&archive), judge(&back));
+        assert_eq!(archived.json()["summary"]["exchanges"], before.json()["summary"]["exchanges"]);
+        assert_eq!(archived.json()["findings"], back.json()["findings"], "{name}");
+        let told = |ran: &Ran| {
+            let facts = ["\"TLS-", "\"OWN-", "\"HTTP-"];
+            let all = findings(ran).into_iter();
+            all.filter(|f| !facts.iter().any(|family| f.starts_with(family))).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&archived), told(&before), "{name}");
+        assert_eq!(place.read(&archive), file);
+    }
+    place.put("other.zip", b"PK\x03\x04 and nothing more");
+    for command in [&["import", "other.zip"][..], &["check", "other.zip"]] {
+        place.run(command).refused("the zip file is broken");
+    }
+    assert!(!place.path("other.jsonl").exists());
 }

@@ -158,6 +158,7 @@ impl Conversation {
 
     /// The device's connection, which is handed on when it is new.
     fn device(&mut self, device: &Value<'_>, at: Time, each: &mut impl FnMut(Event)) -> Option<ConnectionId> {
+        let peer = device.get("peername").and_then(address)?;
         let theirs = device.get("id")?.text()?;
         if let Some(id) = self.devices.get(&theirs) {
             return Some(id.clone());
@@ -171,7 +172,7 @@ impl Conversation {
         let connection = Connection {
             id: id.clone(),
             at: device.get("timestamp_start").and_then(time).filter(|begun| *begun <= at).unwrap_or(at),
-            peer: device.get("peername").and_then(address).unwrap_or_default(),
+            peer,
             listener: listener.map(|listener| format!("{scheme}://{listener}")).unwrap_or_default(),
             sni: text("sni"),
             alpn: text("alpn"),
@@ -263,9 +264,10 @@ fn fields(value: &Value<'_>) -> Option<Vec<Header>> {
     value.list().iter().map(pair).collect()
 }
 
-/// A list of host and port; IPv6 has more behind them.
+/// A list of host and port; IPv6 has more behind them. Port 0 stands for connections that there was none of, as in flows
+/// that were made of a HAR file.
 fn address(value: &Value<'_>) -> Option<String> {
-    let [host, Value::Int(port), ..] = value.list() else { return None };
+    let [host, Value::Int(port @ 1..), ..] = value.list() else { return None };
     let host = host.text().filter(|host| !host.is_empty())?;
     Some(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
 }

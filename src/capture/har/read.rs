@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::capture::Imported;
+use crate::capture::{Imported, url};
 use crate::event::{
     Body, ConnectionId, Exchange, ExchangeId, Framing, Header, Request, Response, Time, Timing, Upstream,
     Version, header,
@@ -177,7 +177,7 @@ struct Timings {
 
 impl Entry {
     fn exchange(self, imported: &mut Imported) -> Option<Exchange> {
-        let Some((origin, host, target)) = parts(&self.request.url) else {
+        let Some((origin, host, target)) = url::parts(&self.request.url) else {
             imported.lose("entries that are no HTTP: their address begins with neither http:// nor https://");
             return None;
         };
@@ -316,27 +316,4 @@ fn version(text: &str) -> Version {
         "2" | "2.0" | "h2" => Version::Http2,
         _ => Version::Http11,
     }
-}
-
-/// Origin, authority and target of an address.
-fn parts(url: &str) -> Option<(String, String, String)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let port = match scheme.to_ascii_lowercase().as_str() {
-        "https" => 443,
-        "http" => 80,
-        _ => return None,
-    };
-    let rest = rest.split('#').next()?;
-    let (authority, target) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
-    let authority = authority.rsplit('@').next()?.to_owned();
-    if authority.is_empty() {
-        return None;
-    }
-    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-    let has_port =
-        authority.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
-    let scheme = scheme.to_ascii_lowercase();
-    let origin =
-        if has_port { format!("{scheme}://{authority}") } else { format!("{scheme}://{authority}:{port}") };
-    Some((origin, authority, target))
 }

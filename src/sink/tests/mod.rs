@@ -1,6 +1,8 @@
 //! What the tests of the recorder, the file and the repair share: a disk that fills up, and captures by the handful.
 
+mod archive;
 mod captures;
+mod damage;
 mod file;
 mod recorder;
 mod repair;
