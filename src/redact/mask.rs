@@ -49,6 +49,11 @@ impl Key {
         self.stream(&[b"identity\0", normal].concat())
     }
 
+    /// As many bytes that say nothing, the same for the same ones.
+    pub(super) fn noise(&self, octets: &[u8]) -> Vec<u8> {
+        self.identity(&[b"octets\0", octets].concat()).take(octets.len()).collect()
+    }
+
     /// The placeholder of a secret: letters for letters of the same case, digits for digits, other signs for signs,
     /// every character of the same length in UTF-8. Whitespace, bytes that are no UTF-8, and signs that could be markup
     /// stay, so that the text around it parses as before.

@@ -64,6 +64,7 @@ impl Redactor {
             ders(&mut front.client_certificate, &scan);
         }
         let request = &mut exchange.request;
+        request.method = scan.said(&request.method);
         request.target = scan.said(&request.target);
         heads(&mut request.headers, &scan);
         body(&mut request.body, &scan);

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
-use crate::event::{Body, Connection, Exchange, Header, Sent};
+use crate::event::{Body, Connection, Exchange, Header, Reason, Sent};
 
 /// What takes the secrets out, once per event.
 pub struct Mask {
@@ -28,9 +28,7 @@ impl Mask {
     pub(super) fn connection(&mut self, connection: &mut Connection) {
         if catch_unwind(AssertUnwindSafe(|| (self.connection)(connection))).is_err() {
             tracing::error!(id = %connection.id, "redaction broke: names and addresses are withheld");
-            connection.peer.clear();
-            connection.sni = None;
-            connection.client_certificate.clear();
+            withhold_connection(connection);
         }
     }
 }
@@ -47,10 +45,41 @@ fn withhold(exchange: &mut Exchange) {
     }
     message(&mut request.headers, &mut request.body, &mut request.sent);
     if let Some(response) = &mut exchange.response {
+        response.reason.clear();
         message(&mut response.headers, &mut response.body, &mut response.sent);
+    }
+    exchange.front = None;
+    if let Some(upstream) = &mut exchange.upstream {
+        upstream.origin.clear();
+        upstream.address = None;
+        upstream.chain.clear();
+        upstream.error = None;
     }
     exchange.facts.clear();
     exchange.changes.iter_mut().for_each(|change| change.detail.clear());
+}
+
+/// What is left says when, and by which protocols.
+fn withhold_connection(connection: &mut Connection) {
+    connection.peer.clear();
+    connection.via = None;
+    connection.listener.clear();
+    connection.sni = None;
+    connection.chain.clear();
+    connection.client_certificate.clear();
+    if let Some(relay) = &mut connection.passthrough {
+        relay.target.clear();
+    }
+    if let Some(
+        Reason::Alert(why)
+        | Reason::Refused(why)
+        | Reason::Unwanted(why)
+        | Reason::BadHead(why)
+        | Reason::Timeout(why),
+    ) = &mut connection.reason
+    {
+        why.clear();
+    }
 }
 
 fn message(headers: &mut [Header], body: &mut Body, sent: &mut Option<Box<Sent>>) {

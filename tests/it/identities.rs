@@ -139,6 +139,7 @@ fn whoever_is_planted_anywhere_is_nowhere() {
         name(),
         name()
     );
+    request.method = name();
     for header in ["Host", "X-Forwarded-For", "Referer", "User-Agent", "X-Owner", "From", "Via", "Forwarded"]
     {
         request.headers.push(Header::new(header, format!("{} for {};{}", name(), name(), name())));

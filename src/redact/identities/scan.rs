@@ -106,7 +106,7 @@ impl Scan<'_> {
 
     /// A certificate, or a request for one.
     pub(in crate::redact) fn der(&self, bytes: &[u8]) -> Vec<u8> {
-        der::masked(bytes, &mut |text| self.text(text, MAX_NESTING))
+        der::masked(bytes, &mut |text| self.text(text, MAX_NESTING), &|octets| self.key.noise(octets))
     }
 
     /// Learns what the certificates in a text will be called once they are changed.
@@ -351,12 +351,5 @@ impl Contexts {
 fn is_anonymous_der(text: &str) -> bool {
     let text = text.trim();
     let inner = (4..64).contains(&text.len()).then(|| decode_base64(text)).flatten();
-    inner.is_some_and(|inner| {
-        let mut has_text = false;
-        der::masked(&inner, &mut |text| {
-            has_text = true;
-            text.to_vec()
-        });
-        is_der(&inner) && !has_text
-    })
+    inner.is_some_and(|inner| der::is_anonymous(&inner))
 }
