@@ -123,29 +123,23 @@ fn read(c: &mut Criterion) {
 
 fn redact(c: &mut Criterion) {
     let all = exchanges(&golden::on_premise(golden::SEED));
-    let redactor = Redactor::new(Level::Secrets, false, Key::new(&[7; 32]));
     let mut group = c.benchmark_group("redact");
-    group.bench_function("whole enrollment", |b| {
-        b.iter_batched(
-            || all.iter().map(|e| (**e).clone()).collect::<Vec<_>>(),
-            |mut all| {
-                all.iter_mut().for_each(|exchange| redactor.exchange(exchange));
-                all
-            },
-            BatchSize::SmallInput,
-        );
-    });
-    for exchange in &all {
-        group.bench_function(name(exchange), |b| {
-            b.iter_batched(
-                || (**exchange).clone(),
-                |mut exchange| {
-                    redactor.exchange(&mut exchange);
-                    exchange
-                },
-                BatchSize::SmallInput,
-            );
-        });
+    for level in [Level::Secrets, Level::Identities] {
+        let redactor = Redactor::new(level, false, Key::new(&[7; 32]));
+        let mut bench = |name: &str, exchanges: &[Arc<Exchange>]| {
+            group.bench_function(format!("{name}, {}", level.word()), |b| {
+                b.iter_batched(
+                    || exchanges.iter().map(|e| (**e).clone()).collect::<Vec<_>>(),
+                    |mut all| {
+                        all.iter_mut().for_each(|exchange| redactor.exchange(exchange));
+                        all
+                    },
+                    BatchSize::SmallInput,
+                );
+            });
+        };
+        bench("whole enrollment", &all);
+        all.iter().for_each(|exchange| bench(name(exchange), std::slice::from_ref(exchange)));
     }
 }
 
@@ -155,6 +149,7 @@ fn record(c: &mut Criterion) {
     for exchange in &all {
         let mut line = Vec::new();
         capture::encode::exchange(&mut line, exchange);
+        group.throughput(Throughput::Bytes(line.len() as u64));
         group.bench_function(format!("{} written", name(exchange)), |b| {
             b.iter(|| {
                 let mut out = Vec::new();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -269,7 +270,11 @@ pub(super) fn replayed(
     if kinds.len() > 50 {
         out.note(&format!("making {} keys", kinds.len()));
     }
+    let begun = Instant::now();
     let keys = keys(&kinds)?;
+    if kinds.len() > 50 {
+        out.note(&format!("made {} keys in {:.1} s", keys.len(), begun.elapsed().as_secs_f64()));
+    }
     let runtime = tokio::runtime::Runtime::new().context("could not start the network's threads")?;
     let labels: Vec<String> = jobs.iter().map(|job| job.plan.label.clone()).collect();
     let seen = |replayed: &Replayed| {
