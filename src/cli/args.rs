@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use super::bundle::BundleCommand;
+use super::explain::ExplainArgs;
 use super::limits::LimitsArgs;
 use super::redact::RedactArgs;
 use super::replay::{DiffArgs, ReplayArgs, ServeArgs};
@@ -56,6 +57,8 @@ pub enum Command {
     Suite(SuiteCommand),
     /// Compare two captures, or two enrollments (CAPTURE#e12)
     Diff(DiffArgs),
+    /// What an error code means, where it comes from, and what helps
+    Explain(ExplainArgs),
     /// The rules: all of them, or one with its source, consequence and remedy
     Rules(RulesArgs),
     /// The reference enrollment server, for tests and demonstrations

@@ -2,6 +2,7 @@
 
 mod args;
 mod bundle;
+mod explain;
 mod limits;
 mod redact;
 mod replay;
@@ -17,6 +18,7 @@ pub use args::{
     Redact, RepairArgs, RouteFlag, RulesArgs, START_ONLY, When, command,
 };
 pub use bundle::{BundleArgs, BundleCommand, BundleOther};
+pub use explain::ExplainArgs;
 pub use limits::LimitsArgs;
 pub use redact::{RedactArgs, RedactTo};
 pub use replay::{

@@ -1,8 +1,19 @@
-//! From findings, faults, status and silence to one sentence with an owner and the code that the user sees.
+//! From findings, faults, status and silence to one sentence with an owner and the code that the user sees; and what is
+//! known of codes and errors.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod apart;
+mod explain;
 mod hresult;
+mod knowledge;
+mod near;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
+pub use apart::Parts;
+pub use explain::{Explanation, explain};
 pub use hresult::hresult;
+pub use knowledge::{Cause, Entry, Knowledge, Platform, Whereabouts};
+pub use near::edits;
 pub use verdict::judge;

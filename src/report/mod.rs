@@ -3,10 +3,12 @@
 
 pub mod catalogue;
 pub mod comparison;
+pub mod explained;
 mod human;
 mod json;
 mod judged;
 mod lines;
+mod page;
 mod paint;
 mod status;
 pub mod story;

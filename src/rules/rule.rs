@@ -103,6 +103,13 @@ pub enum Subject {
 }
 
 impl Subject {
+    const ALL: [Self; 6] =
+        [Self::Device, Self::Server, Self::Network, Self::FrontEnd, Self::Identity, Self::Enrollscope];
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|subject| subject.word() == word)
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Device => "device",

@@ -20,6 +20,7 @@ mod coverage;
 mod differential;
 mod endings;
 mod engine;
+mod explain;
 mod faults;
 mod fronts;
 mod hosts;

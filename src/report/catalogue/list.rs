@@ -6,14 +6,13 @@ use super::Play;
 use super::diff::Mark;
 use super::show::examples;
 use super::words::{self, severity, who};
+use crate::diagnosis::edits;
+use crate::report::page::{PAGE, indented, labelled};
 use crate::report::paint::Paint;
 use crate::rules::{Force, Rule, Stage, all, in_stage};
 
 /// From this width on a rule is one row of columns.
 const WIDE: usize = 140;
-/// Where one rule is shown and nothing says how wide the screen is.
-const PAGE: usize = 100;
-const LABEL: usize = 10;
 
 /// All rules by stage. Without a width (a pipe) each is one line, however long.
 pub fn list(width: Option<usize>, colour: bool) -> String {
@@ -61,11 +60,7 @@ pub fn one(rule: &'static Rule, play: Play<'_>, width: Option<usize>, colour: bo
     let _ = writeln!(out, "{level} · {place} · since {}\n", rule.since);
     indented(&mut out, 0, width, rule.requirement);
     out.push('\n');
-    let mut field = |label: &str, text: &str| {
-        let mut lines = String::new();
-        indented(&mut lines, LABEL, width, text);
-        let _ = write!(out, "{label:<LABEL$}{}", lines.get(LABEL..).unwrap_or_default());
-    };
+    let mut field = |label: &str, text: &str| labelled(&mut out, label, width, text);
     field("otherwise", rule.consequence);
     if let Some(code) = rule.hresult {
         field("", &format!("The user sees 0x{code:08X}{}.", words::code(code)));
@@ -103,23 +98,6 @@ pub fn one(rule: &'static Rule, play: Play<'_>, width: Option<usize>, colour: bo
     out
 }
 
-/// Words up to the width, each line so far to the right.
-fn indented(out: &mut String, indent: usize, width: usize, text: &str) {
-    let room = width.saturating_sub(indent).max(20);
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
-            let _ = writeln!(out, "{}{line}", " ".repeat(indent));
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    let _ = writeln!(out, "{}{line}", " ".repeat(indent));
-}
-
 /// At most three rules whose id or name is like this, the likeliest first.
 pub fn near(wanted: &str) -> Vec<&'static Rule> {
     let wanted = wanted.to_lowercase();
@@ -133,21 +111,6 @@ pub fn near(wanted: &str) -> Vec<&'static Rule> {
         all().map(|rule| (distance(rule), rule)).filter(|(far, _)| *far <= 2 + wanted.len() / 8).collect();
     found.sort_by_key(|(far, _)| *far);
     found.into_iter().map(|(_, rule)| rule).take(3).collect()
-}
-
-/// How many letters have to be changed, left out or put in (Levenshtein).
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for ((y, above), left_above) in b.iter().zip(row.iter().skip(1)).zip(&row) {
-            let left = next.last().copied().unwrap_or_default();
-            next.push((left + 1).min(above + 1).min(left_above + usize::from(x != *y)));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::rules::Example;
 pub use list::{list, near, one};
 pub use markdown::markdown;
 pub use words::describe;
+pub(super) use words::who;
 
 /// Plays an example: its golden's events, and those with the edit made. Goldens are made by the simulation, of which
 /// this module knows nothing.

@@ -205,13 +205,13 @@ pub(super) fn severity(rule: &Rule) -> String {
 }
 
 /// Who has to act.
-pub(super) fn who(subject: Subject) -> &'static str {
+pub(in crate::report) fn who(subject: Subject) -> &'static str {
     match subject {
         Subject::Device => "the device, or the program that enrolls in its place",
         Subject::Server => "the enrollment server",
         Subject::Network => "the network between device and server",
         Subject::FrontEnd => "what stands before the server: its certificate, its proxy, its load balancer",
-        Subject::Identity => "the identity provider, whose sign-in page it is",
+        Subject::Identity => "the identity provider: sign-in, accounts, licences, settings of the tenant",
         Subject::Enrollscope => "whoever runs enrollscope",
     }
 }
