@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::encode::CHECKSUM;
 use super::record::{Closed, Header, Record, Redaction, Session};
-use super::words;
+use super::{VERSION, words};
 use crate::event::{
     Body, Change, Connection, ConnectionEvent, ConnectionId, Delivery, End, Exchange, ExchangeId, Framing,
     From, Front, Header as Field, Offered, Relay, Request, Response, Sent, Side, Time, Timing, Tls, Upstream,
@@ -75,10 +75,11 @@ pub(super) fn header(line: &[u8]) -> Option<(Header, usize)> {
 /// A header among the records: someone joined two captures.
 fn joined(line: &[u8]) -> Result<Record, String> {
     let (header, _) = header(line).ok_or("no record: it has no `kind`")?;
-    let Header { started: at, tool, redaction, .. } = header;
-    // The next segment of the same capture: nothing has happened between.
-    let same = || Record::Other("segment".to_owned());
-    Ok(if header.after > 0 { same() } else { Record::Session(Session { at, tool, redaction, cut: 0 }) })
+    let Header { version, started: at, tool, redaction, after } = header;
+    if version > VERSION {
+        return Err(format!("a capture of version {version} begins here: use a newer enrollscope"));
+    }
+    Ok(Record::Session(Session { at, tool, redaction, cut: 0, same: after > 0 }))
 }
 
 /// Our own lines begin with their kind, which spares reading them twice.
@@ -324,6 +325,7 @@ struct WireSession {
     tool: String,
     redaction: WireRedaction,
     cut: u64,
+    same: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -570,7 +572,13 @@ impl TryFrom<WireConnection> for Connection {
 
 impl std::convert::From<WireSession> for Session {
     fn from(wire: WireSession) -> Self {
-        Self { at: wire.at, tool: wire.tool, redaction: wire.redaction.into(), cut: wire.cut }
+        Self {
+            at: wire.at,
+            tool: wire.tool,
+            redaction: wire.redaction.into(),
+            cut: wire.cut,
+            same: wire.same,
+        }
     }
 }
 

@@ -115,6 +115,7 @@ pub fn session(out: &mut Vec<u8>, session: &Session) {
         if session.cut > 0 {
             o.number("cut", session.cut);
         }
+        o.flag_if("same", session.same);
     });
 }
 

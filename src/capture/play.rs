@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 
 use super::decode::Seal;
 use super::reader::{Item, Reader, Recorded};
-use super::record::{Closed, Damage, Place, Record};
+use super::record::{Closed, Damage, Place, Record, Redaction};
 use super::ticker::{Ticker, recorded_at};
 use crate::event::{Event, Time};
 
@@ -32,16 +32,20 @@ pub struct Play<R> {
     ticker: Ticker,
     /// The last exchange's position, once there was one.
     seq: Option<u64>,
+    /// Of the run that is played.
+    redaction: Redaction,
     ready: VecDeque<Played>,
 }
 
 impl<R: BufRead> Play<R> {
     pub fn new(reader: Reader<R>) -> Self {
-        Self { reader, segment: 0, ticker: Ticker::default(), seq: None, ready: VecDeque::new() }
+        let redaction = reader.header().redaction.clone();
+        Self { reader, segment: 0, ticker: Ticker::default(), seq: None, redaction, ready: VecDeque::new() }
     }
 
     /// Goes on with the next file of the capture.
     pub fn go_on(&mut self, reader: Reader<R>) {
+        self.redaction = reader.header().redaction.clone();
         self.reader = reader;
         self.segment += 1;
     }
@@ -56,6 +60,11 @@ impl<R: BufRead> Play<R> {
         &self.reader
     }
 
+    /// How what was played last was redacted: each run, and each of several captures, says so for itself.
+    pub fn redaction(&self) -> &Redaction {
+        &self.redaction
+    }
+
     fn take(&mut self, recorded: Recorded) {
         let Recorded { record, place, seal } = recorded;
         if let Record::Closed(closed) = record {
@@ -63,6 +72,9 @@ impl<R: BufRead> Play<R> {
             self.tick(closed.at);
             self.ready.push_back(Played::Closed(closed));
             return;
+        }
+        if let Record::Session(session) = &record {
+            self.redaction = session.redaction.clone();
         }
         let Some(event) = record.into_event() else {
             return;

@@ -46,7 +46,7 @@ pub struct Reader<R> {
     header_place: Option<Place>,
     buffer: Vec<u8>,
     ready: VecDeque<Item>,
-    /// The input is packed, and its packing is broken: there is no more.
+    /// The packing is broken, or what follows is of a newer version: there is no more.
     broken: bool,
 }
 
@@ -155,7 +155,11 @@ impl<R: BufRead> Reader<R> {
             Err(_) if !line.whole => {
                 self.damaged(line.place.offset, bytes, "an unfinished record at the end")
             }
-            Err(what) => self.damaged(line.place.offset, bytes, &what),
+            Err(what) => {
+                // Nobody knows what the records of a newer version mean.
+                self.broken = decode::header(bytes).is_some_and(|(header, _)| header.version > VERSION);
+                self.damaged(line.place.offset, bytes, &what);
+            }
         }
     }
 

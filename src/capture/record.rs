@@ -51,6 +51,8 @@ pub struct Session {
     pub redaction: Redaction,
     /// Bytes of an unfinished last record that were cut off before this one was written.
     pub cut: u64,
+    /// No other run: the next segment of the same capture was joined to it here.
+    pub same: bool,
 }
 
 /// The run ended in order: nothing is missing after this but what `lost` counts.
@@ -70,7 +72,7 @@ impl Record {
             Self::Exchange(exchange) => Some(Event::Exchange(Arc::new(*exchange))),
             Self::End(end) => Some(Event::End(end)),
             Self::Connection(connection) => Some(Event::Connection(Arc::new(*connection))),
-            Self::Session(session) => Some(Event::Session { at: session.at }),
+            Self::Session(session) => (!session.same).then_some(Event::Session { at: session.at }),
             Self::Gap { at, lost } => Some(Event::Gap { at, lost }),
             Self::Closed(_) | Self::Other(_) => None,
         }

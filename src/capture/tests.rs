@@ -40,6 +40,7 @@ fn records() -> Vec<Record> {
             tool: "0.1.0".to_owned(),
             redaction: Redaction { level: "none".to_owned(), key: None },
             cut: 12,
+            same: false,
         }),
         Record::Gap { at, lost: 3 },
         Record::Exchange(Box::default()),

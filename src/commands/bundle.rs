@@ -12,16 +12,17 @@ use serde_json::json;
 use zip::write::SimpleFileOptions;
 
 use super::enroll::read;
+use super::foreign::masked;
 use super::inputs::{BUNDLED_CAPTURE, Inputs, MANIFEST, is_encrypted};
 use super::live::origin;
-use super::output::{Exit, Output};
-use super::redact::redacted;
+use super::output::{Exit, Output, unused};
+use super::redact::rank;
 use super::slice::{Chosen, line, slice};
 use super::state::{directory, redaction_key};
-use crate::capture::{Header, encode};
+use crate::capture::{Header, Redaction, encode};
 use crate::cli::{BundleArgs, BundleCommand, BundleOther, RedactTo};
 use crate::compare::{Story, judged};
-use crate::event::Time;
+use crate::event::{Event, Time};
 use crate::net::{now, write_secret};
 use crate::redact::{Hidden, Level, Redactor};
 use crate::report::story;
@@ -42,12 +43,7 @@ fn make(args: &BundleArgs, out: Output) -> Result<Exit> {
     if args.captures.is_empty() {
         bail!("a capture is wanted: enrollscope bundle CAPTURE --device NAME");
     }
-    if args.output.exists() {
-        bail!(
-            "{} is there already, and is left as it is; choose another place with --output",
-            args.output.display()
-        );
-    }
+    unused(&args.output)?;
     let receiver = args.to.as_deref().map(receiver).transpose()?;
     let doctor = args.doctor.as_deref().map(doctor).transpose()?;
     let level = match args.level {
@@ -55,7 +51,18 @@ fn make(args: &BundleArgs, out: Output) -> Result<Exit> {
         RedactTo::Identities => Level::Identities,
     };
     let chosen = Chosen { ids: &args.enrollment, devices: &args.device };
-    let part = slice(&Inputs::of(&args.captures)?, Profile::Field, |stories| {
+    let hidden = Hidden::default();
+    let redactor = Redactor::new(level, false, redaction_key(out)).noting(hidden.clone());
+    let mut hides = false;
+    // What is hidden already is not hidden once more: pseudonyms stay those of the capture.
+    let hide = |event: Event, redaction: &Redaction| {
+        if rank(&redaction.level) >= rank(level.word()) {
+            return event;
+        }
+        hides = true;
+        masked(event, &redactor)
+    };
+    let wanted = |stories: Vec<Story>| {
         let since = since(args.since.as_deref(), &stories)?;
         let words = args.filter.as_deref().unwrap_or_default().to_lowercase();
         let wanted = |story: &Story| {
@@ -68,19 +75,10 @@ fn make(args: &BundleArgs, out: Output) -> Result<Exit> {
             bail!("no enrollment is left: --filter or --since leaves all of them out");
         }
         Ok(left)
-    })?;
-    let hidden = Hidden::default();
-    let redactor = Redactor::new(level, false, redaction_key(out)).noting(hidden.clone());
-    let from = part.header.redaction.level.as_str();
-    let is_there = from == level.word() || from == Level::Identities.word();
-    // What is hidden already is not hidden once more: pseudonyms stay those of the capture.
-    let (events, redaction) = if is_there {
-        (part.events, part.header.redaction.clone())
-    } else {
-        let events: Vec<_> = part.events.into_iter().filter_map(|event| redacted(event, &redactor)).collect();
-        (events, origin(&redactor).redaction)
     };
-    let stories = judged(&events, Profile::Field);
+    let part = slice(&Inputs::of(&args.captures)?, Profile::Field, wanted, hide)?;
+    let redaction = if hides { origin(&redactor).redaction } else { part.header.redaction.clone() };
+    let stories = judged(&part.events, Profile::Field);
     let mut capture = Vec::new();
     let header = Header {
         version: 1,
@@ -90,7 +88,7 @@ fn make(args: &BundleArgs, out: Output) -> Result<Exit> {
         after: 0,
     };
     encode::header(&mut capture, &header);
-    events.iter().for_each(|event| capture.extend(line(event, &header.redaction)));
+    part.events.iter().for_each(|event| capture.extend(line(event, &header.redaction)));
     let exchanges: usize = stories.iter().map(|story| story.exchanges.len()).sum();
     let map = hidden.map();
     let manifest = json!({
@@ -114,7 +112,7 @@ fn make(args: &BundleArgs, out: Output) -> Result<Exit> {
         stories.len(),
         if doctor.is_some() { ", a preflight's result" } else { "" }
     ));
-    out.note(&if map.is_empty() {
+    out.note(&if !hides {
         format!("hidden: as in the capture (level {})", header.redaction.level)
     } else {
         format!("hidden: secrets, and {} names and addresses under pseudonyms", map.len())
@@ -142,7 +140,7 @@ fn make(args: &BundleArgs, out: Output) -> Result<Exit> {
         stories.len(),
         header.redaction.level
     ));
-    Ok(Exit::Good)
+    Ok(part.ending(out))
 }
 
 fn zipped(members: &[(&str, Vec<u8>)]) -> Result<Vec<u8>> {
@@ -185,10 +183,16 @@ fn doctor(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn receiver(key: &str) -> Result<age::x25519::Recipient> {
+    if key.starts_with("AGE-SECRET-KEY-") {
+        bail!(
+            "--to: that is a secret key, which nobody else may have; the receiver's public key begins with age1"
+        );
+    }
     let text = if key.starts_with("age1") {
         key.to_owned()
     } else {
-        read(Path::new(key)).with_context(|| format!("--to: could not read {key}"))?
+        read(Path::new(key))
+            .with_context(|| format!("--to {key}: neither an age public key (age1…) nor a file with one"))?
     };
     let line = text.lines().map(str::trim).find(|line| line.starts_with("age1"));
     let Some(line) = line else { bail!("--to {key}: there is no age public key (age1…) in it") };
@@ -196,12 +200,7 @@ fn receiver(key: &str) -> Result<age::x25519::Recipient> {
 }
 
 fn decrypt(bundle: &Path, key: &Path, output: &Path, out: Output) -> Result<Exit> {
-    if output.exists() {
-        bail!(
-            "{} is there already, and is left as it is; choose another place with --output",
-            output.display()
-        );
-    }
+    unused(output)?;
     let text = read(key).with_context(|| format!("could not read {}", key.display()))?;
     let line = text.lines().map(str::trim).find(|line| line.starts_with("AGE-SECRET-KEY-1"));
     let Some(line) = line else {

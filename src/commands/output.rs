@@ -2,6 +2,9 @@
 #![expect(clippy::print_stderr, reason = "the one place that prints")]
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use anyhow::{Result, bail};
 
 use crate::cli::When;
 
@@ -23,6 +26,20 @@ impl Exit {
             Self::Failed => 2,
         }
     }
+}
+
+/// What commands make is never written over what is there.
+///
+/// # Errors
+/// Something is there.
+pub(super) fn unused(output: &Path) -> Result<()> {
+    if output.exists() {
+        bail!(
+            "{} is there already, and is left as it is; choose another place with --output",
+            output.display()
+        );
+    }
+    Ok(())
 }
 
 /// stdout for results, stderr for what happens on the way.

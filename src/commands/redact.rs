@@ -2,9 +2,10 @@
 
 use anyhow::{Context as _, Result, bail};
 
+use super::foreign::masked;
 use super::inputs::Inputs;
 use super::live::origin;
-use super::output::{Exit, Output};
+use super::output::{Exit, Output, unused};
 use super::slice::line;
 use super::state::{fresh, redaction_key};
 use crate::capture::Played;
@@ -21,13 +22,7 @@ pub fn redact(args: &RedactArgs, out: Output) -> Result<Exit> {
         RedactTo::Secrets => Level::Secrets,
         RedactTo::Identities => Level::Identities,
     };
-    check(&playing.header().redaction.level, level, args.new_key)?;
-    if args.output.exists() {
-        bail!(
-            "{} is there already, and is left as it is; choose another place with --output",
-            args.output.display()
-        );
-    }
+    unused(&args.output)?;
     let key = if args.new_key { fresh().0 } else { redaction_key(out) };
     // Whatever bodies were recorded were meant to be.
     let redactor = Redactor::new(level, true, key);
@@ -44,26 +39,24 @@ pub fn redact(args: &RedactArgs, out: Output) -> Result<Exit> {
     Ok(if damaged > 0 { Exit::Found } else { Exit::Good })
 }
 
-/// What is hidden stays hidden.
-pub(super) fn check(from: &str, to: Level, new_key: bool) -> Result<()> {
-    if from == Level::Identities.word() && to != Level::Identities {
-        bail!(
-            "identities are hidden in this capture already, and cannot be brought back: --level identities"
-        );
+/// How much is hidden, by a capture's word for it.
+pub(super) fn rank(level: &str) -> u8 {
+    match level {
+        "identities" => 2,
+        "secrets" => 1,
+        _ => 0,
     }
-    if from == to.word() && !new_key {
-        bail!(
-            "this capture is at the level {from} already; --new-key hides the same things under another key"
-        );
-    }
-    Ok(())
 }
 
-fn write(playing: Playing, redactor: &Redactor, args: &RedactArgs) -> Result<(u64, u64)> {
+fn write(mut playing: Playing, redactor: &Redactor, args: &RedactArgs) -> Result<(u64, u64)> {
     let origin = origin(redactor);
     let mut capture = CaptureFile::open(&args.output, &origin, now())?;
     let (mut exchanges, mut damaged) = (0, 0);
-    for played in playing {
+    // There is something in it that is not hidden yet, or is to be hidden under another key.
+    let mut changes = args.new_key;
+    let target = rank(redactor.level().word());
+    while let Some(played) = playing.next() {
+        let from = rank(&playing.redaction().level);
         let event = match played? {
             Played::Event { event, .. } => event,
             Played::Damage(_) => {
@@ -72,29 +65,23 @@ fn write(playing: Playing, redactor: &Redactor, args: &RedactArgs) -> Result<(u6
             }
             Played::Closed(_) => continue,
         };
-        exchanges += u64::from(matches!(event, Event::Exchange(_)));
-        if let Some(event) = redacted(event, redactor) {
-            capture.append(&line(&event, &origin.redaction))?;
+        if from > target {
+            bail!("identities are hidden in it already, and cannot be brought back: --level identities");
         }
+        exchanges += u64::from(matches!(event, Event::Exchange(_)));
+        changes |= from < target;
+        let event = if from < target || args.new_key { masked(event, redactor) } else { event };
+        let line = line(&event, &origin.redaction);
+        if !line.is_empty() {
+            capture.append(&line)?;
+        }
+    }
+    if !changes {
+        let level = redactor.level().word();
+        bail!(
+            "this capture is at the level {level} already; --new-key hides the same things under another key"
+        );
     }
     capture.sync()?;
     Ok((exchanges, damaged))
-}
-
-/// The event at the redactor's level; `None` of what is no record.
-pub(super) fn redacted(event: Event, redactor: &Redactor) -> Option<Event> {
-    match event {
-        Event::Exchange(exchange) => {
-            let mut exchange = std::sync::Arc::unwrap_or_clone(exchange);
-            redactor.exchange(&mut exchange);
-            Some(Event::Exchange(exchange.into()))
-        }
-        Event::Connection(connection) => {
-            let mut connection = std::sync::Arc::unwrap_or_clone(connection);
-            redactor.connection(&mut connection);
-            Some(Event::Connection(connection.into()))
-        }
-        Event::End(_) | Event::Gap { .. } | Event::Session { .. } => Some(event),
-        Event::Tick(_) => None,
-    }
 }

@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result, bail};
 
 use super::diff::is_id;
 use super::inputs::{Inputs, stories};
+use super::output::{Exit, Output};
+use super::redact::rank;
 use crate::capture::{Header, Played, Redaction, Session, encode};
 use crate::compare::Story;
 use crate::event::Event;
@@ -65,30 +67,56 @@ pub(super) struct Slice {
     /// The events of these enrollments, numbered anew, in their order.
     pub(super) events: Vec<Event>,
     pub(super) stories: Vec<Story>,
+    /// Places of the captures that cannot be read.
+    pub(super) damaged: u64,
 }
 
+impl Slice {
+    /// Tells what is missing, and ends accordingly.
+    pub(super) fn ending(&self, out: Output) -> Exit {
+        if self.damaged > 0 {
+            out.print(&format!("not in it: {} damaged places of the capture\n", self.damaged));
+            return Exit::Found;
+        }
+        Exit::Good
+    }
+}
+
+/// `hide` takes out of an event what is to be hidden that is not yet, as its run's redaction says.
 pub(super) fn slice(
     inputs: &Inputs,
     profile: Profile,
     wanted: impl FnOnce(Vec<Story>) -> Result<Vec<Story>>,
+    mut hide: impl FnMut(Event, &Redaction) -> Event,
 ) -> Result<Slice> {
     let stories = wanted(stories(inputs, profile)?)?;
     let exchanges = stories.iter().flat_map(|story| &story.exchanges);
     let ids: HashSet<_> = exchanges.map(|told| told.exchange.id.clone()).collect();
-    let playing = Playing::ended(&inputs.captures)?;
-    let header = playing.header().clone();
-    let mut events = Vec::new();
-    for played in playing {
-        let Played::Event { event, .. } = played.context("could not read on")? else { continue };
+    let mut playing = Playing::ended(&inputs.captures)?;
+    let mut header = playing.header().clone();
+    let (mut events, mut damaged) = (Vec::new(), 0);
+    while let Some(played) = playing.next() {
+        let event = match played.context("could not read on")? {
+            Played::Event { event, .. } => event,
+            Played::Damage(_) => {
+                damaged += 1;
+                continue;
+            }
+            Played::Closed(_) => continue,
+        };
         match &event {
             Event::Exchange(exchange) if !ids.contains(&exchange.id) => {}
             Event::Gap { .. } | Event::Tick(_) => {}
             Event::Exchange(_) | Event::Connection(_) | Event::End(_) | Event::Session { .. } => {
-                events.push(event)
+                // What holds for the least hidden part holds for all.
+                if rank(&playing.redaction().level) < rank(&header.redaction.level) {
+                    header.redaction = playing.redaction().clone();
+                }
+                events.push(hide(event, playing.redaction()));
             }
         }
     }
-    Ok(Slice { header, events: renumbered(events), stories })
+    Ok(Slice { header, events: renumbered(events), stories, damaged })
 }
 
 /// Writes the events as a new capture, which says of itself what `header` says.
@@ -113,7 +141,7 @@ pub(super) fn line(event: &Event, redaction: &Redaction) -> Vec<u8> {
         // Another run: its connections have names of their own.
         Event::Session { at } => {
             let tool = env!("CARGO_PKG_VERSION").to_owned();
-            let session = Session { at: *at, tool, redaction: redaction.clone(), cut: 0 };
+            let session = Session { at: *at, tool, redaction: redaction.clone(), cut: 0, same: false };
             encode::session(&mut line, &session);
         }
         Event::Tick(_) => {}

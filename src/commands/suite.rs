@@ -14,7 +14,7 @@ use super::slice::{Chosen, slice, write};
 use crate::cli::{
     ComparisonFormat, FailOnDifference, SuiteAddArgs, SuiteCommand, SuiteMinimiseArgs, SuiteRunArgs,
 };
-use crate::compare::{Comparison, Expectation};
+use crate::compare::{Comparison, Expectation, can_be_met};
 use crate::replay::minimised;
 use crate::report::comparison::{self, Aside, Compared};
 use crate::rules::Profile;
@@ -77,7 +77,16 @@ impl Manifest {
 
 fn add(args: &SuiteAddArgs, out: Output) -> Result<Exit> {
     let chosen = Chosen { ids: &args.enrollment, devices: &args.device };
-    let part = slice(&Inputs::of(&args.captures)?, Profile::Field, |stories| chosen.of(stories))?;
+    let part =
+        slice(&Inputs::of(&args.captures)?, Profile::Field, |stories| chosen.of(stories), |event, _| event)?;
+    for expectation in &args.expect {
+        if !can_be_met(expectation, &part.stories) {
+            bail!(
+                "--expect {expectation}: the recording has no answer that breaks this rule, so that no replay can show it \
+                 mended; `enrollscope check` says which it breaks"
+            );
+        }
+    }
     let name = args.name.clone().or_else(|| args.ticket.clone()).or_else(|| {
         let first = args.captures.first()?.file_name()?.to_string_lossy().into_owned();
         Some(first.split('.').next()?.to_owned())
@@ -101,7 +110,7 @@ fn add(args: &SuiteAddArgs, out: Output) -> Result<Exit> {
     manifest.write(&case)?;
     let exchanges: usize = part.stories.iter().map(|story| story.exchanges.len()).sum();
     out.print(&format!("{}: {} enrollments, {exchanges} exchanges\n", case.display(), part.stories.len()));
-    Ok(Exit::Good)
+    Ok(part.ending(out))
 }
 
 /// Of a name what every file system takes.
@@ -205,8 +214,9 @@ fn tried(
         ("ENROLLSCOPE_USERS", &users),
         ("ENROLLSCOPE_TO", args.target.to.as_deref().unwrap_or_default()),
     ];
-    hook("--before", args.before.as_deref(), &variables)?;
-    let replay = replayed(&stories, target, logins, 1, Profile::Field, out);
+    let before = hook("--before", args.before.as_deref(), &variables);
+    let replay = before.and_then(|()| replayed(&stories, target, logins, 1, Profile::Field, out));
+    // Whatever came of it: half of what `--before` does may be done.
     let after = hook("--after", args.after.as_deref(), &variables);
     let replay = replay?;
     after?;
@@ -258,12 +268,22 @@ fn summary(results: &[Compared]) -> String {
 fn minimise(args: &SuiteMinimiseArgs, out: Output) -> Result<Exit> {
     let mut manifest = Manifest::read(&args.case)?;
     let from = args.case.join(&manifest.capture);
-    let part = slice(&Inputs::of(&[from])?, Profile::Field, Ok)?;
-    let small = minimised(&part.events, &manifest.expectations()?);
+    let part = slice(&Inputs::of(&[from])?, Profile::Field, Ok, |event, _| event)?;
     let count = |events: &[crate::event::Event]| {
         events.iter().filter(|event| matches!(event, crate::event::Event::Exchange(_))).count()
     };
+    let expectations = manifest.expectations()?;
+    if let Some(never) = expectations.iter().find(|e| !can_be_met(e, &part.stories)) {
+        bail!(
+            "{}: {never} cannot be met: the recording has no answer that breaks this rule",
+            args.case.display()
+        );
+    }
+    let small = minimised(&part.events, &expectations);
     let (before, after) = (count(&part.events), count(&small));
+    if after == 0 {
+        bail!("{}: what it expects needs none of its exchanges; nothing was changed", args.case.display());
+    }
     if after == before {
         out.print(&format!("{}: nothing can go, all {before} exchanges are needed\n", args.case.display()));
         return Ok(Exit::Good);

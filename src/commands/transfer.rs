@@ -8,9 +8,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use super::foreign::{Foreign, masked};
-use super::inputs::Inputs;
+use super::inputs::{Inputs, unbundled};
 use super::live::{origin, redactor};
-use super::output::{Exit, Output};
+use super::output::{Exit, Output, unused};
 use crate::capture::{Played, encode, har};
 use crate::cli::{ExportArgs, ForeignFormat, ImportArgs};
 use crate::event::Event;
@@ -21,6 +21,12 @@ use crate::sink::{self, CaptureFile, Playing};
 pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
     let input = || args.input.display().to_string();
     let file = File::open(&args.input).with_context(|| format!("could not open {}", input()))?;
+    if unbundled(&args.input).is_ok_and(|bundled| bundled.is_some()) {
+        bail!(
+            "{}: it is a bundle, which holds a capture already: `check`, `open` and `replay` take it as it is",
+            input()
+        );
+    }
     let mut recording = sink::unpacked(file).with_context(|| format!("could not read {}", input()))?;
     let start = recording.fill_buf().with_context(|| format!("could not read {}", input()))?;
     if start.is_empty() {
@@ -33,12 +39,7 @@ pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
         );
     };
     let output = args.output.clone().unwrap_or_else(|| args.input.with_extension("jsonl"));
-    if output.exists() {
-        bail!(
-            "{} is there already, and is left as it is; choose another place with --output",
-            output.display()
-        );
-    }
+    unused(&output)?;
     let redactor = redactor(args.redact, args.record_bodies, out);
     let mut capture = CaptureFile::open(&output, &origin(&redactor), now())?;
     let mut broken = None;
@@ -73,6 +74,9 @@ pub fn import(args: &ImportArgs, out: Output) -> Result<Exit> {
 
 pub fn export(args: &ExportArgs, out: Output) -> Result<Exit> {
     let ForeignFormat::Har = args.format;
+    if let Some(output) = &args.output {
+        unused(output)?;
+    }
     let inputs = Inputs::of(&args.captures)?;
     let playing = Playing::ended(&inputs.captures)?;
     if playing.header().redaction.level == Level::None.word() {

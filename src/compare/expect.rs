@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::pairs::Pair;
-use super::story::Told;
+use super::story::{Story, Told};
 use super::verdict::state_of_server;
 use crate::enrollment::Outcome;
 use crate::event::Side;
@@ -91,6 +91,17 @@ pub fn met(expectation: &Expectation, pairs: &[Pair<'_>]) -> Met {
     }
 }
 
+/// Whether a recording has what is to be mended: without it, a replay can show nothing.
+pub fn can_be_met(expectation: &Expectation, recorded: &[Story]) -> bool {
+    match expectation {
+        Expectation::Fixed(rule) => recorded
+            .iter()
+            .flat_map(|story| &story.exchanges)
+            .any(|told| told.findings.iter().any(|f| f.rule.id == rule.id && f.side == Some(Side::Response))),
+        Expectation::Outcome(_) => !recorded.is_empty(),
+    }
+}
+
 fn fixed(rule: &'static Rule, pairs: &[Pair<'_>]) -> Met {
     let on = |told: &Told, side| told.findings.iter().any(|f| f.rule.id == rule.id && f.side == Some(side));
     let broke = |told: &Told| on(told, Side::Response);
@@ -113,10 +124,16 @@ fn fixed(rule: &'static Rule, pairs: &[Pair<'_>]) -> Met {
             {
                 return Met::No(format!("not reproducible here: {word} depends on the server's state"));
             }
-            let judged = |told: &&&Told| told.passed.iter().any(|passed| passed.id == rule.id);
-            let faultless = |told: &&&Told| told.is_answered_well() && is_about_faults(rule);
-            if !again.iter().any(|told| judged(&told) || faultless(&told)) {
-                return Met::No(format!("not judged: the answer to {at} gives the rule nothing to look at"));
+            // That a refusal is without fault says nothing of the answer that was wrong.
+            let comparable = |now: &Told| now.response == told.response || now.is_answered_well();
+            let judged = |now: &Told| now.passed.iter().any(|passed| passed.id == rule.id) && comparable(now);
+            let faultless = |now: &Told| now.is_answered_well() && is_about_faults(rule);
+            if !again.iter().any(|now| judged(now) || faultless(now)) {
+                return Met::No(if again.iter().any(|now| comparable(now)) {
+                    format!("not judged: the answer to {at} gives the rule nothing to look at")
+                } else {
+                    format!("not reached: {at} is declined now, so the answer that was wrong did not come")
+                });
             }
             held += 1;
         }

@@ -9,7 +9,7 @@ mod pairs;
 mod story;
 mod verdict;
 
-pub use expect::{Expectation, Met, met};
+pub use expect::{Expectation, Met, can_be_met, met};
 pub use noise::{BUILT_IN, Noise, Pattern};
 pub use pairs::{Comparison, Counts, Pair, Pairing, compare};
 pub use story::{Stories, Story, Told, judged};

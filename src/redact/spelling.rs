@@ -22,8 +22,16 @@ struct Piece {
     plain: Range<usize>,
 }
 
-/// Every such value, in the order of the text; those that are written as they are read are left out.
+/// Every such value that may hold more than a word, in the order of the text; those that are written as they are read
+/// are left out.
 pub(super) fn spelled(text: &[u8]) -> Vec<Spelled> {
+    let mut values = all_spelled(text);
+    values.retain(|value| may_hold_more(&value.plain));
+    values
+}
+
+/// The same of every value.
+pub(super) fn all_spelled(text: &[u8]) -> Vec<Spelled> {
     let mut reader = Reader { text, found: Vec::new(), parts: Vec::new(), differs: false };
     if memchr(b'&', text).is_some() || ["<!", "<?"].iter().any(|m| memmem::find(text, m.as_bytes()).is_some())
     {
@@ -176,9 +184,7 @@ impl Reader<'_> {
             }
             pieces.push(Piece { raw, plain: start..plain.len() });
         }
-        if may_hold_more(&plain) {
-            self.found.push(Spelled { plain, pieces });
-        }
+        self.found.push(Spelled { plain, pieces });
     }
 }
 

@@ -39,6 +39,10 @@ impl Redactor {
         connection.sni = connection.sni.take().map(|sni| scan.host(&sni));
         ders(&mut connection.chain, &scan);
         ders(&mut connection.client_certificate, &scan);
+        connection.alpn = connection.alpn.take().map(|alpn| scan.said(&alpn));
+        if let Some(offered) = &mut connection.offered {
+            offered.alpn.iter_mut().for_each(|alpn| *alpn = scan.said(alpn));
+        }
         if let Some(relay) = &mut connection.passthrough {
             relay.target = scan.host(&relay.target);
         }
@@ -127,8 +131,7 @@ fn heads(headers: &mut [Header], scan: &Scan<'_>) {
             header.value.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b'-' | b'|' | b'.' | b'='));
         let value = match std::str::from_utf8(&header.value) {
             Ok(_) if is_id && CORRELATING.iter().find(named).is_some() => continue,
-            Ok(host) if header.name.eq_ignore_ascii_case("Host") => scan.host(host).into_bytes(),
-            _ => scan.text(&header.value, 0),
+            _ => scan.header(&header.name, &header.value),
         };
         header.name = scan.said(&header.name);
         header.value = Bytes::from(value);

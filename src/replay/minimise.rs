@@ -1,5 +1,7 @@
 //! The smallest part of a recording in which a failure is still seen.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::compare::{Expectation, Story, judged};
 use crate::event::{Event, Side};
 use crate::message::{Kind, read_request};
@@ -76,18 +78,21 @@ fn is_last_step(removed: &Event, left: &[Event]) -> bool {
 
 /// The events with their exchanges numbered without gaps, and without what spoke of those that are not there.
 pub fn renumbered(events: Vec<Event>) -> Vec<Event> {
-    let mut numbers = std::collections::HashMap::new();
-    let mut connections = std::collections::HashSet::new();
-    for event in &events {
-        if let Event::Exchange(exchange) = event {
-            numbers.insert(exchange.seq, numbers.len() as u64 + 1);
-            connections.extend(exchange.connection.clone());
-        }
-    }
+    let connections: HashSet<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Exchange(exchange) => exchange.connection.clone(),
+            _ => None,
+        })
+        .collect();
+    // Numbers of one capture may be those of another one that follows it.
+    let (mut numbers, mut last) = (HashMap::new(), 0);
     let renumber = |event: Event| match event {
         Event::Exchange(exchange) => {
             let mut exchange = std::sync::Arc::unwrap_or_clone(exchange);
-            exchange.seq = numbers.get(&exchange.seq).copied()?;
+            last += 1;
+            numbers.insert(exchange.seq, last);
+            exchange.seq = last;
             Some(Event::Exchange(exchange.into()))
         }
         Event::End(mut end) => {
@@ -97,7 +102,10 @@ pub fn renumbered(events: Vec<Event>) -> Vec<Event> {
         Event::Connection(connection) => {
             connections.contains(&connection.id).then_some(Event::Connection(connection))
         }
-        Event::Session { .. } => Some(event),
+        Event::Session { .. } => {
+            numbers.clear();
+            Some(event)
+        }
         Event::Gap { .. } | Event::Tick(_) => None,
     };
     events.into_iter().filter_map(renumber).collect()

@@ -237,7 +237,7 @@ impl CaptureFile {
         let Tail { seq, started, end, cut, newline } = tail::scan(&mut file).map_err(foreign)?;
         Medium::cut(&mut file, end).map_err(write)?;
         let Origin { tool, redaction } = origin.clone();
-        let session = Session { at: now, tool, redaction, cut };
+        let session = Session { at: now, tool, redaction, cut, same: false };
         let mut line = if newline { b"\n".to_vec() } else { Vec::new() };
         encode::session(&mut line, &session);
         let mut file = Self {

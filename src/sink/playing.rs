@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::file::CaptureError;
 use super::progress::Progress;
 use super::segments::{Input, Segments, finished, group, names_of, read, read_from};
-use crate::capture::{Damage, Header, Place, Play, Played, Reader};
+use crate::capture::{Damage, Header, Place, Play, Played, Reader, Redaction};
 
 /// Between two looks at a file that somebody writes to.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -73,6 +73,11 @@ impl Playing {
 
     pub fn header(&self) -> &Header {
         self.play.reader().header()
+    }
+
+    /// How what was played last was redacted.
+    pub fn redaction(&self) -> &Redaction {
+        self.play.redaction()
     }
 
     /// Where the places of what is played are.

@@ -136,6 +136,60 @@ fn bundles_that_are_broken_or_meant_to_do_harm_are_refused() {
     }
 }
 
+#[test]
+fn every_part_is_hidden_that_is_not_yet_and_what_is_lost_is_told() {
+    let place = Place::new();
+    let plain = std::fs::read(committed("captures/golden/on-premise.jsonl")).unwrap();
+    place.put("plain.jsonl", &plain);
+    assert_eq!(place.run(&["redact", "plain.jsonl", "-o", "hidden.jsonl"]).code, 0);
+    let hidden = place.read("hidden.jsonl");
+    place.put("both.jsonl", [&hidden[..], &plain].concat());
+    let session = plain.split(|b| *b == b'\n').skip(1).collect::<Vec<_>>().join(&b'\n');
+    let begins = r#"{"kind":"session","at":"2026-03-02T10:00:00.000Z","tool":"t","redaction":{"level":"none","key":null}}"#;
+    place.put("resumed.jsonl", [&hidden[..], begins.as_bytes(), b"\n", &session].concat());
+    for (index, parts) in [
+        &["hidden.jsonl", "plain.jsonl"][..],
+        &["plain.jsonl", "hidden.jsonl"],
+        &["both.jsonl"],
+        &["resumed.jsonl"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (bundle, redacted) = (format!("{index}.zip"), format!("{index}.jsonl"));
+        for args in [
+            [&["bundle"], parts, &["-o", &bundle]].concat(),
+            [&["redact"], parts, &["-o", &redacted]].concat(),
+        ] {
+            let ran = place.run(&args);
+            assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
+        }
+        let mut texts = members(&place.read(&bundle));
+        texts.push((redacted.clone(), String::from_utf8(place.read(&redacted)).unwrap()));
+        for (name, text) in texts {
+            assert!(!text.contains("anna@") && !text.contains("contoso"), "{parts:?}: {name}");
+        }
+    }
+
+    let newer = String::from_utf8(plain.clone()).unwrap().replacen("\"version\":1", "\"version\":2", 1);
+    place.put("newer.jsonl", [&plain[..], newer.as_bytes()].concat());
+    let checked = place.run(&["check", "newer.jsonl", "--format", "json"]).json();
+    assert_eq!(
+        (&checked["summary"]["exchanges"], &checked["summary"]["inputs"][0]["damaged"]),
+        (&5.into(), &1.into())
+    );
+    for args in [&["bundle", "newer.jsonl", "-o", "n.zip"][..], &["redact", "newer.jsonl", "-o", "n.jsonl"]] {
+        let ran = place.run(args);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.out.contains("not in it: 1 damaged places"), "{ran:?}");
+    }
+    place.run(&["import", "n.zip"]).refused("it is a bundle");
+    place.run(&["export", "plain.jsonl", "-o", "n.jsonl"]).refused("is there already");
+    let secret = place.run(&["bundle", "plain.jsonl", "-o", "x", "--to", "AGE-SECRET-KEY-1ABC"]);
+    secret.refused("secret key");
+    assert!(!secret.err.contains("1ABC"), "{secret:?}");
+}
+
 impl crate::binary::Ran {
     fn code_and_words(&self, code: i32, words: &str) {
         assert_eq!(self.code, code, "{self:?}");

@@ -279,3 +279,66 @@ fn captures_are_redacted_further_and_never_back() {
     let mode = std::fs::metadata(place.path("who.jsonl")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+/// Nothing of a text is as it was but what stands between words.
+#[test]
+fn where_names_stand_no_word_is_harmless_however_it_is_written() {
+    use enrollscope::event::Header;
+    let golden = golden::of(Golden::OnPremise);
+    let exchange = golden.iter().find_map(|event| match event {
+        Event::Exchange(exchange) if !exchange.request.body.bytes.is_empty() => Some(exchange),
+        _ => None,
+    });
+    let hidden_header = |name: &str, value: &str| {
+        let mut copy = Exchange::clone(exchange.unwrap());
+        copy.request.headers = vec![Header::new(name, value.to_owned())];
+        let Event::Exchange(copy) = &hidden(&[Event::Exchange(Arc::new(copy))])[0] else { panic!() };
+        copy.request.headers[0].text().into_owned()
+    };
+    for (name, value, gone) in [
+        ("Host", "page.field.example", &["page", "field"][..]),
+        ("X-Forwarded-Host", "long-page.example:443", &["long", "page"]),
+        ("X-User", "page", &["page"]),
+        ("X-MS-Client-Principal-Name", "will long", &["will", "long"]),
+        ("From", "Will Page <will@long.example>", &["will", "page", "long"]),
+        ("X-Any", "https://page.long.example/users/will/home", &["page", "long", "will"]),
+        ("X-Any", "C:\\Users\\Will\\Desktop", &["will"]),
+        ("X-Any", "user=will&login_hint=page&device=long", &["will", "page", "long"]),
+        (
+            "X-Any",
+            r#"{"upn":"will","displayName":"Will Page","deviceName" : "LONG"}"#,
+            &["will", "page", "long"],
+        ),
+        ("X-Any", "login_hint=%77%69%6C%6c", &["%77%69%6c%6c"]),
+        ("X-Any", "a=%5A%71abixv&b=%255Aqabixv", &["%5a%71", "abixv", "%255a"]),
+        ("X-Any", "S-1-5-21-3623811015-3361044348-30300820-1013", &["3623811015", "30300820", "1013"]),
+        ("X-Any", "call +49 170 5551234", &["5551234", "170"]),
+        ("X-Any", "ip-10-1-2-3 and 10-11-12-13", &["10-1-2-3", "10-11-12-13"]),
+        ("X-Any", "47118151", &["47118151"]),
+    ] {
+        let now = hidden_header(name, value);
+        assert_eq!(now.len(), value.len(), "{now}");
+        for word in gone {
+            assert!(!now.to_lowercase().contains(word), "{name}: {value} became {now}");
+        }
+    }
+    // What says nothing of anybody.
+    for (name, value) in [
+        ("User-Agent", "ENROLLClient"),
+        ("Content-Type", "application/soap+xml; charset=utf-8"),
+        ("X-Any", "S-1-5-18"),
+        ("Date", "Sat, 28 Nov 2026 09:00:00 GMT"),
+        ("Host", "EnterpriseEnrollment.example.com"),
+    ] {
+        assert_eq!(hidden_header(name, value), value);
+    }
+    // References in XML, in the middle of a word and in the place of a sign.
+    let mut copy = Exchange::clone(exchange.unwrap());
+    copy.request.body.bytes =
+        "<a><EmailAddress>&#119;ill&#x40;page.example</EmailAddress><b>&#x7a;qabix</b></a>".into();
+    let Event::Exchange(copy) = &hidden(&[Event::Exchange(Arc::new(copy))])[0] else { panic!() };
+    let text = String::from_utf8_lossy(&copy.request.body.bytes).into_owned();
+    for word in ["ill&#x40;", "page", "#119;", "qabix", "#x7a;"] {
+        assert!(!text.contains(word), "{text}");
+    }
+}

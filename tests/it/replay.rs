@@ -279,3 +279,26 @@ impl Ran {
         assert!(self.err.contains(words), "{self:?}");
     }
 }
+
+#[test]
+fn that_a_request_is_declined_now_mends_nothing_in_the_answer_that_was_wrong() {
+    use enrollscope::compare::{Expectation, Met, Pair, judged, met};
+    use enrollscope::event::Side;
+    use enrollscope::rules::{Change, Edit, Golden, Part, Profile, Step};
+    use enrollscope::sim::golden;
+
+    let expectation: Expectation = "fixed:HTTP-001".parse().unwrap();
+    for (step, mended) in [(Step::Token, false), (Step::Policies, true)] {
+        let (part, change) = (Part::Framing, Change::Set("chunked"));
+        let edit = Edit::Message { step, side: Side::Response, part, at: "", change };
+        let before = golden::with_edit(Golden::OnPremise, &edit).unwrap();
+        let (before, after) =
+            (judged(&before, Profile::Field), judged(&golden::of(Golden::Refused), Profile::Field));
+        let now = met(&expectation, &[Pair { first: before.first(), second: after.first() }]);
+        match (mended, now) {
+            (true, Met::Yes(_)) => {}
+            (false, Met::No(words)) => assert!(words.contains("declined now"), "{words}"),
+            (_, other) => panic!("{step:?}: {other:?}"),
+        }
+    }
+}

@@ -116,3 +116,27 @@ fn a_manifest_that_is_wrong_is_named_and_the_other_cases_are_run() {
     assert!(ran.out.contains("1 as expected, 0 not, 5 could not be replayed"), "{}", ran.out);
     place.run(&["suite", "run", "nowhere", "--to", &mended]).refused("nowhere");
 }
+
+#[test]
+fn expectations_that_nothing_can_meet_are_refused_and_what_was_prepared_is_put_back() {
+    let place = Place::new();
+    let chunked = crate::binary::committed("captures/demo/chunked-answer.jsonl");
+    let chunked = chunked.to_str().unwrap();
+    let add =
+        |name: &str, expect: &str| place.run(&["suite", "add", chunked, "--name", name, "--expect", expect]);
+    add("a", "fixed:PROV-CS-004").refused("no answer that breaks this rule");
+    assert!(!place.path("suite").exists());
+    assert_eq!(add("b", "fixed:HTTP-001").code, 0);
+    // Somebody has changed it since.
+    let manifest = String::from_utf8(place.read("suite/b/case.toml")).unwrap();
+    place.put("suite/b/case.toml", manifest.replace("HTTP-001", "PROV-CS-004"));
+    place.run(&["suite", "minimise", "suite/b"]).refused("cannot be met");
+    assert!(!place.read("suite/b/capture.jsonl").is_empty());
+    place.put("suite/b/case.toml", manifest);
+
+    let (_server, url) = server(&place, "s", &[]);
+    let args = ["suite", "run", "--to", &url, "--ca", "s-ca.pem", "--password-command", "echo password"];
+    let ran = place.run(&[&args[..], &["--before", "false", "--after", "echo after > after.txt"]].concat());
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert_eq!(place.read("after.txt"), b"after\n");
+}

@@ -8,12 +8,33 @@ use crate::message::certificate::{Certificate, is_der, sha1_hex};
 /// Deeper structures than any certificate has.
 const MAX_DEPTH: usize = 24;
 
-/// Shorter octets and numbers say nothing of anybody: versions, exponents, flags.
+/// Shorter octets say nothing of anybody: flags, purposes.
 const SHORTEST: usize = 8;
+/// Nor do shorter numbers: versions, exponents, lengths.
+const SHORTEST_NUMBER: usize = 4;
+/// Attributes of distinguished names (X.520, PKCS #9, RFC 4519), and the name of a user (UPN) in another name.
+const NAMING: &[&[u8]] = &[
+    b"\x55\x04",
+    b"\x2A\x86\x48\x86\xF7\x0D\x01\x09\x01",
+    b"\x2A\x86\x48\x86\xF7\x0D\x01\x09\x02",
+    b"\x09\x92\x26\x89\x93\xF2\x2C\x64",
+    b"\x2B\x06\x01\x04\x01\x82\x37\x14\x02\x03",
+];
+
+/// What a text is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meant {
+    Text,
+    Name,
+    Host,
+}
 
 /// What of the DER is to be changed, and how.
 enum Part {
     Text,
+    /// Whose it is: an attribute of a distinguished name, a mail address, a page.
+    Name,
+    Host,
     /// An IP address in octets (RFC 5280 4.2.1.6).
     Address,
     /// A signature, a digest, a point, an id.
@@ -22,12 +43,13 @@ enum Part {
     Number,
 }
 
-/// The DER with all in it changed that says whose it is: texts by `mask`, which keeps lengths; and numbers, keys, digests
+/// The DER with all in it changed that says whose it is: texts by `mask`, which keeps lengths and hears what
+/// they are of; and numbers, keys, digests
 /// and signatures by `noise`, equal for equal ones. Authorities publish what they issue, with key and serial number, and
 /// a signature lets guesses at what was signed be tested.
 pub(super) fn masked(
     der: &[u8],
-    mask: &mut dyn FnMut(&[u8]) -> Vec<u8>,
+    mask: &dyn Fn(&[u8], Meant) -> Vec<u8>,
     noise: &dyn Fn(&[u8]) -> Vec<u8>,
 ) -> Vec<u8> {
     let mut spans = Vec::new();
@@ -36,7 +58,9 @@ pub(super) fn masked(
     for (span, part) in spans {
         let Some(old) = der.get(span.clone()) else { continue };
         let new = match part {
-            Part::Text => mask(old),
+            Part::Text => mask(old, Meant::Text),
+            Part::Name => mask(old, Meant::Name),
+            Part::Host => mask(old, Meant::Host),
             Part::Address => address(old, mask).unwrap_or_else(|| noise(old)),
             Part::Octets => noise(old),
             Part::Number => number(old, noise(old)),
@@ -56,10 +80,10 @@ pub(super) fn is_anonymous(der: &[u8]) -> bool {
 }
 
 /// What the same address is in texts.
-fn address(octets: &[u8], mask: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Option<Vec<u8>> {
+fn address(octets: &[u8], mask: &dyn Fn(&[u8], Meant) -> Vec<u8>) -> Option<Vec<u8>> {
     let v4 = <[u8; 4]>::try_from(octets).ok().map(IpAddr::from);
     let address = v4.or_else(|| <[u8; 16]>::try_from(octets).ok().map(IpAddr::from))?;
-    let masked = String::from_utf8(mask(address.to_string().as_bytes())).ok()?;
+    let masked = String::from_utf8(mask(address.to_string().as_bytes(), Meant::Text)).ok()?;
     match masked.parse().ok()? {
         IpAddr::V4(v4) => Some(v4.octets().to_vec()),
         IpAddr::V6(v6) => Some(v6.octets().to_vec()),
@@ -84,7 +108,7 @@ pub(super) fn thumbprints(before: &[u8], after: &[u8]) -> Option<(String, String
 
 /// The parts that are changed: string types, names in extensions, long numbers, and octets of every kind.
 fn parts(der: &[u8], within: Range<usize>, depth: usize, found: &mut Vec<(Range<usize>, Part)>) {
-    let mut at = within.start;
+    let (mut at, mut is_name) = (within.start, false);
     while at < within.end {
         let Some((tag, content)) = element(der, at, within.end) else { return };
         at = content.end;
@@ -94,18 +118,24 @@ fn parts(der: &[u8], within: Range<usize>, depth: usize, found: &mut Vec<(Range<
             depth < MAX_DEPTH && is_der(inner) && inner.len() > 2
         };
         let is_long = bytes.len() >= SHORTEST;
+        let name =
+            std::mem::replace(&mut is_name, tag == 0x06 && NAMING.iter().any(|oid| bytes.starts_with(oid)));
+        let text = if name { Part::Name } else { Part::Text };
         match tag {
             _ if tag & 0x20 != 0 && depth < MAX_DEPTH => parts(der, content, depth + 1, found),
             // UTF8String, NumericString, PrintableString, T61String, IA5String, VisibleString, GeneralString,
             // UniversalString, BMPString.
-            0x0C | 0x12 | 0x13 | 0x14 | 0x16 | 0x1A | 0x1B | 0x1C | 0x1E => found.push((content, Part::Text)),
+            0x0C | 0x12 | 0x13 | 0x14 | 0x16 | 0x1A | 0x1B | 0x1C | 0x1E => found.push((content, text)),
             0x87 if matches!(bytes.len(), 4 | 16) => found.push((content, Part::Address)),
-            0x02 if is_long => found.push((content, Part::Number)),
+            // rfc822Name, dNSName, URI (RFC 5280 4.2.1.6).
+            0x82 if is_printable(bytes) => found.push((content, Part::Host)),
+            0x81 | 0x86 if is_printable(bytes) => found.push((content, Part::Name)),
+            0x02 if bytes.len() >= SHORTEST_NUMBER => found.push((content, Part::Number)),
             // A key or a signature behind the count of unused bits; the next byte is the form of a point.
             0x03 if nested(1) => parts(der, content.start + 1..content.end, depth + 1, found),
             0x03 if is_long => found.push((content.start + 2..content.end, Part::Octets)),
             0x04 if nested(0) => parts(der, content, depth + 1, found),
-            // Octets that are a text, and those of choices: mail, host and page of a GeneralName.
+            // Octets that are a text, and those of choices.
             0x04 | 0x80..=0x9E if is_printable(bytes) => found.push((content, Part::Text)),
             0x04 | 0x80..=0x9E if is_long => found.push((content, Part::Octets)),
             _ => {}
@@ -145,7 +175,7 @@ mod tests {
     fn hidden(der: &[u8]) -> Vec<u8> {
         let key = Key::new(&[7; 32]);
         let noise = |octets: &[u8]| key.noise(octets);
-        masked(der, &mut |text| text.iter().map(|b| if *b == b'7' { b'9' } else { *b }).collect(), &noise)
+        masked(der, &|text, _| text.iter().map(|b| if *b == b'7' { b'9' } else { *b }).collect(), &noise)
     }
 
     #[test]

@@ -5,14 +5,15 @@ use std::sync::LazyLock;
 
 use regex::bytes::{Captures, Regex};
 
-use super::word::{address, is_harmless, is_known, pseudonym};
-use super::{Hidden, Thumbprints, der};
+use super::der::{self, Meant};
+use super::word::{address, is_harmless, pseudonym};
+use super::{Hidden, Thumbprints};
 use crate::message::certificate::is_der;
 use crate::message::decode_base64;
 use crate::redact::edits::{Edit, Edits};
 use crate::redact::exchange::MAX_NESTING;
 use crate::redact::mask::Key;
-use crate::redact::spelling::spelled;
+use crate::redact::spelling::{all_spelled, spelled};
 use crate::redact::token::web_tokens;
 use crate::redact::wrapping::{Utf16, base64_runs, is_text, write_base64};
 use crate::xml::Document;
@@ -20,6 +21,7 @@ use crate::xml::Document;
 /// Leftmost first, so that what has a form is seen before its words are. Bytes above ASCII belong to words.
 static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let forms = [
+        r"(?P<sid>\bS-1-\d+(?:-\d+){2,})",
         r"(?P<date>\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?)",
         r"(?P<reference>&#?\w{1,10};|%[0-9A-Fa-f]{2})",
         r"(?P<namespace>(?:https?://)?(?:schemas\.microsoft\.com|schemas\.xmlsoap\.org|www\.w3\.org|docs\.oasis-open\.org|schemas\.datacontract\.org|Microsoft\.AAD\.BrokerPlugin)\b)",
@@ -28,6 +30,9 @@ static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"(?P<number>0x[0-9A-Fa-f]{1,16}\b)",
         r"(?P<oid>(?:1\.3\.6\.1|1\.2\.840|2\.16\.840|2\.5|1\.3\.14|1\.3\.132)(?:\.\d+)+)",
         r"(?P<v4>\d{1,3}(?:\.\d{1,3}){3}\b)",
+        r"(?P<dashed>\b(?:ip-)?\d{1,3}(?:-\d{1,3}){3}\b)",
+        r"(?P<phone>\+\d[\d ()/-]{6,20}\d\b)",
+        r"(?P<home>(?i:[/\\]users[/\\])[^/\\?#\s\x22'<>&]+)",
         r"(?P<v6>(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\b|(?:[0-9A-Fa-f]{1,4}:){1,6}(?::[0-9A-Fa-f]{1,4}){1,6}\b)",
         r"(?P<mail>[\w.+'\x80-\xff-]+(?:@|%40))",
         r"(?P<account>[\w.\x80-\xff-]+(?:\\|%5C)[\w.\x80-\xff-]+)",
@@ -46,6 +51,47 @@ const EVERYBODYS: &[&str] = &[
     "cc1ccc1f-2fba-4bcf-b063-ffc0cac77917",
     "29801c2f-f26b-46ad-984b-afaefb545ff8",
 ];
+
+/// What is never the name of somebody's host: the rest of a host's labels are.
+const LABELS: &[&str] = &[
+    "com",
+    "org",
+    "net",
+    "www",
+    "localhost",
+    "example",
+    "test",
+    "enterpriseenrollment",
+    "enterpriseregistration",
+    "microsoft",
+    "microsoftonline",
+    "windows",
+    "login",
+    "manage",
+    "onmicrosoft",
+    "immersivecontrolpanel",
+];
+
+/// Members, parameters and headers whose value is a name, by a part of what they are called.
+static NAMING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let key = r"user|upn|login_?hint|mail|display_?name|given_?name|family_?name|device_?name|computer|host_?name|owner|account|principal|employee|phone|customer|tenant";
+    // A member of JSON, a parameter of a query or of a form.
+    let text = format!(
+        r#"(?-u)(?i)(?P<key>[A-Za-z0-9_.-]*(?:{key})[A-Za-z0-9_.-]*|\b(?:name|device|from)\b)[\x22']?\s*[=:]\s*(?:[\x22'](?P<quoted>[^\x22'\r\n]*)|(?P<plain>[^\x22'&\r\n<>;,}}\s][^&\r\n<>;,}}]*))"#
+    );
+    Regex::new(&text).ok()
+});
+
+/// Whether what is called so has a name for its value.
+fn is_naming(key: &str) -> bool {
+    let found = NAMING
+        .as_ref()
+        .and_then(|naming| naming.find(format!("{key}=1").as_bytes()).map(|found| found.start()));
+    found == Some(0)
+}
+
+/// Headers that have such a word in their name, and tell of programs.
+const NOT_NAMING: &[&str] = &["user-agent", "x-ms-useragent"];
 
 /// Elements, context items and parms whose text is a name, whatever words it is made of.
 const NAMES: &[&str] = &[
@@ -66,6 +112,19 @@ const NAMES: &[&str] = &[
     "friendlyname",
 ];
 
+/// Elements whose numbers say how something is to be made, however long they are.
+const NUMBERS: &[&str] = &[
+    "privatekeyflags",
+    "subjectnameflags",
+    "enrollmentflags",
+    "generalflags",
+    "keyspec",
+    "validityperiodseconds",
+    "renewalperiodseconds",
+    "nextupdatehours",
+    "errorcode",
+];
+
 /// Elements with ids that servers write into their logs: they are what the other side searches for.
 const CORRELATING: &[&str] = &["activityid", "traceid"];
 
@@ -82,15 +141,16 @@ impl Scan<'_> {
         if let Some(utf16) = Utf16::of(text) {
             return utf16.write(&self.text(utf16.text.as_bytes(), nesting));
         }
+        let contexts = Contexts::of(text);
         let mut edits = Edits::default();
         if nesting < MAX_NESTING {
             edits.add(self.tokens(text, nesting));
             // Before base64 is looked for: what is written in pieces is no base64 piece by piece.
-            edits.add(self.spelled(text, nesting));
+            edits.add(self.spelled(text, &contexts, nesting));
+            edits.add(self.escaped(text, &contexts, nesting));
             let left = edits.gaps(text.len());
             edits.add(self.opened(text, &left, nesting));
         }
-        let contexts = Contexts::of(text);
         let left = edits.gaps(text.len());
         edits.add(self.words(text, &left, &contexts));
         edits.apply(text)
@@ -104,9 +164,37 @@ impl Scan<'_> {
             .to_owned()
     }
 
+    /// What a header says; of a name or a host, by what the header is called.
+    pub(in crate::redact) fn header(&self, name: &str, value: &[u8]) -> Vec<u8> {
+        let lower = name.to_ascii_lowercase();
+        let Ok(text) = std::str::from_utf8(value) else { return self.text(value, 0) };
+        if lower.contains("host") || lower == ":authority" {
+            return self.host(text).into_bytes();
+        }
+        if !NOT_NAMING.contains(&lower.as_str()) && is_naming(&lower) {
+            self.name(value)
+        } else {
+            self.text(value, 0)
+        }
+    }
+
+    /// A text that is a name: its words are no protocol's, and its numbers are somebody's.
+    fn name(&self, text: &[u8]) -> Vec<u8> {
+        let whole = std::iter::once(0..text.len());
+        let contexts = Contexts { names: whole.clone().collect(), kept: Vec::new() };
+        let mut edits = Edits::default();
+        edits.add(self.words(text, &whole.collect::<Vec<_>>(), &contexts));
+        edits.apply(text)
+    }
+
     /// A certificate, or a request for one.
     pub(in crate::redact) fn der(&self, bytes: &[u8]) -> Vec<u8> {
-        der::masked(bytes, &mut |text| self.text(text, MAX_NESTING), &|octets| self.key.noise(octets))
+        let text = |text: &[u8], meant: Meant| match (meant, std::str::from_utf8(text)) {
+            (Meant::Name, _) => self.name(text),
+            (Meant::Host, Ok(host)) => self.host(host).into_bytes(),
+            (Meant::Text | Meant::Host, _) => self.text(text, MAX_NESTING),
+        };
+        der::masked(bytes, &text, &|octets| self.key.noise(octets))
     }
 
     /// Learns what the certificates in a text will be called once they are changed.
@@ -167,13 +255,45 @@ impl Scan<'_> {
     }
 
     /// Values that are written otherwise than they read.
-    fn spelled(&self, text: &[u8], nesting: usize) -> Vec<Edit> {
+    fn spelled(&self, text: &[u8], contexts: &Contexts, nesting: usize) -> Vec<Edit> {
         let mut edits = Vec::new();
-        for value in spelled(text) {
-            let masked = self.text(&value.plain, nesting + 1);
+        for value in all_spelled(text) {
+            let Some(span) = value.spans().next() else { continue };
+            if contexts.is_kept(&span) {
+                continue;
+            }
+            let masked = self.inner(&value.plain, contexts.is_name(&span), nesting);
             edits.extend(value.write(text, &masked).into_iter().flatten());
         }
         edits
+    }
+
+    /// Letters and digits behind percent signs, which nobody has to write so; each stays behind one.
+    fn escaped(&self, text: &[u8], contexts: &Contexts, nesting: usize) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        for run in escaped_runs(text) {
+            let raw = text.get(run.clone()).unwrap_or_default();
+            let plain: Vec<u8> = unescaped(raw).map(|(byte, _)| byte).collect();
+            let masked = self.inner(&plain, contexts.is_name(&run), nesting);
+            if contexts.is_kept(&run) || masked.len() != plain.len() {
+                continue;
+            }
+            let mut out = Vec::with_capacity(raw.len());
+            for ((_, is_escaped), byte) in unescaped(raw).zip(masked) {
+                if is_escaped { out.extend(format!("%{byte:02X}").into_bytes()) } else { out.push(byte) }
+            }
+            edits.push((run, out));
+        }
+        edits
+    }
+
+    /// A text inside of a text.
+    fn inner(&self, plain: &[u8], is_name: bool, nesting: usize) -> Vec<u8> {
+        if is_name && std::str::from_utf8(plain).is_ok() {
+            self.name(plain)
+        } else {
+            self.text(plain, nesting + 1)
+        }
     }
 
     /// Where nothing is replaced yet, with names that may be of any words, and with what is kept.
@@ -184,18 +304,17 @@ impl Scan<'_> {
         for found in forms.captures_iter(text) {
             let Some(whole) = found.get(0) else { continue };
             let span = whole.range();
-            let within =
-                |spans: &[Range<usize>]| spans.iter().any(|s| s.start <= span.start && span.end <= s.end);
-            if within(&contexts.kept) || !within(left) {
+            if contexts.is_kept(&span) || !is_within(left, &span) {
                 continue;
             }
             let before = text.get(..span.start).unwrap_or_default();
-            if before.ends_with(b"://") || before.ends_with(b"@") || before.ends_with(b"%40") {
+            let of_host = |sign: &&[u8]| before.ends_with(sign);
+            if [&b"://"[..], b"@", b"%40", b"%3A%2F%2F", b"%3a%2f%2f"].iter().any(of_host) {
                 let rest = text.get(span.start..).unwrap_or_default();
                 let letter = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-') || *b >= 0x80;
                 in_host = span.start + rest.iter().position(|b| !letter(b)).unwrap_or(rest.len());
             }
-            let place = Place { is_name: within(&contexts.names), is_host: span.start < in_host };
+            let place = Place { is_name: contexts.is_name(&span), is_host: span.start < in_host };
             let said = String::from_utf8_lossy(whole.as_bytes());
             let new = self.replaced(&found, &said, place);
             if let Some(new) = new.filter(|new| new.len() == span.len()) {
@@ -217,6 +336,18 @@ impl Scan<'_> {
         }
         if is("mac") {
             return Some(self.put(said, true));
+        }
+        if is("sid") || is("dashed") || is("phone") {
+            // What says the kind stays: `S-1-5-21`, `ip`.
+            let kept =
+                if is("sid") { said.match_indices('-').nth(3).map_or(said.len(), |(at, _)| at) } else { 0 };
+            let (kind, rest) = said.split_at_checked(kept)?;
+            return Some(format!("{kind}{}", self.each(rest, |word| word == "ip")));
+        }
+        if is("home") {
+            let start = said.get(1..)?.find(['/', '\\'])? + 2;
+            let (place, name) = said.split_at_checked(start)?;
+            return Some(format!("{place}{}", self.all_words(name)));
         }
         if is("v4") {
             let numbers = said.split('.').all(|octet| octet.parse::<u8>().is_ok());
@@ -253,9 +384,12 @@ impl Scan<'_> {
             };
         }
         let stays = match place {
-            Place { is_name: true, .. } => false,
             // A label of a host is a name, however short.
-            Place { is_host: true, .. } => is_known(said) || said.bytes().all(|b| b.is_ascii_digit()),
+            Place { is_host: true, .. } => {
+                LABELS.iter().any(|label| label.eq_ignore_ascii_case(said))
+                    || said.bytes().all(|b| b.is_ascii_digit())
+            }
+            Place { is_name: true, .. } => false,
             Place { .. } => is_harmless(said),
         };
         (!stays).then(|| self.put(said, false))
@@ -318,9 +452,21 @@ struct Contexts {
 }
 
 impl Contexts {
+    fn is_name(&self, span: &Range<usize>) -> bool {
+        is_within(&self.names, span)
+    }
+
+    fn is_kept(&self, span: &Range<usize>) -> bool {
+        is_within(&self.kept, span)
+    }
+
     fn of(text: &[u8]) -> Self {
         let mut contexts = Self::default();
         if memchr::memchr(b'<', text).is_none() {
+            let naming = NAMING.iter().flat_map(|naming| naming.captures_iter(text));
+            contexts.names = naming
+                .filter_map(|found| Some(found.name("quoted").or(found.name("plain"))?.range()))
+                .collect();
             return contexts;
         }
         let document = Document::read(text);
@@ -334,17 +480,60 @@ impl Contexts {
             if is(CORRELATING, element.local()) {
                 contexts.kept.extend(spans);
                 contexts.kept.extend(attribute("CorrelationId").map(|a| raw(a.span())));
-            } else if is_anonymous_der(&element.text()) {
+            } else if is(NUMBERS, element.local()) || is_anonymous_der(&element.text()) {
                 contexts.kept.extend(spans);
             } else if is(NAMES, element.local()) || named && element.local() == "ContextItem" {
                 contexts.names.extend(spans);
             }
-            if named {
+            let is_input = element.local().eq_ignore_ascii_case("input")
+                && attribute("name").is_some_and(|name| is_naming(name.value().trim()));
+            if named || is_input {
                 contexts.names.extend(attribute("value").map(|a| raw(a.span())));
             }
         }
         contexts
     }
+}
+
+fn is_within(spans: &[Range<usize>], span: &Range<usize>) -> bool {
+    spans.iter().any(|s| s.start <= span.start && span.end <= s.end)
+}
+
+/// Stretches in which a letter or a digit is behind a percent sign.
+fn escaped_runs(text: &[u8]) -> Vec<Range<usize>> {
+    static RUNS: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(?-u)[A-Za-z0-9._~+%@-]*%[0-9A-Fa-f]{2}[A-Za-z0-9._~+%@-]*").ok());
+    if memchr::memchr(b'%', text).is_none() {
+        return Vec::new();
+    }
+    let tells = |run: &[u8]| {
+        unescaped(run).any(|(byte, is)| is && (byte.is_ascii_alphanumeric() || byte >= 0x80 || byte == b'%'))
+    };
+    let runs = RUNS.iter().flat_map(|runs| runs.find_iter(text));
+    runs.filter(|run| tells(run.as_bytes())).map(|run| run.range()).collect()
+}
+
+/// Each byte, and whether it was behind a percent sign.
+fn unescaped(run: &[u8]) -> impl Iterator<Item = (u8, bool)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let byte = *run.get(at)?;
+        let digits =
+            run.get(at + 1..at + 3).filter(|_| byte == b'%').and_then(|d| std::str::from_utf8(d).ok());
+        match digits
+            .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))
+            .and_then(|d| u8::from_str_radix(d, 16).ok())
+        {
+            Some(byte) => {
+                at += 3;
+                Some((byte, true))
+            }
+            None => {
+                at += 1;
+                Some((byte, false))
+            }
+        }
+    })
 }
 
 /// Short base64 of DER without a text in it: a key usage, say.

@@ -11,8 +11,9 @@ static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| include_str!("w
 /// Shorter words are kept outside of names: they are everywhere.
 const SHORTEST: usize = 3;
 
-/// Longer numbers are somebody's: serial numbers, telephones, IMEIs.
-const LONGEST_NUMBER: usize = 10;
+/// Longer numbers are somebody's: serial numbers, telephones, IMEIs. But for times in seconds and error codes, of ten
+/// digits, and spans of whole hours.
+const LONGEST_NUMBER: usize = 6;
 
 /// It is on the list, as a whole or piece by piece (`EnrollmentServiceUrl`).
 pub(super) fn is_known(word: &str) -> bool {
@@ -28,8 +29,15 @@ pub(super) fn is_known(word: &str) -> bool {
 /// It says nothing of anybody, wherever it stands outside of a name.
 pub(super) fn is_harmless(word: &str) -> bool {
     word.len() < SHORTEST
-        || word.len() <= LONGEST_NUMBER && word.bytes().all(|b| b.is_ascii_digit())
+        || word.bytes().all(|b| b.is_ascii_digit()) && is_harmless_number(word)
         || is_known(word)
+}
+
+fn is_harmless_number(digits: &str) -> bool {
+    let number: u64 = digits.parse().unwrap_or(u64::MAX);
+    let is_time = (1_000_000_000..2_000_000_000).contains(&number);
+    let is_code = (0x8000_0000..=0x80FF_FFFF).contains(&number);
+    digits.len() <= LONGEST_NUMBER || is_time || is_code || digits.len() <= 10 && number.is_multiple_of(3600)
 }
 
 /// At capitals that begin a word, and between letters and digits.
