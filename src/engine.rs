@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::diagnosis;
 use crate::dialogue::Dialogue;
 use crate::enrollment::{
-    Cause, Correlator, Deadlines, Ending, Enrollment, EnrollmentId, Flow, Link, Placement, Traits,
+    Cause, Correlator, Deadlines, Ending, Enrollment, EnrollmentId, Flow, Link, Noticed, Placement, Traits,
 };
 use crate::event::{
     Body, Connection, ConnectionEvent, ConnectionId, Delivery, Event, Exchange, ExchangeId, Side, Time,
@@ -266,6 +266,7 @@ impl Engine {
             provisioned: provisioning.is_some(),
             issued: issued.map(|c| c.thumbprint.clone()),
             findings: &seen.findings,
+            noticed: noticed(exchange, request),
         };
         let at = answered.map_or(exchange.request.at, |r| r.at).max(self.now);
         self.correlator.finish(placement, &ending, at, &self.deadlines);
@@ -453,6 +454,21 @@ fn traits(
         _ => {}
     }
     traits
+}
+
+/// What of a request tells causes apart later.
+fn noticed(exchange: &Exchange, request: &Message) -> Noticed {
+    let text = |field: Option<&crate::message::Field>| field.map(|field| field.value.clone());
+    let mut noticed = Noticed { exchange: exchange.id.clone(), ..Noticed::default() };
+    match &request.content {
+        Content::DiscoverRequest(discover) => {
+            noticed.request_version = text(discover.version.as_ref());
+            noticed.os_edition = text(discover.os_edition.as_ref());
+        }
+        Content::TokenRequest(token) => noticed.os_edition = text(token.item("OSEdition")),
+        _ => {}
+    }
+    noticed
 }
 
 /// The claims of an Authorization header; nobody has verified them.

@@ -37,8 +37,14 @@ const PASSWORD: &str = "correct-horse-7";
 /// Devices that enroll at the same time without a pace.
 const AT_ONCE: usize = 8;
 /// Silence is called by its name sooner than in the field, so that a person sees it happen.
-const DEADLINES: Deadlines =
-    Deadlines { probe: 20_000, discovery: 20_000, sign_in: 20_000, policy: 20_000, retry: 10_000 };
+const DEADLINES: Deadlines = Deadlines {
+    probe: 20_000,
+    discovery: 20_000,
+    sign_in: 20_000,
+    policy: 20_000,
+    retry: 10_000,
+    first_sync: 60_000,
+};
 
 pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -7,6 +7,8 @@ mod explain;
 mod hresult;
 mod knowledge;
 mod near;
+mod reasons;
+mod scene;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -16,4 +18,5 @@ pub use explain::{Explanation, explain};
 pub use hresult::hresult;
 pub use knowledge::{Cause, Entry, Knowledge, Platform, Whereabouts};
 pub use near::edits;
+pub use reasons::{Certainty, Reason, reasons};
 pub use verdict::judge;

@@ -16,6 +16,10 @@ pub fn judge(enrollment: &mut Enrollment) {
         (Outcome::Enrolled, _) if enrollment.stage == Some(Stage::FirstSync) => {
             ("Enrolled; the first management session has begun".to_owned(), None, None)
         }
+        (Outcome::Enrolled, _) if enrollment.signs.unsynced => {
+            let sentence = "Enrolled, and no management session came: is ADDR of the document at a host that comes by here?";
+            (sentence.to_owned(), Some(Subject::Network), None)
+        }
         (Outcome::Enrolled, _) => {
             ("Enrolled; the certificate and the settings were delivered".to_owned(), None, None)
         }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::row::{ADDRESS_WINDOW, Row, Thread, awaits, fits_user, pick, same_user, suits};
+use super::signs::Signs;
 use super::state::{Enrollment, EnrollmentId, Last, Outcome, stage_of};
 use super::ways::{MAX_KEYS, list_at, unlist_at};
 use crate::dialogue::{Answer, Dialogue, PolicyFact};
@@ -242,6 +243,8 @@ impl Correlator {
         self.next += 1;
         let new = EnrollmentId(self.next);
         enrollment.id = new;
+        // What was noticed of all of them is not of this one.
+        enrollment.signs = Signs::default();
         enrollment.exchanges = taken.members.len() as u64;
         enrollment.threads = 1;
         taken.members.iter_mut().for_each(|(_, own)| *own = (*own).min(link));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::correlate::{Correlator, Placement};
+use super::signs::Noticed;
 use super::state::{Cause, Deadlines, EnrollmentId, Flow, Last, Stage};
 use super::ways::MAX_KEYS;
 use crate::event::Time;
@@ -32,6 +33,7 @@ pub struct Ending<'a> {
     pub provisioned: bool,
     pub issued: Option<String>,
     pub findings: &'a [Finding],
+    pub noticed: Noticed,
 }
 
 impl Correlator {
@@ -40,6 +42,7 @@ impl Correlator {
         let Some(row) = self.rows.get_mut(&placement.enrollment) else { return };
         let enrollment = &mut row.enrollment;
         ending.findings.iter().for_each(|f| enrollment.count(f.level));
+        enrollment.signs.add(&ending.noticed, ending.findings);
         let worst = ending.findings.iter().find(|f| f.level == Level::Error);
         let bad_status = ending.status.filter(|s| *s >= 400 && ending.posted);
         let synced = row.threads.get(placement.thread).is_some_and(|t| t.step == Some(Kind::ManagementSync));
@@ -115,9 +118,9 @@ impl Correlator {
         let mut changed = Vec::new();
         let mut idle = Vec::new();
         for (id, row) in &mut self.rows {
-            let before = row.enrollment.outcome;
+            let before = (row.enrollment.outcome, row.enrollment.signs.unsynced);
             row.enrollment.settle(now, deadlines);
-            if row.enrollment.outcome != before {
+            if (row.enrollment.outcome, row.enrollment.signs.unsynced) != before {
                 changed.push(*id);
             }
             if row.enrollment.silent_for(now) > MAX_IDLE {

@@ -4,6 +4,7 @@
 mod correlate;
 mod ending;
 mod row;
+mod signs;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -11,4 +12,5 @@ mod ways;
 
 pub use correlate::{Correlator, Link, Placement, Traits};
 pub use ending::Ending;
+pub use signs::{Noticed, Signs};
 pub use state::{Cause, Deadlines, Enrollment, EnrollmentId, Flow, Outcome, Stage, StepState};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::signs::Signs;
 use crate::event::Time;
 use crate::message::{AuthPolicy, Kind};
 use crate::rules::{Level, Rule, Subject};
@@ -168,11 +169,20 @@ pub struct Deadlines {
     pub policy: i64,
     /// From a request without an answer to its repetition.
     pub retry: i64,
+    /// From the certificate to the first management session, which follows within a minute if all is well.
+    pub first_sync: i64,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { probe: 120_000, discovery: 300_000, sign_in: 300_000, policy: 180_000, retry: 60_000 }
+        Self {
+            probe: 120_000,
+            discovery: 300_000,
+            sign_in: 300_000,
+            policy: 180_000,
+            retry: 60_000,
+            first_sync: 1_800_000,
+        }
     }
 }
 
@@ -214,6 +224,7 @@ pub struct Enrollment {
     pub cause: Cause,
     /// SHA-1 of the certificate that was issued.
     pub issued: Option<String>,
+    pub signs: Signs,
     pub(super) last: Last,
 }
 
@@ -281,6 +292,7 @@ impl Enrollment {
             seen: Vec::new(),
             cause: Cause::None,
             issued: None,
+            signs: Signs::default(),
             last: Last::Open,
         }
     }
@@ -338,6 +350,10 @@ impl Enrollment {
             Last::Good if silent >= deadline => Outcome::Stalled,
             Last::NoAnswer | Last::Open | Last::Flawed | Last::Good => Outcome::InProgress,
         };
+        self.signs.unsynced = self.outcome == Outcome::Enrolled
+            && self.stage == Some(Stage::Configuration)
+            && self.flow != Flow::Renewal
+            && silent >= deadlines.first_sync;
         self.ended = match self.outcome {
             Outcome::Enrolled | Outcome::Failed => Some(self.ended.unwrap_or(self.latest)),
             Outcome::InProgress | Outcome::Stalled => None,

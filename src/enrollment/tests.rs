@@ -87,6 +87,7 @@ impl Played {
             provisioned: kind == Kind::SecurityTokenRequest,
             issued: None,
             findings: &[],
+            noticed: Noticed::default(),
         };
         self.correlator.finish(&placement, &ending, traits.at, &Deadlines::default());
         for (id, to, link) in &placement.moved {
@@ -277,6 +278,7 @@ fn silence_stalls_and_a_missing_answer_fails() {
         provisioned: false,
         issued: None,
         findings: &[],
+        noticed: Noticed::default(),
     };
     correlator.finish(&placement, &none, Time(0), &deadlines);
     let outcome = |correlator: &Correlator| correlator.enrollment(placement.enrollment).unwrap().outcome;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::judged::{Found, Judged, Seen};
+use crate::diagnosis::{Reason, reasons};
 use crate::enrollment::Enrollment;
 use crate::event::{From, Side, Time};
 use crate::rules::{self, Level};
@@ -61,8 +62,25 @@ fn enrollment(judged: &Judged, e: &Enrollment) -> Value {
     let ids: Vec<_> = judged.exchanges_of(e.id).map(|seen| seen.id.to_string()).collect();
     if let Some(fields) = value.as_object_mut() {
         fields.insert("exchanges".to_owned(), json!(ids));
+        fields.insert("causes".to_owned(), reasons(e).iter().map(cause).collect());
     }
     value
+}
+
+fn cause(reason: &Reason) -> Value {
+    let evidence = reason
+        .evidence
+        .iter()
+        .map(|(rule, exchange)| json!({ "rule": rule, "exchange": exchange.to_string() }));
+    json!({
+        "id": reason.cause.id,
+        "error": reason.entry.id,
+        "certainty": reason.certainty.word(),
+        "cause": reason.cause.cause,
+        "remedy": reason.cause.remedy,
+        "owner": reason.entry.owner.word(),
+        "evidence": evidence.collect::<Vec<_>>(),
+    })
 }
 
 fn exchange(seen: &Seen) -> Value {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::clean;
 use crate::compare::{Story, Told};
+use crate::diagnosis::reasons;
 use crate::event::header;
 use crate::message::{Content, read_response};
 use crate::rules::{Finding, VERSION};
@@ -59,6 +60,10 @@ pub fn page(stories: &[Story], level: &str) -> String {
             text(&e.verdict),
             outcome = e.outcome.word(),
         );
+        for reason in reasons(e) {
+            let (cause, remedy) = reason.words();
+            let _ = writeln!(out, "<p>{}<br>→ {}</p>", text(&cause), text(remedy));
+        }
         out.push_str("<table><tr><th>Time</th><th>Request</th><th>Answer</th></tr>\n");
         for told in &story.exchanges {
             let (time, request, answer) = exchange(told);
@@ -112,12 +117,17 @@ pub fn markdown(stories: &[Story], level: &str) -> String {
         let e = &story.enrollment;
         let _ = writeln!(
             out,
-            "## {}\n\n**{}**{}: {}\n\n| Time | Request | Answer |\n|---|---|---|",
+            "## {}\n\n**{}**{}: {}\n",
             mark(&story.label()),
             e.outcome.word(),
             mark(&stage(story)),
             mark(&e.verdict)
         );
+        for reason in reasons(e) {
+            let (cause, remedy) = reason.words();
+            let _ = writeln!(out, "- {}: {}", mark(&cause), mark(remedy));
+        }
+        out.push_str("\n| Time | Request | Answer |\n|---|---|---|\n");
         for told in &story.exchanges {
             let (time, request, answer) = exchange(told);
             let _ = writeln!(out, "| {time} | {} | {} |", mark(&request), mark(&answer));

@@ -85,6 +85,7 @@ fn the_json_report_has_every_documented_member_and_null_for_what_is_absent() {
                 "verdict",
                 "owner",
                 "hresult",
+                "causes",
                 "started",
                 "ended",
                 "exchanges",

@@ -12,6 +12,7 @@ mod architecture;
 mod binary;
 mod bundle;
 mod catalogue;
+mod causes;
 mod certificates;
 mod cli;
 mod client_certificates;

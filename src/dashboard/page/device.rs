@@ -5,6 +5,7 @@ use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::model::Model;
 use crate::dashboard::rows::{Row, RowId};
 use crate::dashboard::text::{clean, clock, exact, plural, span, wrap};
+use crate::diagnosis::{Certainty, reasons};
 use crate::enrollment::{Enrollment, Link, Outcome, Stage};
 use crate::rules::Level;
 
@@ -124,6 +125,12 @@ fn about(model: &Model, row: &Row) -> Vec<Line> {
         add(Some(&format!("{} devices or attempts that cannot be told apart yet", e.threads)), "");
     }
     let mut lines = vec![line, verdict(e)];
+    if let Some(reason) = reasons(e).first() {
+        let (cause, remedy) = reason.words();
+        // What is certain the verdict has said.
+        let cause = if reason.certainty == Certainty::Certain { String::new() } else { format!("{cause} ") };
+        lines.push(Line::new(Role::Dim, &cause).and(Role::Plain, &format!("→ {remedy}")));
+    }
     if row.attempts.len() > 1 {
         for (index, attempt) in row.attempts.iter().rev().skip(1).take(2).enumerate() {
             lines.extend(

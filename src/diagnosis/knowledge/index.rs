@@ -6,7 +6,7 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 
 use super::BUILT_IN;
-use super::entry::{Entry, parse};
+use super::entry::{Cause, Entry, parse};
 
 /// Entries, found by their codes, their names, and the words that users see.
 #[derive(Debug, Default)]
@@ -67,6 +67,12 @@ impl Knowledge {
     /// By a symbol, a subcode or an error's type, in any case of letters.
     pub fn by_name(&self, name: &str) -> impl Iterator<Item = &Entry> {
         self.at(self.by_name.get(&name.to_lowercase()))
+    }
+
+    /// A cause by its id, with its entry.
+    pub fn cause(&self, id: &str) -> Option<(&Entry, &Cause)> {
+        let is = |cause: &&Cause| cause.id.as_deref() == Some(id);
+        self.entries.iter().find_map(|entry| Some((entry, entry.causes.iter().find(is)?)))
     }
 
     pub fn by_id(&self, id: &str) -> Option<&Entry> {

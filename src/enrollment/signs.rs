@@ -1,0 +1,54 @@
+//! What was noticed on the way of an enrollment, and tells causes apart that end it in the same manner.
+
+use crate::event::ExchangeId;
+use crate::rules::{Finding, Rule};
+
+/// Different rules that are remembered for one enrollment; more of them tell no more.
+const MOST: usize = 48;
+
+#[derive(Clone, Debug, Default)]
+pub struct Signs {
+    /// Rules that were broken, each with the exchange in which that was seen first.
+    pub broken: Vec<(&'static Rule, ExchangeId)>,
+    /// RequestVersion of Discover, as the device wrote it.
+    pub request_version: Option<String>,
+    /// OSEdition, as the device wrote it.
+    pub os_edition: Option<String>,
+    /// The latest exchange.
+    pub last: ExchangeId,
+    /// The device has its certificate, and no management session came in time.
+    pub unsynced: bool,
+}
+
+/// What one exchange adds.
+#[derive(Clone, Debug, Default)]
+pub struct Noticed {
+    pub exchange: ExchangeId,
+    pub request_version: Option<String>,
+    pub os_edition: Option<String>,
+}
+
+impl Signs {
+    /// The exchange in which a rule was broken first.
+    pub fn broke(&self, id: &str) -> Option<&ExchangeId> {
+        self.broken.iter().find(|(rule, _)| rule.id == id).map(|(_, exchange)| exchange)
+    }
+
+    pub(super) fn add(&mut self, noticed: &Noticed, findings: &[Finding]) {
+        self.last = noticed.exchange.clone();
+        self.unsynced = false;
+        if noticed.request_version.is_some() {
+            self.request_version.clone_from(&noticed.request_version);
+        }
+        if noticed.os_edition.is_some() {
+            self.os_edition.clone_from(&noticed.os_edition);
+        }
+        // What is no fault of anybody's can tell, too: that a document list has no such version.
+        for finding in findings {
+            let known = self.broke(finding.rule.id).is_some();
+            if !known && self.broken.len() < MOST {
+                self.broken.push((finding.rule, noticed.exchange.clone()));
+            }
+        }
+    }
+}

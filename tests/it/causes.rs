@@ -1,0 +1,265 @@
+//! Each cause that can be seen between device and server comes out on top of an enrollment that ends by it.
+
+use std::sync::Arc;
+
+use enrollscope::diagnosis::{Certainty, Reason, reasons};
+use enrollscope::engine::Engine;
+use enrollscope::enrollment::{Deadlines, Enrollment};
+use enrollscope::event::{Body, Event, Exchange, Framing, Time};
+use enrollscope::message::{Kind, read_request};
+use enrollscope::rules::{self, Golden, Profile};
+use enrollscope::sim::golden;
+
+/// What happened, as events.
+struct Play(Vec<Event>);
+
+impl Play {
+    fn of(golden: Golden) -> Self {
+        Self(golden::of(golden))
+    }
+
+    /// A rule's example.
+    fn broken(rule: &str) -> Self {
+        let example = &rules::by_id(rule).unwrap().examples[0];
+        Self(golden::with_edit(example.golden, &example.edit).unwrap())
+    }
+
+    fn kind(event: &Event) -> Option<Kind> {
+        match event {
+            Event::Exchange(exchange) => Some(read_request(&exchange.request).kind),
+            _ => None,
+        }
+    }
+
+    fn each(mut self, kind: Kind, mut change: impl FnMut(&mut Exchange)) -> Self {
+        let mut changed = 0;
+        for event in &mut self.0 {
+            let wanted = Self::kind(event) == Some(kind);
+            if let Event::Exchange(exchange) = event
+                && wanted
+            {
+                change(Arc::make_mut(exchange));
+                changed += 1;
+            }
+        }
+        assert!(changed > 0, "{kind:?}");
+        self
+    }
+
+    /// Nothing is seen behind the last message of that kind.
+    fn until(mut self, kind: Kind) -> Self {
+        let last = self.0.iter().rposition(|event| Self::kind(event) == Some(kind)).unwrap();
+        self.0.truncate(last + 1);
+        self
+    }
+
+    /// The device sends the last message once more, half a minute later.
+    fn again(mut self) -> Self {
+        let Some(Event::Exchange(last)) = self.0.last().cloned() else { panic!() };
+        let mut again = Exchange::clone(&last);
+        again.id = enrollscope::event::ExchangeId("again".into());
+        again.seq += 1;
+        again.request.at = again.request.at.plus_millis(30_000);
+        if let Some(response) = &mut again.response {
+            response.at = again.request.at.plus_millis(10);
+        }
+        self.0.push(Event::Exchange(again.into()));
+        self
+    }
+
+    fn judged(self, silence: i64) -> Enrollment {
+        let mut engine = Engine::new(Profile::Field, Deadlines::default());
+        let mut last = Time(0);
+        let mut found = None;
+        for event in self.0 {
+            if let Event::Exchange(exchange) = &event {
+                last = last.max(exchange.request.at);
+            }
+            found = engine.observe(event).changed.pop().or(found);
+        }
+        let ended = engine.observe(Event::Tick(last.plus_millis(silence)));
+        ended.changed.into_iter().next_back().or(found).unwrap()
+    }
+
+    fn reasons(self) -> (Enrollment, Vec<Reason>) {
+        let enrollment = self.judged(3_600_000);
+        let reasons = reasons(&enrollment);
+        (enrollment, reasons)
+    }
+}
+
+fn text(body: &mut Body, change: impl Fn(String) -> String) {
+    let text = change(String::from_utf8(body.bytes.to_vec()).unwrap());
+    *body = Body { framing: body.framing, ..Body::full(text.into_bytes()) };
+}
+
+/// The answer to a message of that kind is a fault with this subcode and this type of error.
+fn fault(golden: Golden, kind: Kind, subcode: &str, error: &str) -> Play {
+    let mut refused = None;
+    Play::of(Golden::Refused)
+        .each(Kind::SecurityTokenRequest, |exchange| refused = exchange.response.clone());
+    let mut refused = refused.unwrap();
+    text(&mut refused.body, |text| {
+        let detail = format!("<ErrorType>{error}</ErrorType>");
+        text.replace("s:Authorization", subcode)
+            .replace("<ErrorType>DeviceCapReached</ErrorType>", if error.is_empty() { "" } else { &detail })
+    });
+    Play::of(golden).until(kind).each(kind, |exchange| {
+        let at = exchange.response.as_ref().map(|response| response.at).unwrap_or_default();
+        exchange.response = Some(refused.clone());
+        exchange.response.as_mut().unwrap().at = at;
+    })
+}
+
+fn status(kind: Kind, status: u16) -> Play {
+    Play::of(Golden::OnPremise).until(kind).each(kind, |exchange| {
+        let response = exchange.response.as_mut().unwrap();
+        response.status = status;
+        response.body = Body { framing: Framing::Length, ..Body::full("no") };
+    })
+}
+
+/// The authority declines a request whose key is shorter than the policy asks.
+fn mismatch() -> Play {
+    let declined = fault(Golden::OnPremise, Kind::SecurityTokenRequest, "s:CertificateRequest", "");
+    let Some(Event::Exchange(last)) = declined.0.last().cloned() else { panic!() };
+    Play::broken("CSR-002")
+        .until(Kind::SecurityTokenRequest)
+        .each(Kind::SecurityTokenRequest, |exchange| exchange.response = last.response.clone())
+}
+
+fn newer(play: Play) -> Play {
+    play.each(Kind::DiscoverRequest, |exchange| {
+        text(&mut exchange.request.body, |text| {
+            let (before, rest) = text.split_once("<RequestVersion>").unwrap();
+            format!("{before}<RequestVersion>9.0<{}", rest.split_once('<').unwrap().1)
+        });
+    })
+}
+
+fn home(play: Play) -> Play {
+    play.each(Kind::SecurityTokenRequest, |exchange| {
+        text(&mut exchange.request.body, |text| {
+            let (before, rest) = text.split_once("Name=\"OSEdition\"").unwrap();
+            let (middle, rest) = rest.split_once("<ac:Value>").unwrap();
+            format!("{before}Name=\"OSEdition\"{middle}<ac:Value>101<{}", rest.split_once('<').unwrap().1)
+        });
+    })
+}
+
+#[test]
+fn every_cause_that_can_be_seen_comes_out_on_top() {
+    use Golden::{Certificate, Entra, Federated, OnPremise, Renewal};
+    use Kind::{
+        AuthPage, DiscoverRequest as Discover, DiscoveryProbe as Probe, GetPoliciesRequest as Policies,
+        SecurityTokenRequest as Token, TermsOfUse as Terms,
+    };
+    let detail = |error: &str| fault(OnPremise, Token, "s:Authorization", error);
+    let word = |subcode: &str| fault(OnPremise, Token, subcode, "");
+    let silent = |golden, kind| Play::of(golden).until(kind);
+    let cases: Vec<(&str, Play, &str)> = vec![
+        ("device cap", detail("DeviceCapReached"), "device-cap-reached"),
+        ("platform blocked", detail("DeviceNotSupported"), "platform-blocked"),
+        ("home edition", home(detail("DeviceNotSupported")), "home-edition"),
+        ("not supported", detail("NotSupported"), "kind-not-supported"),
+        ("maintenance", detail("InMaintenance"), "in-maintenance"),
+        ("licence", detail("UserLicense"), "no-licence"),
+        ("enrollment data", detail("InvalidEnrollmentData"), "server-settings"),
+        ("terms blob", fault(Entra, Token, "s:Authorization", "InvalidEnrollmentData"), "terms-blob"),
+        ("custom error", detail("CustomServerError"), "custom-error"),
+        ("renewal refused", fault(Renewal, Token, "s:Authorization", "NotEligibleToRenew"), "renewal-window"),
+        ("authorization", word("s:Authorization"), "no-right"),
+        ("authorization at home", home(word("s:Authorization")), "home-edition"),
+        ("certificate request", word("s:CertificateRequest"), "template"),
+        ("server", word("s:EnrollmentServer"), "server-failed"),
+        ("unhandled", word("a:InternalServiceFault"), "unhandled"),
+        ("format", word("s:MessageFormat"), "message-format-fault"),
+        ("password", fault(OnPremise, Policies, "s:Authentication", ""), "password-refused"),
+        ("federated token", fault(Federated, Policies, "s:Authentication", ""), "token-refused"),
+        ("entra token", fault(Entra, Policies, "s:Authentication", ""), "token-refused"),
+        ("security header", fault(OnPremise, Policies, "a:InvalidSecurity", ""), "credential-kind"),
+        ("version", newer(fault(OnPremise, Discover, "a:InternalServiceFault", "")), "version-refused"),
+        ("version, by format", newer(fault(OnPremise, Discover, "s:MessageFormat", "")), "version-refused"),
+        ("version, by status", newer(status(Discover, 500)), "version-refused"),
+        ("400", status(Discover, 400), "refused-by-front-end"),
+        ("401", status(Discover, 401), "http-authentication"),
+        ("403", status(Discover, 403), "forbidden"),
+        ("404", status(Discover, 404), "path-missing"),
+        ("429", status(Policies, 429), "http-too-many"),
+        ("500", status(Policies, 500), "http-server-failed"),
+        ("502", status(Policies, 502), "gateway"),
+        ("503", status(Policies, 503), "unavailable"),
+        ("504", status(Policies, 504), "gateway-timeout"),
+        ("dropped again and again", status(Token, 500).again(), "request-dropped"),
+        (
+            "nobody answers",
+            silent(OnPremise, Policies).each(Policies, |exchange| exchange.response = None),
+            "server-dropped",
+        ),
+        ("our 502", Play::broken("OWN-001").until(Discover), "gateway"),
+        ("a redirect in the clear", Play::broken("DISC-GET-003").until(Probe), "consent"),
+        ("a key that does not fit", mismatch(), "request-does-not-fit"),
+        ("chunked", Play::broken("HTTP-001").until(Discover), "chunked"),
+        ("empty answer", Play::broken("HTTP-004").until(Discover), "empty-answer"),
+        ("not SOAP", Play::broken("SOAP-014").until(Discover), "not-the-service"),
+        ("two hosts", Play::broken("DISC-RSP-011").until(Discover), "other-host"),
+        ("wrong key", Play::broken("PROV-CS-004").until(Token), "document-wrong-key"),
+        ("wrong store", Play::broken("PROV-CS-001").until(Token), "document-wrong-store"),
+        ("thumbprint", Play::broken("PROV-CS-003").until(Token), "document-certificates"),
+        ("account", Play::broken("PROV-W7-001").until(Token), "document-account"),
+        ("provider id", Play::broken("PROV-DM-001").until(Token), "two-provider-ids"),
+        ("document", Play::broken("PROV-003").until(Token), "document-unreadable"),
+        ("terms that take no token", Play::broken("ENTRA-010").until(Terms), "terms-token"),
+        ("nothing after the terms", silent(Entra, Terms), "mdm-application"),
+        ("nothing after the probe", silent(OnPremise, Probe), "user-stopped"),
+        ("no password", silent(OnPremise, Discover), "no-password"),
+        ("no certificate to sign in with", silent(Certificate, Discover), "certificate-missing"),
+        ("no sign-in page", silent(Federated, Discover), "sign-in-page-unreachable"),
+        ("stuck at the sign-in page", silent(Federated, AuthPage), "user-stopped"),
+        ("a page without a token", Play::broken("AUTH-006").until(AuthPage), "sign-in-page-does-not-post"),
+        ("no key", silent(OnPremise, Policies), "key-attributes"),
+        ("attestation must succeed", Play::broken("POL-RSP-013").until(Policies), "tpm"),
+        ("no first sync", silent(OnPremise, Token), "addr-elsewhere"),
+        ("no first sync at home", home(silent(OnPremise, Token)), "document-home-edition"),
+    ];
+    let mut wrong = Vec::new();
+    for (name, play, wanted) in cases {
+        let (enrollment, reasons) = play.reasons();
+        let told: Vec<_> =
+            reasons.iter().map(|r| (r.cause.id.clone().unwrap_or_default(), r.certainty.word())).collect();
+        if told.first().is_none_or(|(id, _)| id != wanted) {
+            wrong.push(format!(
+                "{name}: {wanted} is not on top of {told:?}; {} {:?} {:?}",
+                enrollment.outcome.word(),
+                enrollment.stage,
+                enrollment.cause
+            ));
+        }
+        assert!(
+            reasons.iter().all(|r| !r.evidence.is_empty() && r.evidence[0].1 != Default::default()),
+            "{name}"
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_goes_well_or_goes_on_has_no_causes() {
+    for golden in [Golden::OnPremise, Golden::Federated, Golden::Entra, Golden::Certificate, Golden::Renewal]
+    {
+        let (enrollment, reasons) = Play::of(golden).reasons();
+        assert!(reasons.is_empty(), "{golden:?}: {} {reasons:?}", enrollment.verdict);
+    }
+    let waiting = Play::of(Golden::OnPremise).until(Kind::GetPoliciesRequest).judged(1_000);
+    assert!(reasons(&waiting).is_empty());
+}
+
+#[test]
+fn a_certificate_without_a_first_session_is_told_when_its_time_is_over() {
+    let enrolled = |silence| Play::of(Golden::OnPremise).until(Kind::SecurityTokenRequest).judged(silence);
+    assert!(!enrolled(60_000).signs.unsynced);
+    let silent = enrolled(3_600_000);
+    assert_eq!(silent.outcome.word(), "enrolled");
+    assert!(silent.verdict.starts_with("Enrolled, and no management session came"), "{}", silent.verdict);
+    assert!(reasons(&silent).iter().all(|reason| reason.certainty < Certainty::Certain));
+}
