@@ -459,7 +459,8 @@ fn traits(
 /// What of a request tells causes apart later.
 fn noticed(exchange: &Exchange, request: &Message) -> Noticed {
     let text = |field: Option<&crate::message::Field>| field.map(|field| field.value.clone());
-    let mut noticed = Noticed { exchange: exchange.id.clone(), ..Noticed::default() };
+    let (id, http) = (exchange.id.clone(), exchange.request.version);
+    let mut noticed = Noticed { exchange: id, http, ..Noticed::default() };
     match &request.content {
         Content::DiscoverRequest(discover) => {
             noticed.request_version = text(discover.version.as_ref());

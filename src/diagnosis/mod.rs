@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod apart;
+mod common;
 mod explain;
 mod hresult;
 mod knowledge;
@@ -14,6 +15,7 @@ mod tests;
 mod verdict;
 
 pub use apart::Parts;
+pub use common::{Common, common};
 pub use explain::{Explanation, explain};
 pub use hresult::hresult;
 pub use knowledge::{Cause, Entry, Knowledge, Platform, Whereabouts};

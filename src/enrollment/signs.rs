@@ -1,6 +1,6 @@
 //! What was noticed on the way of an enrollment, and tells causes apart that end it in the same manner.
 
-use crate::event::ExchangeId;
+use crate::event::{ExchangeId, Version};
 use crate::rules::{Finding, Rule};
 
 /// Different rules that are remembered for one enrollment; more of them tell no more.
@@ -14,6 +14,8 @@ pub struct Signs {
     pub request_version: Option<String>,
     /// OSEdition, as the device wrote it.
     pub os_edition: Option<String>,
+    /// How the device speaks HTTP.
+    pub http: Option<Version>,
     /// The latest exchange.
     pub last: ExchangeId,
     /// The device has its certificate, and no management session came in time.
@@ -26,6 +28,7 @@ pub struct Noticed {
     pub exchange: ExchangeId,
     pub request_version: Option<String>,
     pub os_edition: Option<String>,
+    pub http: Version,
 }
 
 impl Signs {
@@ -37,6 +40,7 @@ impl Signs {
     pub(super) fn add(&mut self, noticed: &Noticed, findings: &[Finding]) {
         self.last = noticed.exchange.clone();
         self.unsynced = false;
+        self.http = Some(noticed.http);
         if noticed.request_version.is_some() {
             self.request_version.clone_from(&noticed.request_version);
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::judged::{Found, Judged, Seen};
 use super::paint::Paint;
-use crate::diagnosis::reasons;
+use crate::diagnosis::{common, reasons};
 use crate::event::{Side, steers};
 use crate::message::Within;
 use crate::rules::Level;
@@ -43,6 +43,13 @@ pub fn human(judged: &Judged, colour: bool) -> String {
         for reason in reasons(e).iter().take(SHOWN_REASONS) {
             let (cause, remedy) = reason.words();
             let _ = writeln!(out, "  {:<12} {cause}\n  {:<12}   → {remedy}", "", "");
+        }
+    }
+    let common = common(judged.enrollments.values());
+    if !common.is_empty() {
+        let _ = writeln!(out, "{}", paint.strong("What the failed ones have in common"));
+        for shared in &common {
+            let _ = writeln!(out, "  {}", clean(&shared.words()));
         }
     }
     let mut last = None;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::judged::{Found, Judged, Seen};
-use crate::diagnosis::{Reason, reasons};
+use crate::diagnosis::{Common, Reason, common, reasons};
 use crate::enrollment::Enrollment;
 use crate::event::{From, Side, Time};
 use crate::rules::{self, Level};
@@ -34,6 +34,7 @@ pub fn json(judged: &Judged) -> Value {
             "infos": judged.count(Level::Info),
         },
         "enrollments": enrollments,
+        "common": common(judged.enrollments.values()).iter().map(shared).collect::<Vec<_>>(),
         "exchanges": exchanges,
         "findings": findings,
     })
@@ -65,6 +66,12 @@ fn enrollment(judged: &Judged, e: &Enrollment) -> Value {
         fields.insert("causes".to_owned(), reasons(e).iter().map(cause).collect());
     }
     value
+}
+
+fn shared(common: &Common) -> Value {
+    let of = |(with, all): (u64, u64)| json!({ "with": with, "of": all });
+    json!({ "attribute": common.attribute, "value": common.value, "failed": of(common.failed),
+            "enrolled": of(common.enrolled), "chance": common.chance })
 }
 
 fn cause(reason: &Reason) -> Value {

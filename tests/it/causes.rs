@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use enrollscope::diagnosis::{Certainty, Reason, reasons};
+use enrollscope::diagnosis::{Certainty, Reason, common, reasons};
 use enrollscope::engine::Engine;
 use enrollscope::enrollment::{Deadlines, Enrollment};
 use enrollscope::event::{Body, Event, Exchange, Framing, Time};
@@ -241,6 +241,32 @@ fn every_cause_that_can_be_seen_comes_out_on_top() {
         );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_the_failed_ones_have_in_common_is_told_with_its_numbers() {
+    let failed = status(Kind::GetPoliciesRequest, 500).judged(3_600_000);
+    let enrolled = Play::of(Golden::OnPremise).judged(1_000);
+    assert_eq!((failed.outcome.word(), enrolled.outcome.word()), ("failed", "enrolled"));
+    let one = |like: &Enrollment, n: usize, build: &str, subnet: usize| {
+        let mut one = like.clone();
+        one.os_version = Some(format!("10.0.{build}.{n}"));
+        one.address = format!("192.0.{subnet}.{n}");
+        one.user = Some(format!("user{n}@contoso.example"));
+        one
+    };
+    let mut all: Vec<_> = (0..31).map(|n| one(&failed, n, "26200", n % 3)).collect();
+    all.extend((0..2).map(|n| one(&enrolled, n, "26200", n % 3)));
+    all.extend((0..238).map(|n| one(&enrolled, n, "22631", n % 3)));
+    let told = common(all.iter());
+    assert_eq!(told[0].words(), "Windows build 26200: 31 of 31 failed, 2 of 240 enrolled");
+    assert!(
+        told.iter().all(|common| common.attribute != "subnet" && common.attribute != "domain of the user")
+    );
+    let few = [&all[..3], &all[33..37]].concat();
+    let told = common(few.iter());
+    assert_eq!(told[0].words(), "Windows build 26200: 3 of 3 failed, 0 of 4 enrolled; these are few");
+    assert!(common(all[..31].iter()).is_empty() && common(all[31..].iter()).is_empty());
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn the_json_report_has_every_documented_member_and_null_for_what_is_absent() {
             "profile",
             "summary",
             "enrollments",
+            "common",
             "exchanges",
             "findings"
         ]
@@ -85,10 +86,10 @@ fn the_json_report_has_every_documented_member_and_null_for_what_is_absent() {
                 "verdict",
                 "owner",
                 "hresult",
-                "causes",
                 "started",
                 "ended",
                 "exchanges",
+                "causes",
             ][..],
         ),
         ("exchanges", &["id", "seq", "enrollment", "link", "started", "source", "request", "response"]),
