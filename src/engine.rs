@@ -456,6 +456,9 @@ fn traits(
     traits
 }
 
+/// More network cards are not told apart.
+const MOST_MACS: usize = 8;
+
 /// What of a request tells causes apart later.
 fn noticed(exchange: &Exchange, request: &Message) -> Noticed {
     let text = |field: Option<&crate::message::Field>| field.map(|field| field.value.clone());
@@ -466,7 +469,17 @@ fn noticed(exchange: &Exchange, request: &Message) -> Noticed {
             noticed.request_version = text(discover.version.as_ref());
             noticed.os_edition = text(discover.os_edition.as_ref());
         }
-        Content::TokenRequest(token) => noticed.os_edition = text(token.item("OSEdition")),
+        Content::TokenRequest(token) => {
+            noticed.os_edition = text(token.item("OSEdition"));
+            noticed.hardware_id = text(token.item("HWDevID"));
+            noticed.macs = token
+                .items
+                .iter()
+                .filter(|item| item.name == "MAC")
+                .filter_map(|item| text(item.value.as_ref()))
+                .take(MOST_MACS)
+                .collect();
+        }
         _ => {}
     }
     noticed

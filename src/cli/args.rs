@@ -406,6 +406,10 @@ pub struct CheckArgs {
     /// Leave out this rule's findings (id or name; may be given several times)
     #[arg(long, value_name = "RULE")]
     pub allow: Vec<String>,
+    /// A list of devices that were to come (CSV with headings: device name, UPN, DeviceID, MAC, HWDevID): how far each
+    /// came, and what to look at for those that did not; exit code 1 unless all have enrolled
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -4,14 +4,16 @@ use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
+use super::explain::text_of;
 use super::foreign::{Foreign, masked};
 use super::inputs::{files_in, unbundled};
 use super::live::redactor;
 use super::output::{Exit, Output};
 use crate::capture::{MessageFile, Play, Played, Reader, Ticker, recorded_at};
 use crate::cli::{Bodies, CheckArgs, FailOn, Format, Redact};
+use crate::diagnosis::{Arrival, Expected, arrivals, read_expected};
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
 use crate::event::{Event, Exchange, ExchangeId};
@@ -39,17 +41,30 @@ pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
         .findings
         .retain(|f| !args.allow.iter().any(|id| by_id(id).is_some_and(|rule| rule.id == f.finding.rule.id)));
     judged.sort();
+    judged.expected = args.expect.as_deref().map(expected).transpose()?;
     match args.format {
         Format::Json => out.print(&format!("{:#}\n", report::json(&judged))),
         Format::Human => out.print(&report::human(&judged, out.colour())),
     }
+    let all_came = judged.expected.as_ref().is_none_or(|list| {
+        let arrivals = arrivals(list, judged.enrollments.values());
+        arrivals.iter().all(|(arrival, _)| *arrival == Arrival::Enrolled)
+    });
     let worst = judged.findings.iter().map(|f| f.finding.level).max();
     Ok(match (unreadable, args.fail_on) {
         (true, _) => Exit::Failed,
+        _ if !all_came => Exit::Found,
         (_, FailOn::Error) if worst >= Some(Level::Error) => Exit::Found,
         (_, FailOn::Warning) if worst >= Some(Level::Warning) => Exit::Found,
         _ => Exit::Good,
     })
+}
+
+/// The list of devices that are expected.
+fn expected(path: &Path) -> Result<Vec<Expected>> {
+    let failed = || format!("--expect {}", path.display());
+    let bytes = bounded(std::fs::File::open(path).with_context(failed)?).with_context(failed)?;
+    read_expected(&text_of(&bytes)).map_err(|words| anyhow!("--expect {}: {words}", path.display()))
 }
 
 struct Judging {
@@ -246,7 +261,7 @@ fn bounded(input: impl Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     input.take(LARGEST_MESSAGE + 1).read_to_end(&mut bytes).context("could not read it")?;
     if bytes.len() as u64 > LARGEST_MESSAGE {
-        bail!("it is no capture, and too long for a message (over {} MiB)", LARGEST_MESSAGE >> 20);
+        bail!("it is no capture, and too long for anything else (over {} MiB)", LARGEST_MESSAGE >> 20);
     }
     Ok(bytes)
 }

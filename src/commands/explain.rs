@@ -50,7 +50,6 @@ pub fn explain(args: &ExplainArgs, out: Output) -> Result<Exit> {
     Ok(if told { Exit::Good } else { Exit::Found })
 }
 
-/// Logs of Windows are UTF-16 often.
 fn standard_input(out: Output) -> Result<String> {
     if io::stdin().is_terminal() {
         bail!("give a code, as in `enrollscope explain 0x80180013`, or a log on standard input");
@@ -60,11 +59,16 @@ fn standard_input(out: Output) -> Result<String> {
     if bytes.len() as u64 > LONGEST {
         out.note(&format!("note: only the first {} MiB were read", LONGEST >> 20));
     }
-    Ok(match bytes.as_slice() {
+    Ok(text_of(&bytes))
+}
+
+/// A text as Windows writes it: UTF-16 with its mark, or UTF-8 with or without one.
+pub(super) fn text_of(bytes: &[u8]) -> String {
+    match bytes {
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        rest => String::from_utf8_lossy(rest).into_owned(),
-    })
+        [0xEF, 0xBB, 0xBF, rest @ ..] | rest => String::from_utf8_lossy(rest).into_owned(),
+    }
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {

@@ -4,6 +4,7 @@
 
 mod apart;
 mod common;
+mod expected;
 mod explain;
 mod hresult;
 mod knowledge;
@@ -16,6 +17,7 @@ mod verdict;
 
 pub use apart::Parts;
 pub use common::{Common, common};
+pub use expected::{Arrival, Expected, UNSEEN, arrivals, read_expected};
 pub use explain::{Explanation, explain};
 pub use hresult::hresult;
 pub use knowledge::{Cause, Entry, Knowledge, Platform, Whereabouts};

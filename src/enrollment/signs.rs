@@ -14,6 +14,9 @@ pub struct Signs {
     pub request_version: Option<String>,
     /// OSEdition, as the device wrote it.
     pub os_edition: Option<String>,
+    /// MAC addresses and HWDevID, as the device wrote them.
+    pub macs: Vec<String>,
+    pub hardware_id: Option<String>,
     /// How the device speaks HTTP.
     pub http: Option<Version>,
     /// The latest exchange.
@@ -29,6 +32,8 @@ pub struct Noticed {
     pub request_version: Option<String>,
     pub os_edition: Option<String>,
     pub http: Version,
+    pub macs: Vec<String>,
+    pub hardware_id: Option<String>,
 }
 
 impl Signs {
@@ -41,6 +46,12 @@ impl Signs {
         self.last = noticed.exchange.clone();
         self.unsynced = false;
         self.http = Some(noticed.http);
+        if !noticed.macs.is_empty() {
+            self.macs.clone_from(&noticed.macs);
+        }
+        if noticed.hardware_id.is_some() {
+            self.hardware_id.clone_from(&noticed.hardware_id);
+        }
         if noticed.request_version.is_some() {
             self.request_version.clone_from(&noticed.request_version);
         }

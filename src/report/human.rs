@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::judged::{Found, Judged, Seen};
 use super::paint::Paint;
-use crate::diagnosis::{common, reasons};
+use crate::diagnosis::{Arrival, Expected, UNSEEN, arrivals, common, reasons};
 use crate::event::{Side, steers};
 use crate::message::Within;
 use crate::rules::Level;
@@ -45,6 +45,9 @@ pub fn human(judged: &Judged, colour: bool) -> String {
             let _ = writeln!(out, "  {:<12} {cause}\n  {:<12}   → {remedy}", "", "");
         }
     }
+    if let Some(list) = &judged.expected {
+        expected(&mut out, judged, list, paint);
+    }
     let common = common(judged.enrollments.values());
     if !common.is_empty() {
         let _ = writeln!(out, "{}", paint.strong("What the failed ones have in common"));
@@ -72,6 +75,34 @@ pub fn human(judged: &Judged, colour: bool) -> String {
         judged.profile.word()
     );
     out.trim_start().to_owned()
+}
+
+/// Those that have not enrolled, by how far they came, and what to look at for those of which nothing arrived.
+fn expected(out: &mut String, judged: &Judged, list: &[Expected], paint: Paint) {
+    let arrivals = arrivals(list, judged.enrollments.values());
+    let _ = writeln!(out, "{}", paint.strong("Expected"));
+    let counts = Arrival::ALL.map(|wanted| {
+        let count = arrivals.iter().filter(|(arrival, _)| *arrival == wanted).count();
+        format!("{count} {}", wanted.word())
+    });
+    let _ = writeln!(out, "  {}: {}", plural(list.len(), "device"), counts.join(", "));
+    for (expected, (arrival, enrollment)) in
+        list.iter().zip(&arrivals).filter(|(_, (a, _))| *a != Arrival::Enrolled)
+    {
+        let verdict =
+            enrollment.and_then(|id| judged.enrollments.get(&id)).map(|e| format!(": {}", e.verdict));
+        let line = format!("{} (line {}){}", expected.label(), expected.line, verdict.unwrap_or_default());
+        let _ = writeln!(out, "  {:<12} {}", arrival.word(), clean(&line));
+    }
+    if arrivals.iter().any(|(arrival, _)| *arrival == Arrival::NotSeen) {
+        let _ = writeln!(
+            out,
+            "  Of a device that was not seen, nothing arrived here. In this order, on the device:"
+        );
+        for (number, question) in (1..).zip(UNSEEN) {
+            let _ = writeln!(out, "    {number}. {question}");
+        }
+    }
 }
 
 /// `1 finding`, `2 findings`.

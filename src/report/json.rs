@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::judged::{Found, Judged, Seen};
-use crate::diagnosis::{Common, Reason, common, reasons};
+use crate::diagnosis::{Arrival, Common, Expected, Reason, UNSEEN, arrivals, common, reasons};
 use crate::enrollment::Enrollment;
 use crate::event::{From, Side, Time};
 use crate::rules::{self, Level};
@@ -35,6 +35,7 @@ pub fn json(judged: &Judged) -> Value {
         },
         "enrollments": enrollments,
         "common": common(judged.enrollments.values()).iter().map(shared).collect::<Vec<_>>(),
+        "expected": judged.expected.as_ref().map(|list| expected(judged, list)),
         "exchanges": exchanges,
         "findings": findings,
     })
@@ -66,6 +67,22 @@ fn enrollment(judged: &Judged, e: &Enrollment) -> Value {
         fields.insert("causes".to_owned(), reasons(e).iter().map(cause).collect());
     }
     value
+}
+
+fn expected(judged: &Judged, list: &[Expected]) -> Value {
+    let arrivals = arrivals(list, judged.enrollments.values());
+    let count = |wanted: Arrival| arrivals.iter().filter(|(arrival, _)| *arrival == wanted).count();
+    let devices = list.iter().zip(&arrivals).map(|(expected, (arrival, enrollment))| {
+        json!({ "line": expected.line, "device_name": expected.device_name, "user": expected.user,
+                "device_id": expected.device_id, "mac": expected.mac, "hardware_id": expected.hardware_id,
+                "state": arrival.word(), "enrollment": enrollment.map(|id| id.to_string()) })
+    });
+    json!({
+        "summary": { "expected": list.len(), "enrolled": count(Arrival::Enrolled), "arrived": count(Arrival::Arrived),
+                     "failed": count(Arrival::Failed), "not_seen": count(Arrival::NotSeen) },
+        "devices": devices.collect::<Vec<_>>(),
+        "unseen": if count(Arrival::NotSeen) > 0 { UNSEEN } else { &[] },
+    })
 }
 
 fn shared(common: &Common) -> Value {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::diagnosis::Expected;
 use crate::engine::Observation;
 use crate::enrollment::{Enrollment, EnrollmentId, Link};
 use crate::event::{Event, ExchangeId, From, Time};
@@ -17,6 +18,8 @@ pub struct Judged {
     pub connections: u64,
     pub enrollments: BTreeMap<EnrollmentId, Enrollment>,
     pub findings: Vec<Found>,
+    /// Devices that were to come, if a list was given.
+    pub expected: Option<Vec<Expected>>,
     /// Exchanges of the present conversation by the ids that its engine knows.
     by_id: HashMap<ExchangeId, usize>,
     /// Every id of the document.

@@ -289,3 +289,39 @@ fn a_certificate_without_a_first_session_is_told_when_its_time_is_over() {
     assert!(silent.verdict.starts_with("Enrolled, and no management session came"), "{}", silent.verdict);
     assert!(reasons(&silent).iter().all(|reason| reason.certainty < Certainty::Certain));
 }
+
+#[test]
+fn expected_devices_are_told_by_how_far_they_came() {
+    let place = crate::binary::Place::new();
+    let capture = crate::binary::committed("captures/demo");
+    let args =
+        |list: &str| place.run(&["check", capture.to_str().unwrap(), "--expect", list, "--format", "json"]);
+    let all = args("none.csv");
+    all.refused("none.csv");
+    let told = place.run(&["check", capture.to_str().unwrap(), "--format", "json"]).json();
+    assert!(told["expected"].is_null());
+    let failed = told["enrollments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|e| e["outcome"] == "failed" && !e["device_name"].is_null());
+    let name = failed.unwrap()["device_name"].as_str().unwrap().to_owned();
+    // As a spreadsheet of Windows writes it.
+    let list = format!("Computer name;UPN\r\n{};\r\nLAPTOP-7;zoe@contoso.example\r\n", name.to_lowercase());
+    let wide: Vec<u8> =
+        [0xFF, 0xFE].into_iter().chain(list.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    for bytes in [list.as_bytes(), &wide] {
+        place.put("l.csv", bytes);
+        let ran = args("l.csv");
+        assert_eq!(ran.code, 1);
+        let told = ran.json();
+        let summary = &told["expected"]["summary"];
+        assert_eq!((&summary["failed"], &summary["not_seen"]), (&1.into(), &1.into()), "{summary}");
+        assert_eq!(told["expected"]["devices"][0]["state"], "failed");
+        assert!(told["expected"]["unseen"].as_array().unwrap().len() > 5);
+    }
+    let human = place.run(&["check", capture.to_str().unwrap(), "--expect", "l.csv"]).out;
+    assert!(human.contains("not seen     LAPTOP-7 (line 3)") && human.contains("MDM user scope"), "{human}");
+    place.put("s.csv", "Serial number\n1\n");
+    args("s.csv").refused("no message of an enrollment carries it");
+}
