@@ -182,6 +182,11 @@ impl Exchanges {
         self.kept.get_mut(usize::try_from(serial.checked_sub(self.first)?).ok()?)
     }
 
+    /// By its id, while it is remembered.
+    pub fn by_id(&self, id: &ExchangeId) -> Option<&Seen> {
+        self.get(*self.by_id.get(id)?)
+    }
+
     /// It belongs to another enrollment now.
     pub fn assign(&mut self, id: &ExchangeId, to: EnrollmentId, link: Link) {
         let Some(serial) = self.by_id.get(id).copied() else { return };

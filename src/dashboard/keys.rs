@@ -213,6 +213,14 @@ pub(super) static BINDINGS: &[Binding] = &[
         help: "Decoded",
     },
     Binding {
+        keys: &[key('6')],
+        action: Action::Tab(5),
+        contexts: DEVICE,
+        label: "6",
+        short: "",
+        help: "Causes: why the enrollment stands where it stands, what helps, what the code means",
+    },
+    Binding {
         keys: &[key(']'), code(KeyCode::Right), key('l')],
         action: Action::NextExchange,
         contexts: DEVICE,

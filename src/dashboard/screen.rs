@@ -45,11 +45,13 @@ pub enum Tab {
     Request,
     Response,
     Decoded,
+    /// Of the enrollment, not of the exchange.
+    Causes,
 }
 
 impl Tab {
     pub const ALL: &'static [Self] =
-        &[Self::Summary, Self::Findings, Self::Request, Self::Response, Self::Decoded];
+        &[Self::Summary, Self::Findings, Self::Request, Self::Response, Self::Decoded, Self::Causes];
 
     pub fn title(self) -> &'static str {
         match self {
@@ -58,6 +60,7 @@ impl Tab {
             Self::Request => "Request",
             Self::Response => "Response",
             Self::Decoded => "Decoded",
+            Self::Causes => "Causes",
         }
     }
 

@@ -40,7 +40,11 @@ pub(super) fn refresh(model: &mut Model) {
     let fixed = !overview && !matches!(row, Some(RowId::Refused(_)));
     let key = Key {
         // A body that was laid out stays; only its summary and findings can change.
-        revision: if fixed && !matches!(ui.tab, Tab::Summary | Tab::Findings) { 0 } else { model.revision },
+        revision: if fixed && !matches!(ui.tab, Tab::Summary | Tab::Findings | Tab::Causes) {
+            0
+        } else {
+            model.revision
+        },
         seconds: if fixed { 0 } else { model.now.0 / 1000 },
         screen: ui.screen,
         row: row.clone(),

@@ -1,5 +1,6 @@
 //! What is read on the screen, as lines whose pieces say what they are.
 
+mod causes;
 mod decoded;
 pub(super) mod device;
 pub(super) mod findings;
@@ -38,6 +39,10 @@ pub(super) fn build(model: &Model, width: usize) -> Page {
     let whole = model.whole(seen.serial);
     match (model.ui.tab, whole) {
         (Tab::Findings, _) => findings::page(&seen.findings, Some(model.ui.finding), width),
+        (Tab::Causes, _) => match seen.enrollment.and_then(|id| model.enrollment(id)) {
+            Some(enrollment) => causes::page(model, enrollment, width),
+            None => absent(model, width),
+        },
         (Tab::Summary, whole) => summary::page(model, seen, whole.as_deref(), width),
         (_, None) => absent(model, width),
         (Tab::Request, Some(exchange)) => message::page(&exchange, Side::Request, &model.ui, width),
@@ -51,7 +56,7 @@ pub(super) fn message_text(model: &Model) -> Option<String> {
     let side = match model.ui.tab {
         Tab::Request => Side::Request,
         Tab::Response => Side::Response,
-        Tab::Summary | Tab::Findings | Tab::Decoded => return None,
+        Tab::Summary | Tab::Findings | Tab::Decoded | Tab::Causes => return None,
     };
     Some(message::text(&*model.whole(model.selected_exchange()?.serial)?, side))
 }

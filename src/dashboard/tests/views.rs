@@ -78,6 +78,7 @@ pictures! {
     device_decoded_token: recorded(), "/ a n n a Enter Enter G k Enter 5 PageDown";
     device_decoded_provisioning: recorded(), "/ a n n a Enter Enter G k 2 Enter j Enter";
     device_fault_decoded: recorded(), "/ b e r t Enter Enter G Enter 5";
+    device_causes: recorded(), "/ b e r t Enter Enter Enter 6";
     device_withheld_sync: recorded(), "/ a n n a Enter Enter G Enter 3";
     refused: recorded(), "/ 2 0 3 . 0 Enter Enter";
     strays: recorded(), "G Enter";
