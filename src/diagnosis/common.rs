@@ -19,11 +19,14 @@ pub struct Common {
 }
 
 impl Common {
-    /// `31 of 31 failed have Windows build 26200, and 2 of 240 enrolled`.
+    /// `Windows build 26200: 31 of 31 that failed, 2 of 240 that enrolled`.
     pub fn words(&self) -> String {
         let ((a, failed), (b, enrolled)) = (self.failed, self.enrolled);
         let few = if failed.min(enrolled) < FEW { "; these are few" } else { "" };
-        format!("{} {}: {a} of {failed} failed, {b} of {enrolled} enrolled{few}", self.attribute, self.value)
+        format!(
+            "{} {}: {a} of {failed} that failed, {b} of {enrolled} that enrolled{few}",
+            self.attribute, self.value
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::knowledge::{Cause, Entry, Knowledge};
 use super::scene::Scene;
-use crate::enrollment::{Enrollment, Outcome};
+use crate::enrollment::{self, Enrollment, Outcome};
 use crate::event::ExchangeId;
 
 /// How sure it is.
@@ -52,6 +52,21 @@ fn lowered(sentence: &str) -> String {
         Some((first, rest)) if COMMON.contains(&first) => format!("{} {rest}", first.to_lowercase()),
         _ => sentence.to_owned(),
     }
+}
+
+/// What to do next, and why, where the verdict does not say it: a broken rule knows better than a mere likelihood.
+pub fn next_step(enrollment: &Enrollment) -> Option<(Option<String>, &'static str)> {
+    let reasons = reasons(enrollment);
+    let first = reasons.first();
+    if let enrollment::Cause::Finding { rule, .. } = &enrollment.cause
+        && enrollment.outcome != Outcome::Enrolled
+        && first.is_none_or(|reason| reason.certainty < Certainty::Certain)
+    {
+        return Some((None, rule.remedy));
+    }
+    let first = first?;
+    let (cause, remedy) = first.words();
+    Some(((first.certainty < Certainty::Certain).then_some(cause), remedy))
 }
 
 /// So many are named.

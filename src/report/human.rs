@@ -4,13 +4,10 @@ use std::fmt::Write as _;
 
 use super::judged::{Found, Judged, Seen};
 use super::paint::Paint;
-use crate::diagnosis::{Arrival, Expected, UNSEEN, arrivals, common, reasons};
+use crate::diagnosis::{Arrival, Expected, UNSEEN, arrivals, common, next_step};
 use crate::event::{Side, steers};
 use crate::message::Within;
 use crate::rules::Level;
-
-/// Causes that are shown of an enrollment; programs get all.
-const SHOWN_REASONS: usize = 2;
 
 /// The report as text; `colour` adds ANSI colours.
 pub fn human(judged: &Judged, colour: bool) -> String {
@@ -40,9 +37,9 @@ pub fn human(judged: &Judged, colour: bool) -> String {
         );
         let owner = e.owner.map(|o| format!(" [{} has to act]", o.word())).unwrap_or_default();
         let _ = writeln!(out, "  {:<12} {}{owner}", "", clean(&e.verdict));
-        for reason in reasons(e).iter().take(SHOWN_REASONS) {
-            let (cause, remedy) = reason.words();
-            let _ = writeln!(out, "  {:<12} {cause}\n  {:<12}   → {remedy}", "", "");
+        if let Some((cause, remedy)) = next_step(e) {
+            let cause = cause.map(|cause| format!("{cause} ")).unwrap_or_default();
+            let _ = writeln!(out, "  {:<12} {cause}→ {remedy}", "");
         }
     }
     if let Some(list) = &judged.expected {

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use super::human::clean;
 use crate::capture::Recording;
+use crate::diagnosis::next_step;
 use crate::engine::Observation;
-use crate::enrollment::{Cause, Enrollment, EnrollmentId, Outcome, StepState};
+use crate::enrollment::{Enrollment, EnrollmentId, Outcome, StepState};
 use crate::event::{ConnectionEvent, Event, Time};
 use crate::xml::escape;
 
@@ -133,12 +134,11 @@ impl Overview {
         };
         let code = e.hresult.map(|code| format!(" The user sees 0x{code:08X}.")).unwrap_or_default();
         let owner = e.owner.map(|owner| format!(" <b>{} has to act.</b>", owner.word())).unwrap_or_default();
-        let next = match &e.cause {
-            Cause::Finding { rule, .. } if e.outcome != Outcome::Enrolled => {
-                format!("<br>{}", escaped(rule.remedy))
-            }
-            _ => String::new(),
-        };
+        let next = next_step(e).map(|(cause, remedy)| {
+            let cause = cause.map(|cause| format!("{cause} ")).unwrap_or_default();
+            format!("<br>{}→ {}", escaped(&cause), escaped(remedy))
+        });
+        let next = next.unwrap_or_default();
         let _ = write!(
             page,
             "<tr><td>{}{device}<td class=strip>{}<td class={class}>{}<td>{} min<td>{}{code}{owner}{next}</tr>",

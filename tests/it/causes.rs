@@ -259,13 +259,16 @@ fn what_the_failed_ones_have_in_common_is_told_with_its_numbers() {
     all.extend((0..2).map(|n| one(&enrolled, n, "26200", n % 3)));
     all.extend((0..238).map(|n| one(&enrolled, n, "22631", n % 3)));
     let told = common(all.iter());
-    assert_eq!(told[0].words(), "Windows build 26200: 31 of 31 failed, 2 of 240 enrolled");
+    assert_eq!(told[0].words(), "Windows build 26200: 31 of 31 that failed, 2 of 240 that enrolled");
     assert!(
         told.iter().all(|common| common.attribute != "subnet" && common.attribute != "domain of the user")
     );
     let few = [&all[..3], &all[33..37]].concat();
     let told = common(few.iter());
-    assert_eq!(told[0].words(), "Windows build 26200: 3 of 3 failed, 0 of 4 enrolled; these are few");
+    assert_eq!(
+        told[0].words(),
+        "Windows build 26200: 3 of 3 that failed, 0 of 4 that enrolled; these are few"
+    );
     assert!(common(all[..31].iter()).is_empty() && common(all[31..].iter()).is_empty());
 }
 

@@ -14,10 +14,6 @@ pub(super) fn page(model: &Model, enrollment: &Enrollment, width: usize) -> Page
         page.push(line);
     }
     let reasons = reasons(enrollment);
-    for reason in &reasons {
-        page.blank();
-        cause(&mut page, model, reason, width);
-    }
     if let Cause::Finding { rule, .. } = &enrollment.cause
         && enrollment.outcome != Outcome::Enrolled
     {
@@ -27,6 +23,10 @@ pub(super) fn page(model: &Model, enrollment: &Enrollment, width: usize) -> Page
         );
         page.field("so", Role::Plain, rule.consequence, width);
         page.field("remedy", Role::Strong, rule.remedy, width);
+    }
+    for reason in &reasons {
+        page.blank();
+        cause(&mut page, model, reason, width);
     }
     if reasons.is_empty() && matches!(enrollment.outcome, Outcome::Enrolled | Outcome::InProgress) {
         page.push(Line::new(Role::Dim, "Nothing to explain so far."));

@@ -5,7 +5,7 @@ use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::model::Model;
 use crate::dashboard::rows::{Row, RowId};
 use crate::dashboard::text::{clean, clock, exact, plural, span, wrap};
-use crate::diagnosis::{Certainty, reasons};
+use crate::diagnosis::next_step;
 use crate::enrollment::{Enrollment, Link, Outcome, Stage};
 use crate::rules::Level;
 
@@ -125,10 +125,8 @@ fn about(model: &Model, row: &Row) -> Vec<Line> {
         add(Some(&format!("{} devices or attempts that cannot be told apart yet", e.threads)), "");
     }
     let mut lines = vec![line, verdict(e)];
-    if let Some(reason) = reasons(e).first() {
-        let (cause, remedy) = reason.words();
-        // What is certain the verdict has said.
-        let cause = if reason.certainty == Certainty::Certain { String::new() } else { format!("{cause} ") };
+    if let Some((cause, remedy)) = next_step(e) {
+        let cause = cause.map(|cause| format!("{cause} ")).unwrap_or_default();
         lines.push(Line::new(Role::Dim, &cause).and(Role::Plain, &format!("→ {remedy}")));
     }
     if row.attempts.len() > 1 {
