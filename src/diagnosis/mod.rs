@@ -22,5 +22,5 @@ pub use explain::{Explanation, explain};
 pub use hresult::hresult;
 pub use knowledge::{Cause, Entry, Knowledge, Platform, Whereabouts};
 pub use near::edits;
-pub use reasons::{Certainty, Reason, next_step, reasons};
+pub use reasons::{Certainty, Reason, next_step, reasons, trouble};
 pub use verdict::judge;

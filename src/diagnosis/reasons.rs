@@ -5,6 +5,7 @@ use super::knowledge::{Cause, Entry, Knowledge};
 use super::scene::Scene;
 use crate::enrollment::{self, Enrollment, Outcome};
 use crate::event::ExchangeId;
+use crate::rules::Rule;
 
 /// How sure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,14 +55,22 @@ fn lowered(sentence: &str) -> String {
     }
 }
 
-/// What to do next, and why, where the verdict does not say it: a broken rule knows better than a mere likelihood.
+fn is_in_trouble(e: &Enrollment) -> bool {
+    matches!(e.outcome, Outcome::Failed | Outcome::Stalled) || e.signs.unsynced
+}
+
+/// The rule that explains the end better than what is known of ends like it.
+fn headline_rule(enrollment: &Enrollment, first: Option<&Reason>) -> Option<&'static Rule> {
+    let enrollment::Cause::Finding { rule, .. } = &enrollment.cause else { return None };
+    let vague = first.is_none_or(|reason| reason.certainty < Certainty::Certain);
+    (vague && enrollment.outcome != Outcome::Enrolled).then_some(rule)
+}
+
+/// What to do next, and why, where the verdict does not say it.
 pub fn next_step(enrollment: &Enrollment) -> Option<(Option<String>, &'static str)> {
     let reasons = reasons(enrollment);
     let first = reasons.first();
-    if let enrollment::Cause::Finding { rule, .. } = &enrollment.cause
-        && enrollment.outcome != Outcome::Enrolled
-        && first.is_none_or(|reason| reason.certainty < Certainty::Certain)
-    {
+    if let Some(rule) = headline_rule(enrollment, first) {
         return Some((None, rule.remedy));
     }
     let first = first?;
@@ -69,14 +78,31 @@ pub fn next_step(enrollment: &Enrollment) -> Option<(Option<String>, &'static st
     Some(((first.certainty < Certainty::Certain).then_some(cause), remedy))
 }
 
+/// What is wrong, in one id and one sentence: what enrollments of one trouble have in common.
+pub fn trouble(enrollment: &Enrollment) -> Option<(&'static str, String)> {
+    if !is_in_trouble(enrollment) {
+        return None;
+    }
+    let reasons = reasons(enrollment);
+    let first = reasons.first();
+    if let Some(rule) = headline_rule(enrollment, first) {
+        return Some((rule.id, format!("{}: {}", rule.id, rule.name.replace('-', " "))));
+    }
+    let first = first?;
+    let sentence = first.cause.cause.trim_end_matches('.');
+    let words = match first.certainty {
+        Certainty::Certain => sentence.to_owned(),
+        doubt => format!("{sentence} ({})", doubt.word()),
+    };
+    Some((first.cause.id.as_deref()?, words))
+}
+
 /// So many are named.
 const MOST: usize = 4;
 
 /// The causes of a failure or a stall, the likeliest first; none while all goes well.
 pub fn reasons(enrollment: &Enrollment) -> Vec<Reason> {
-    let trouble =
-        matches!(enrollment.outcome, Outcome::Failed | Outcome::Stalled) || enrollment.signs.unsynced;
-    if !trouble {
+    if !is_in_trouble(enrollment) {
         return Vec::new();
     }
     let scene = Scene::of(enrollment);

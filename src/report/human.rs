@@ -42,6 +42,13 @@ pub fn human(judged: &Judged, colour: bool) -> String {
             let _ = writeln!(out, "  {:<12} {cause}→ {remedy}", "");
         }
     }
+    let troubles = judged.troubles();
+    if troubles.iter().map(|(.., ids)| ids.len()).sum::<usize>() > 1 {
+        let _ = writeln!(out, "{}", paint.strong("What is wrong"));
+        for (_, words, ids) in &troubles {
+            let _ = writeln!(out, "  {:>4} × {}", ids.len(), clean(words));
+        }
+    }
     if let Some(list) = &judged.expected {
         expected(&mut out, judged, list, paint);
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::judged::{Found, Judged, Seen};
 use crate::diagnosis::{Arrival, Common, Expected, Reason, UNSEEN, arrivals, common, reasons};
-use crate::enrollment::Enrollment;
+use crate::enrollment::{Enrollment, EnrollmentId};
 use crate::event::{From, Side, Time};
 use crate::rules::{self, Level};
 
@@ -34,6 +34,7 @@ pub fn json(judged: &Judged) -> Value {
             "infos": judged.count(Level::Info),
         },
         "enrollments": enrollments,
+        "troubles": judged.troubles().iter().map(trouble).collect::<Vec<_>>(),
         "common": common(judged.enrollments.values()).iter().map(shared).collect::<Vec<_>>(),
         "expected": judged.expected.as_ref().map(|list| expected(judged, list)),
         "exchanges": exchanges,
@@ -83,6 +84,11 @@ fn expected(judged: &Judged, list: &[Expected]) -> Value {
         "devices": devices.collect::<Vec<_>>(),
         "unseen": if count(Arrival::NotSeen) > 0 { UNSEEN } else { &[] },
     })
+}
+
+fn trouble((id, words, enrollments): &(&str, String, Vec<EnrollmentId>)) -> Value {
+    let ids: Vec<_> = enrollments.iter().map(ToString::to_string).collect();
+    json!({ "id": id, "what": words, "count": ids.len(), "enrollments": ids })
 }
 
 fn shared(common: &Common) -> Value {

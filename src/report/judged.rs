@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::diagnosis::Expected;
+use crate::diagnosis::{Expected, trouble};
 use crate::engine::Observation;
 use crate::enrollment::{Enrollment, EnrollmentId, Link};
 use crate::event::{Event, ExchangeId, From, Time};
@@ -133,6 +133,20 @@ impl Judged {
             exchange: index,
             connection: connected.clone(),
         }));
+    }
+
+    /// What is wrong, and with which enrollments: the most frequent trouble first.
+    pub(super) fn troubles(&self) -> Vec<(&'static str, String, Vec<EnrollmentId>)> {
+        let mut found: Vec<(&'static str, String, Vec<EnrollmentId>)> = Vec::new();
+        for enrollment in self.enrollments.values() {
+            let Some((id, words)) = trouble(enrollment) else { continue };
+            match found.iter_mut().find(|(known, ..)| *known == id) {
+                Some((.., ids)) => ids.push(enrollment.id),
+                None => found.push((id, words, vec![enrollment.id])),
+            }
+        }
+        found.sort_by_key(|(.., ids)| std::cmp::Reverse(ids.len()));
+        found
     }
 
     /// A message from a file has no id, and the same capture may be given twice.

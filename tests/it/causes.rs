@@ -308,6 +308,10 @@ fn expected_devices_are_told_by_how_far_they_came() {
         .unwrap()
         .iter()
         .find(|e| e["outcome"] == "failed" && !e["device_name"].is_null());
+    let troubles = told["troubles"].as_array().unwrap();
+    let counts: Vec<_> = troubles.iter().map(|trouble| trouble["count"].as_u64().unwrap()).collect();
+    assert!(counts.is_sorted_by(|one, other| one >= other) && counts.iter().sum::<u64>() > 4, "{troubles:?}");
+    assert!(troubles.iter().any(|trouble| trouble["id"] == "device-cap-reached"), "{troubles:?}");
     let name = failed.unwrap()["device_name"].as_str().unwrap().to_owned();
     // As a spreadsheet of Windows writes it.
     let list = format!("Computer name;UPN\r\n{};\r\nLAPTOP-7;zoe@contoso.example\r\n", name.to_lowercase());

@@ -60,6 +60,7 @@ fn the_json_report_has_every_documented_member_and_null_for_what_is_absent() {
             "profile",
             "summary",
             "enrollments",
+            "troubles",
             "common",
             "expected",
             "exchanges",
