@@ -107,20 +107,27 @@ impl Playing {
             let mut files: Vec<_> = finished(&path).ok()?.into_iter().map(|(_, file)| file).collect();
             files.push(path.clone());
             let files = group(&files).pop()?;
-            let is_this = |file: &PathBuf| read(file).is_ok_and(|reader| reader.header() == self.header());
-            let next = match files.iter().position(is_this) {
-                // The last one: nobody has gone on.
-                Some(at) if at + 1 == files.len() => break,
-                Some(at) => files.get(at + 1),
-                // Removed by now, as configured.
-                None => files.last(),
-            };
-            match open(next?, Some(&path), &self.progress) {
-                Ok(reader) => {
-                    self.opened(next?);
+            // Files are renamed and packed meanwhile: what has just gone is listed anew, or its records would be skipped.
+            let headers: Vec<Option<Header>> =
+                files.iter().map(|file| read(file).ok().map(|reader| reader.header().clone())).collect();
+            if headers.iter().any(Option::is_none) {
+                std::thread::sleep(LOOK_AGAIN);
+                continue;
+            }
+            let headers: Vec<Header> = headers.into_iter().flatten().collect();
+            let own = headers.iter().position(|header| header == self.header());
+            // It may be removed by now, as configured.
+            let later = || headers.iter().position(|header| header.after > self.header().after);
+            let next = own.map(|at| at + 1).or_else(later);
+            let next = next.and_then(|at| Some((files.get(at)?, headers.get(at)?)));
+            // The last one: nobody has gone on.
+            let Some((next, header)) = next else { break };
+            match open(next, Some(&path), &self.progress) {
+                Ok(reader) if reader.header() == header => {
+                    self.opened(next);
                     return Some(reader);
                 }
-                // Between two files there is none.
+                Ok(_) => {}
                 Err(_) => std::thread::sleep(LOOK_AGAIN),
             }
         }
