@@ -103,26 +103,28 @@ impl Playing {
     /// Whoever wrote has gone on in another file, or has ended.
     fn next_of_growing(&mut self) -> Option<Reader<Input>> {
         let path = self.growing.clone()?;
-        for _ in 0..PATIENCE {
+        for attempt in 1..=PATIENCE {
             let mut files: Vec<_> = finished(&path).ok()?.into_iter().map(|(_, file)| file).collect();
             files.push(path.clone());
             let files = group(&files).pop()?;
-            // Files are renamed and packed meanwhile: what has just gone is listed anew, or its records would be skipped.
             let headers: Vec<Option<Header>> =
                 files.iter().map(|file| read(file).ok().map(|reader| reader.header().clone())).collect();
-            if headers.iter().any(Option::is_none) {
+            let own = headers.iter().position(|header| header.as_ref() == Some(self.header()));
+            // Without its own file, which may be removed by now, as configured, it goes on with the first later one.
+            let is_next = |header: &Header| own.is_some() || header.after > self.header().after;
+            let from = own.map_or(0, |at| at + 1);
+            let rest: Vec<_> = files.iter().zip(&headers).skip(from).collect();
+            let at = rest.iter().position(|(_, header)| header.as_ref().is_some_and(is_next));
+            let passed_over = rest.iter().take(at.unwrap_or(rest.len())).any(|(_, header)| header.is_none());
+            // Files are renamed and packed meanwhile, so that they are not where they were listed.
+            if attempt < PATIENCE && passed_over {
                 std::thread::sleep(LOOK_AGAIN);
                 continue;
             }
-            let headers: Vec<Header> = headers.into_iter().flatten().collect();
-            let own = headers.iter().position(|header| header == self.header());
-            // It may be removed by now, as configured.
-            let later = || headers.iter().position(|header| header.after > self.header().after);
-            let next = own.map(|at| at + 1).or_else(later);
-            let next = next.and_then(|at| Some((files.get(at)?, headers.get(at)?)));
             // The last one: nobody has gone on.
-            let Some((next, header)) = next else { break };
+            let Some((next, Some(header))) = at.and_then(|at| rest.get(at)) else { break };
             match open(next, Some(&path), &self.progress) {
+                // Another one may have taken its name.
                 Ok(reader) if reader.header() == header => {
                     self.opened(next);
                     return Some(reader);

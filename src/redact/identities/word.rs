@@ -16,7 +16,7 @@ const SHORTEST: usize = 3;
 const LONGEST_NUMBER: usize = 6;
 
 /// It is on the list, as a whole or piece by piece (`EnrollmentServiceUrl`).
-pub(super) fn is_known(word: &str) -> bool {
+fn is_known(word: &str) -> bool {
     let listed = |piece: &str| KNOWN.contains(piece.to_ascii_lowercase().as_str());
     KNOWN.contains(word.to_ascii_lowercase().as_str())
         || pieces(word).any(listed)

@@ -118,6 +118,27 @@ fn time_makes_new_files_too_but_no_empty_ones() {
 }
 
 #[test]
+fn a_capture_is_followed_beside_a_file_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("c.0001.jsonl"), "what is left of another run").unwrap();
+    let mut bench = rotating(dir.path(), Rotation { size: Some(1_700), ..Rotation::default() });
+    record(&mut bench, 0);
+    let playing = Playing::open(&[vec![dir.path().join("c.jsonl")]]).unwrap();
+    let seen = std::thread::spawn(move || {
+        let seq = |played: io::Result<Played>| match played.unwrap() {
+            Played::Event { event: Event::Exchange(exchange), .. } => Some(exchange.seq),
+            Played::Event { .. } | Played::Closed(_) | Played::Damage(_) => None,
+        };
+        playing.filter_map(seq).collect::<Vec<_>>()
+    });
+    for n in 1..9 {
+        record(&mut bench, n);
+    }
+    bench.close();
+    assert_eq!(seen.join().unwrap(), (1..=9).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_capture_is_followed_while_it_is_recorded_from_file_to_file() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = rotating(dir.path(), Rotation { size: Some(1_700), ..Rotation::default() });
