@@ -53,10 +53,15 @@ impl Segments {
         };
         let gone =
             || io::Error::new(io::ErrorKind::NotFound, format!("segment {segment} of the capture is gone"));
-        for name in names {
-            match File::open(&name) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                opened => return opened.map(|file| (name, file)),
+        // It may move on between two looks: then its earlier name is another segment's by now, and we look again.
+        for _ in 0..=names.len() {
+            let mut later: Vec<&PathBuf> = Vec::new();
+            for name in &names {
+                match File::open(name) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => later.push(name),
+                    Ok(_) if later.iter().any(|later| later.exists()) => break,
+                    opened => return opened.map(|file| (name.clone(), file)),
+                }
             }
         }
         Err(gone())
