@@ -42,6 +42,8 @@ pub mod sim;
 
 pub mod replay;
 
+pub mod doctor;
+
 pub mod terminal;
 
 // Wiring.

@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use super::bundle::BundleCommand;
+use super::doctor::DoctorArgs;
 use super::explain::ExplainArgs;
 use super::limits::LimitsArgs;
 use super::redact::RedactArgs;
@@ -57,6 +58,8 @@ pub enum Command {
     Suite(SuiteCommand),
     /// Compare two captures, or two enrollments (CAPTURE#e12)
     Diff(DiffArgs),
+    /// A preflight: is everything there that a device needs, from DNS to the enrollment service?
+    Doctor(DoctorArgs),
     /// What an error code means, where it comes from, and what helps
     Explain(ExplainArgs),
     /// The rules: all of them, or one with its source, consequence and remedy

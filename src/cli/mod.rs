@@ -2,6 +2,7 @@
 
 mod args;
 mod bundle;
+mod doctor;
 mod explain;
 mod limits;
 mod redact;
@@ -18,6 +19,7 @@ pub use args::{
     Redact, RepairArgs, RouteFlag, RulesArgs, START_ONLY, When, command,
 };
 pub use bundle::{BundleArgs, BundleCommand, BundleOther};
+pub use doctor::{DoctorArgs, StepsFormat};
 pub use explain::ExplainArgs;
 pub use limits::LimitsArgs;
 pub use redact::{RedactArgs, RedactTo};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -11,10 +12,9 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use super::diff::{ending, told};
 use super::enroll::read;
 use super::inputs::{Inputs, stories};
-use super::live::{origin, redactor};
+use super::live::redactor;
 use super::output::{Exit, Output};
 use super::slice::Chosen;
-use crate::capture::encode;
 use crate::cli::{Bodies, LoginArgs, Redact, ReplayArgs, ReplayIdentity, ReplayPace, TargetArgs};
 use crate::compare::{Expectation, Pair, Pattern, Story, compare, met};
 use crate::enrollment::Flow;
@@ -24,7 +24,6 @@ use crate::replay::{Identity, Job, Login, Means, Pace, Plan, Replayed, keys, run
 use crate::report::comparison::{self, Compared};
 use crate::rules::Profile;
 use crate::sim::{Address, Holder, KeyKind, Trust};
-use crate::sink::CaptureFile;
 
 pub fn replay(args: &ReplayArgs, out: Output) -> Result<Exit> {
     if args.comparing.explain_noise {
@@ -108,20 +107,7 @@ impl<'a> Target<'a> {
             Some(address) => format!("{} (connected to at {address})", self.to.origin()),
             None => self.to.origin(),
         };
-        if !std::io::stdin().is_terminal() {
-            bail!(
-                "{whom} is not on this machine, and devices would enroll there: add --yes if that is meant"
-            );
-        }
-        let mut asking = std::io::stderr();
-        let _ = write!(asking, "Devices will enroll at {whom}. Go on? [y/N] ").and_then(|()| asking.flush());
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).context("could not read the answer")?;
-        if !["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
-            bail!("nothing was sent");
-        }
-        out.note("");
-        Ok(())
+        confirmed(&format!("{whom} is not on this machine, and devices will enroll there."), out)
     }
 
     fn redactor(&self, out: Output) -> Redactor {
@@ -152,6 +138,22 @@ impl<'a> Target<'a> {
             clock: now,
         }
     }
+}
+
+/// Asks before what cannot be taken back.
+pub(super) fn confirmed(what: &str, out: Output) -> Result<()> {
+    if !std::io::stdin().is_terminal() {
+        bail!("{what} If that is meant, add --yes");
+    }
+    let mut asking = std::io::stderr();
+    let _ = write!(asking, "{what} Go on? [y/N] ").and_then(|()| asking.flush());
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("could not read the answer")?;
+    if !["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
+        bail!("nothing was sent");
+    }
+    out.note("");
+    Ok(())
 }
 
 /// What devices have to show in this run.
@@ -319,18 +321,11 @@ impl Run<'_> {
 }
 
 /// Writes what was said, in the order of time, as a capture.
+/// In the order in which they were sent.
 fn record(path: &Path, replayed: &[Replayed], redactor: &Redactor) -> Result<()> {
     let stories = replayed.iter().filter_map(|replayed| replayed.story.as_ref());
     let mut exchanges: Vec<_> =
-        stories.flat_map(|story| &story.exchanges).map(|told| &told.exchange).collect();
+        stories.flat_map(|story| &story.exchanges).map(|told| Arc::clone(&told.exchange)).collect();
     exchanges.sort_by_key(|exchange| exchange.request.at);
-    let mut capture = CaptureFile::open(path, &origin(redactor), now())?;
-    for (seq, exchange) in (1..).zip(exchanges) {
-        let mut exchange = (**exchange).clone();
-        exchange.seq = seq;
-        let mut line = Vec::new();
-        encode::exchange(&mut line, &exchange);
-        capture.append(&line)?;
-    }
-    Ok(capture.sync()?)
+    super::doctor::record(path, &exchanges, redactor)
 }

@@ -7,9 +7,11 @@ pub mod explained;
 mod human;
 mod json;
 mod judged;
+mod junit;
 mod lines;
 mod page;
 mod paint;
+pub mod preflight;
 mod status;
 pub mod story;
 

@@ -42,7 +42,7 @@ impl Device {
     }
 
     /// The sign-in page (MS-MDE2 3.2).
-    pub(super) fn sign_in(&self, to: &Address, at: Time) -> Request {
+    pub(crate) fn sign_in(&self, to: &Address, at: Time) -> Request {
         Request {
             target: self.sign_in_target(to),
             headers: headers([

@@ -151,6 +151,11 @@ impl Client {
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), connect, patience, open: None })
     }
 
+    /// Every connection goes there, with this TLS, which offers nothing but HTTP/1.1 or no protocol at all.
+    pub(crate) fn by(config: Arc<ClientConfig>, connect: SocketAddr, patience: Duration) -> Self {
+        Self { connector: TlsConnector::from(config), connect: Some(connect), patience, open: None }
+    }
+
     /// Sends the request to the server of `to`, its head exactly as its headers are spelled, and waits for the whole
     /// answer.
     pub(crate) async fn exchange(

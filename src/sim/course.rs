@@ -75,6 +75,11 @@ impl<'d> Course<'d> {
         self.token = Some(STANDARD.encode(token));
     }
 
+    /// There is a token, or none is needed any more.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// The request for a certificate that is sent is for this key.
     pub(crate) fn expect_key(&mut self, key_hash: &str) {
         self.key_hash = Some(key_hash.to_owned());

@@ -278,13 +278,18 @@ impl Device {
     }
 
     pub fn discover(&self, to: &Address, at: Time) -> Request {
-        let Profile { os_version, os_edition, request_version, .. } = &self.profile;
-        let version = self.profile.discovers_as.as_ref().unwrap_or(os_version);
-        let user = if self.profile.names_user { self.profile.user.as_str() } else { "" };
         let offered: &[&str] = match self.proof {
             Proof::Certificate(_) => &["Certificate"],
             Proof::Password | Proof::Entra(_) | Proof::Renewal(_) => &["OnPremise", "Federated"],
         };
+        self.discover_offering(offered, to, at)
+    }
+
+    /// Discovery with other ways to sign in than the device's own.
+    pub(crate) fn discover_offering(&self, offered: &[&str], to: &Address, at: Time) -> Request {
+        let Profile { os_version, os_edition, request_version, .. } = &self.profile;
+        let version = self.profile.discovers_as.as_ref().unwrap_or(os_version);
+        let user = if self.profile.names_user { self.profile.user.as_str() } else { "" };
         let offered: String = offered.iter().map(|o| format!("<AuthPolicy>{o}</AuthPolicy>")).collect();
         let text = format!(
             "<s:Envelope xmlns:a=\"{wsa}\" xmlns:s=\"{soap}\"><s:Header>{header}</s:Header><s:Body>\

@@ -102,7 +102,7 @@ impl Key {
     }
 
     /// The committed one on the curve P-256, which no Windows device enrolls with.
-    pub(super) fn elliptic() -> Result<Self, KeyError> {
+    pub(crate) fn elliptic() -> Result<Self, KeyError> {
         let pem = include_str!("../../captures/golden/keys/ec.pem");
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::NoKey)?;
         let pair = KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_ECDSA_P256_SHA256);

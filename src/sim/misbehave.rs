@@ -138,7 +138,7 @@ pub(super) fn edit_response(edit: &Edit, request: &Request, response: Response) 
 }
 
 /// The request with the edit made.
-pub(super) fn edit_request(edit: &Edit, request: Request) -> Request {
+pub(crate) fn edit_request(edit: &Edit, request: Request) -> Request {
     let mut exchange = Exchange { request, ..Exchange::default() };
     edit_exchange(edit, &mut exchange);
     exchange.request

@@ -19,6 +19,7 @@ mod client_certificates;
 mod correlation;
 mod coverage;
 mod differential;
+mod doctor;
 mod endings;
 mod engine;
 mod explain;
