@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use super::file::CaptureError;
 use super::progress::Progress;
-use super::segments::{Input, Segments, finished, group, names_of, read, read_from};
+use super::segments::{Input, Segments, finished, group, names_of, next_number, read, read_from};
 use crate::capture::{Damage, Header, Place, Play, Played, Reader, Redaction};
 
 /// Between two looks at a file that somebody writes to.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Looks for the next file.
 const PATIENCE: u32 = 8;
+/// Looks that are in vain because files move.
+const MOST_MOVES: u32 = 1000;
 
 /// The records of several captures as events, in their order.
 pub struct Playing {
@@ -50,12 +52,10 @@ impl Playing {
         let progress = Progress::of(captures);
         while let Some((first, _)) = rest.pop_front() {
             match open(&first, growing.as_ref(), &progress) {
-                Ok(reader) => {
+                Ok((reader, names)) => {
                     let unread = unread.iter().map(|(path, error)| damage(path, error)).collect();
-                    let files = Arc::default();
-                    let playing = Self { play: Play::new(reader), unread, rest, growing, files, progress };
-                    playing.opened(&first);
-                    return Ok(playing);
+                    let files = Arc::new(Mutex::new(vec![names]));
+                    return Ok(Self { play: Play::new(reader), unread, rest, growing, files, progress });
                 }
                 Err(error) => unread.push_back((first, error)),
             }
@@ -90,8 +90,7 @@ impl Playing {
         self.progress.clone()
     }
 
-    fn opened(&self, path: &Path) {
-        let names = names_of(path, self.growing.as_deref() == Some(path));
+    fn opened(&self, names: Vec<PathBuf>) {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).push(names);
     }
 
@@ -103,12 +102,20 @@ impl Playing {
     /// Whoever wrote has gone on in another file, or has ended.
     fn next_of_growing(&mut self) -> Option<Reader<Input>> {
         let path = self.growing.clone()?;
-        for attempt in 1..=PATIENCE {
-            let mut files: Vec<_> = finished(&path).ok()?.into_iter().map(|(_, file)| file).collect();
+        let (mut attempt, mut moves) = (1, 0);
+        while attempt <= PATIENCE {
+            let listed = finished(&path).ok()?;
+            let mut files: Vec<_> = listed.iter().map(|(_, file)| file.clone()).collect();
             files.push(path.clone());
             let files = group(&files).pop()?;
             let headers: Vec<Option<Header>> =
                 files.iter().map(|file| read(file).ok().map(|reader| reader.header().clone())).collect();
+            // Files are renamed and packed meanwhile: what was listed under a name is not what was read under it.
+            if moves < MOST_MOVES && finished(&path).ok()? != listed {
+                moves += 1;
+                continue;
+            }
+            attempt += 1;
             let own = headers.iter().position(|header| header.as_ref() == Some(self.header()));
             // Without its own file, which may be removed by now, as configured, it goes on with the first later one.
             let is_next = |header: &Header| own.is_some() || header.after > self.header().after;
@@ -116,8 +123,8 @@ impl Playing {
             let rest: Vec<_> = files.iter().zip(&headers).skip(from).collect();
             let at = rest.iter().position(|(_, header)| header.as_ref().is_some_and(is_next));
             let passed_over = rest.iter().take(at.unwrap_or(rest.len())).any(|(_, header)| header.is_none());
-            // Files are renamed and packed meanwhile, so that they are not where they were listed.
-            if attempt < PATIENCE && passed_over {
+            // One that cannot be read now may be read soon.
+            if attempt <= PATIENCE && passed_over {
                 std::thread::sleep(LOOK_AGAIN);
                 continue;
             }
@@ -125,8 +132,8 @@ impl Playing {
             let Some((next, Some(header))) = at.and_then(|at| rest.get(at)) else { break };
             match open(next, Some(&path), &self.progress) {
                 // Another one may have taken its name.
-                Ok(reader) if reader.header() == header => {
-                    self.opened(next);
+                Ok((reader, names)) if reader.header() == header => {
+                    self.opened(names);
                     return Some(reader);
                 }
                 Ok(_) => {}
@@ -154,11 +161,11 @@ impl Iterator for Playing {
                 self.play.go_on(next);
                 continue;
             };
-            let reader = match open(&file, self.growing.as_ref(), &self.progress) {
-                Ok(reader) => reader,
+            let (reader, names) = match open(&file, self.growing.as_ref(), &self.progress) {
+                Ok(opened) => opened,
                 Err(error) => return Some(Ok(Played::Damage(damage(&file, &error)))),
             };
-            self.opened(&file);
+            self.opened(names);
             if anew {
                 self.play.begin_anew(reader);
             } else {
@@ -172,13 +179,28 @@ fn damage(path: &Path, error: &CaptureError) -> Damage {
     Damage { place: Place::default(), what: format!("{}: {error}", path.display()) }
 }
 
-fn open(path: &Path, growing: Option<&PathBuf>, progress: &Progress) -> Result<Reader<Input>, CaptureError> {
+/// With it come the names that the file has or may have.
+fn open(
+    path: &Path,
+    growing: Option<&PathBuf>,
+    progress: &Progress,
+) -> Result<(Reader<Input>, Vec<PathBuf>), CaptureError> {
     if growing.is_none_or(|growing| growing != path) {
-        return read_from(path, |file| progress.counting(file));
+        return Ok((read_from(path, |file| progress.counting(file))?, names_of(path, None)));
     }
-    let file = File::open(path).map_err(|source| CaptureError::Open { path: path.to_owned(), source })?;
+    let (mut number, mut moves) = (next_number(path), 0);
+    let file = loop {
+        let file = File::open(path).map_err(|source| CaptureError::Open { path: path.to_owned(), source })?;
+        // It is the one with this number only if it was not finished meanwhile.
+        let now = next_number(path);
+        if now == number || moves > MOST_MOVES {
+            break file;
+        }
+        (number, moves) = (now, moves + 1);
+    };
     let input: Input = Box::new(BufReader::with_capacity(1 << 16, progress.counting(Followed(file))));
-    Reader::new(input).map_err(|source| CaptureError::Read { path: path.to_owned(), source })
+    let reader = Reader::new(input).map_err(|source| CaptureError::Read { path: path.to_owned(), source })?;
+    Ok((reader, names_of(path, Some(number))))
 }
 
 /// A file whose end is not its end as long as somebody writes to it.

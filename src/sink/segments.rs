@@ -76,11 +76,14 @@ fn names(path: &Path, number: Option<u32>) -> Vec<PathBuf> {
     vec![packed(&finished), finished, path.to_owned()]
 }
 
-/// The names that a file that is read now may have later.
-pub(super) fn names_of(path: &Path, growing: bool) -> Vec<PathBuf> {
-    let next = || finished(path).map_or(0, |files| files.last().map_or(0, |(number, _)| *number)) + FIRST;
-    let number = parts(path).and_then(|(_, number)| number);
-    names(path, number.or_else(|| growing.then(next)))
+/// The names that a file that is read now may have later; `next` is the number that it gets if it is written to.
+pub(super) fn names_of(path: &Path, next: Option<u32>) -> Vec<PathBuf> {
+    names(path, parts(path).and_then(|(_, number)| number).or(next))
+}
+
+/// The number that the file which is written to will have.
+pub(super) fn next_number(path: &Path) -> u32 {
+    finished(path).map_or(0, |files| files.last().map_or(0, |(number, _)| *number)) + FIRST
 }
 
 /// Reads one record again, for those who kept its place only.
