@@ -44,6 +44,8 @@ pub mod replay;
 
 pub mod doctor;
 
+pub mod conform;
+
 pub mod terminal;
 
 // Wiring.

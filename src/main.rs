@@ -52,6 +52,7 @@ fn run(
         Command::Suite(suite) => commands::suite(suite, out),
         Command::Diff(args) => commands::diff(args, out),
         Command::Doctor(args) => commands::doctor(args, out),
+        Command::Conform(args) => commands::conform(args, out),
         Command::Explain(args) => commands::explain(args, out),
         Command::Rules(args) => commands::rules(args, out),
         Command::Server(args) => commands::server(args, out),

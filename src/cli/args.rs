@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use super::bundle::BundleCommand;
+use super::conform::ConformArgs;
 use super::doctor::DoctorArgs;
 use super::explain::ExplainArgs;
 use super::limits::LimitsArgs;
@@ -60,6 +61,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// A preflight: is everything there that a device needs, from DNS to the enrollment service?
     Doctor(DoctorArgs),
+    /// Is a server fit for all kinds of devices and their misbehaviour? A matrix, with a grade
+    Conform(ConformArgs),
     /// What an error code means, where it comes from, and what helps
     Explain(ExplainArgs),
     /// The rules: all of them, or one with its source, consequence and remedy

@@ -2,6 +2,7 @@
 
 mod args;
 mod bundle;
+mod conform;
 mod doctor;
 mod explain;
 mod limits;
@@ -19,6 +20,7 @@ pub use args::{
     Redact, RepairArgs, RouteFlag, RulesArgs, START_ONLY, When, command,
 };
 pub use bundle::{BundleArgs, BundleCommand, BundleOther};
+pub use conform::{ConformArgs, ConformFormat};
 pub use doctor::{DoctorArgs, StepsFormat};
 pub use explain::ExplainArgs;
 pub use limits::LimitsArgs;

@@ -17,6 +17,9 @@ pub struct ServerArgs {
     /// How users sign in; Entra tokens and renewals are accepted with all of them
     #[arg(long, value_name = "AUTH", default_value = "on-premise")]
     pub auth: ServerAuth,
+    /// The environment variable that holds the only password that is right; without it any is, but an empty one
+    #[arg(long, value_name = "VARIABLE", default_value = "ENROLLSCOPE_PASSWORD")]
+    pub password_env: String,
     /// Up to which EnrollmentVersion it answers, 3.0 to 9.0; above 4.0 federated devices attest their keys
     #[arg(long, value_name = "N", default_value = "4.0", value_parser = enrollment_version)]
     pub enrollment_version: f64,

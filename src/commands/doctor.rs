@@ -100,7 +100,7 @@ pub fn doctor(args: &DoctorArgs, out: Output) -> Result<Exit> {
 }
 
 /// A line that the next one takes the place of.
-fn working(text: &str) {
+pub(super) fn working(text: &str) {
     let mut err = std::io::stderr().lock();
     let _ = write!(err, "\r\u{1b}[K{text}").and_then(|()| err.flush());
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -86,20 +87,10 @@ impl<'a> Target<'a> {
             None => Trust::System,
         };
         let target = Self { args, to, trust };
-        if !target.is_local() && !args.yes {
+        if !is_local(&target.to, args.connect) && !args.yes {
             target.ask(out)?;
         }
         Ok(target)
-    }
-
-    fn is_local(&self) -> bool {
-        match self.args.connect {
-            Some(address) => address.ip().is_loopback(),
-            None => {
-                self.to.host == "localhost"
-                    || self.to.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-            }
-        }
     }
 
     fn ask(&self, out: Output) -> Result<()> {
@@ -137,6 +128,14 @@ impl<'a> Target<'a> {
             seed: now().0.to_be_bytes().to_vec(),
             clock: now,
         }
+    }
+}
+
+/// Whether what is sent stays on this machine.
+pub(super) fn is_local(to: &Address, connect: Option<SocketAddr>) -> bool {
+    match connect {
+        Some(address) => address.ip().is_loopback(),
+        None => to.host == "localhost" || to.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cli::{ServerArgs, ServerAuth};
 use crate::message::{AuthPolicy, read_request};
 use crate::net::{now, write_secret};
 use crate::rules::by_id;
-use crate::sim::{Authority, Holder, Key, Live, Server, Settings, serve};
+use crate::sim::{Accounts, Authority, Holder, Key, Live, Server, Settings, serve};
 
 pub fn server(args: &ServerArgs, out: Output) -> Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("could not start the network's threads")?;
@@ -34,6 +34,10 @@ pub fn server(args: &ServerArgs, out: Output) -> Result<Exit> {
             newest: args.enrollment_version,
             full_policy: args.full_policy,
             wants_client_cert: args.require_client_cert,
+            accounts: match std::env::var(&args.password_env) {
+                Ok(password) if !password.is_empty() => Accounts::Password(password),
+                _ => Accounts::Anyone,
+            },
             ..Settings::new(&public_url)
         };
         if let Some(id) = &args.break_rule {

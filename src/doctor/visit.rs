@@ -15,11 +15,9 @@ use super::run::Means;
 use super::tls::looking;
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
-use crate::event::{
-    ConnectionId, Event, Exchange, ExchangeId, Request, Response, Side, Timing, Upstream, header,
-};
+use crate::event::{Event, Exchange, Request, Response, Side, header};
 use crate::rules::{Finding, Profile, Subject};
-use crate::sim::{Address, Answered, Client};
+use crate::sim::{Address, Answered, Client, said};
 
 /// Chunked, mislabelled, compressed unasked, cut short: what a server or its front end does to every answer alike.
 const FRAMING: [&str; 4] = ["HTTP-001", "HTTP-007", "HTTP-010", "HTTP-015"];
@@ -151,27 +149,17 @@ impl<'m> Visitor<'m> {
             Ok(address) => self.exchange(to, address, &request).await,
             Err(trouble) => Err(trouble),
         };
-        let mut exchange = Exchange {
-            seq: self.exchanges.len() as u64 + 1,
-            id: ExchangeId(uuid::Uuid::now_v7().to_string().into()),
-            connection: Some(ConnectionId("doctor".into())),
-            request,
-            timing: Timing { wait: u64::try_from(began.elapsed().as_micros()).ok(), ..Timing::default() },
-            ..Exchange::default()
-        };
-        let answer = match answered {
-            Ok(Answered { response, upstream }) => {
-                exchange.response = Some(response.clone());
-                exchange.upstream = Some(Upstream { verified: !self.is_unbelieved(to), ..upstream });
-                Ok(response)
-            }
-            Err(trouble) if trouble.untried => return Visit { answer: Err(trouble), findings: Vec::new() },
-            Err(trouble) => {
-                let error = Some(trouble.words.clone());
-                exchange.upstream = Some(Upstream { origin: to.origin(), error, ..Upstream::default() });
-                Err(trouble)
-            }
-        };
+        if let Err(trouble) = &answered
+            && trouble.untried
+        {
+            return Visit { answer: Err(trouble.clone()), findings: Vec::new() };
+        }
+        let seq = self.exchanges.len() as u64 + 1;
+        let came = answered.as_ref().map_err(|trouble| &trouble.words as &dyn std::fmt::Display);
+        let mut exchange = said(seq, "doctor", to, request, began.elapsed(), came);
+        if let Some(upstream) = exchange.upstream.as_mut().filter(|_| answered.is_ok()) {
+            upstream.verified = !self.is_unbelieved(to);
+        }
         self.means.redactor.exchange(&mut exchange);
         let exchange = Arc::new(exchange);
         self.exchanges.push(Arc::clone(&exchange));
@@ -190,7 +178,7 @@ impl<'m> Visitor<'m> {
                 self.framing.push(finding);
             }
         }
-        Visit { answer, findings }
+        Visit { answer: answered.map(|answered| answered.response), findings }
     }
 
     fn is_unbelieved(&self, to: &Address) -> bool {

@@ -13,14 +13,14 @@ use super::recast::{Cast, Notes, recast};
 use crate::compare::{Stories, Story};
 use crate::engine::Engine;
 use crate::enrollment::{Deadlines, Flow};
-use crate::event::{ConnectionId, Event, Exchange, ExchangeId, Request, Time, Timing, Upstream};
+use crate::event::{Event, Exchange, Request, Time};
 use crate::message::{Content, read_request};
 use crate::net::HostPattern;
 use crate::redact::Redactor;
 use crate::rules::{Profile, Step};
 use crate::sim::{
     Address, Answered, Client, ClientError, Course, Device, Holder, Key, KeyError, KeyKind, Planned, Proof,
-    Trust,
+    Trust, said,
 };
 
 /// After the last message so much time passes for the judgement, in milliseconds: who is silent for so long has stopped.
@@ -425,30 +425,16 @@ impl Attempt<'_> {
         course: &mut Course<'_>,
     ) -> (Exchange, Result<(), Stop>) {
         let started = Instant::now();
-        let at = (self.stage.means.clock)();
+        let request = Request { at: (self.stage.means.clock)(), ..request };
         let result = self.client.exchange(to, &request).await;
-        let wait = u64::try_from(started.elapsed().as_micros()).ok();
-        let mut exchange = Exchange {
-            seq: self.exchanges.len() as u64 + 1,
-            id: ExchangeId(uuid::Uuid::now_v7().to_string().into()),
-            connection: Some(ConnectionId(self.connection.as_str().into())),
-            request: Request { at, ..request },
-            timing: Timing { wait, ..Timing::default() },
-            ..Exchange::default()
+        let seq = self.exchanges.len() as u64 + 1;
+        let came = result.as_ref().map_err(|error| error as &dyn std::fmt::Display);
+        let exchange = said(seq, &self.connection, to, request, started.elapsed(), came);
+        let judged = match &result {
+            Ok(Answered { response, .. }) => course.take(response).map(drop).map_err(|why| why.reason),
+            Err(error) => Err(error.to_string()),
         };
-        match result {
-            Ok(Answered { response, upstream }) => {
-                let judged = course.take(&response).map(drop).map_err(|why| Stop::GaveUp(why.reason));
-                (exchange.response, exchange.upstream) = (Some(response), Some(upstream));
-                (exchange, judged)
-            }
-            Err(error) => {
-                let words = error.to_string();
-                exchange.upstream =
-                    Some(Upstream { origin: to.origin(), error: Some(words.clone()), ..Upstream::default() });
-                (exchange, Err(Stop::GaveUp(words)))
-            }
-        }
+        (exchange, judged.map_err(Stop::GaveUp))
     }
 }
 

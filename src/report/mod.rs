@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod comparison;
+pub mod conformity;
 pub mod explained;
 mod human;
 mod json;

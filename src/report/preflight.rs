@@ -49,7 +49,7 @@ impl Status {
         }
     }
 
-    fn colour(self) -> &'static str {
+    pub(super) fn colour(self) -> &'static str {
         match self {
             Self::Pass => "32",
             Self::Warn => "33",

@@ -1,5 +1,6 @@
 //! The simulated device's HTTP over TLS: one connection at a time, kept while the server stays the same.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +15,15 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
 use super::signing::Holder;
-use crate::event::{Body, Framing, Header, Request, Response, Time, Upstream};
+use crate::event::{
+    Body, ConnectionId, Exchange, ExchangeId, Framing, Header, Request, Response, Time, Timing, Upstream,
+};
 use crate::net::{self, Arrived, Departing, Extent, Head, Leg, Patience, Role, Start, Wire};
 
 /// More than any enrollment answer has.
@@ -110,6 +114,10 @@ struct Open {
     leg: Arc<Leg>,
     facts: Upstream,
 }
+
+/// TLS or not.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// What came of a request.
 #[derive(Debug)]
@@ -202,6 +210,21 @@ impl Client {
         Ok(Answered { response, upstream })
     }
 
+    /// Sends the request on a connection of its own, and goes away without waiting for the answer.
+    pub(crate) async fn send_and_go(&mut self, to: &Address, request: &Request) -> Result<(), ClientError> {
+        self.open = None;
+        let failed =
+            |source: std::io::Error| ClientError::Exchange { host: to.host.clone(), source: source.into() };
+        let sending = async {
+            let (mut stream, _) = self.stream(to).await?;
+            stream.write_all(&head(request)).await.map_err(failed)?;
+            stream.write_all(&request.body.bytes).await.map_err(failed)?;
+            stream.flush().await.map_err(failed)
+        };
+        let late = |_| ClientError::Timeout { host: to.host.clone(), seconds: self.patience.as_secs() };
+        tokio::time::timeout(self.patience, sending).await.map_err(late)?
+    }
+
     /// The open connection, if it leads to this server and the server has not closed it.
     async fn kept(&mut self, server: &Address) -> Option<Open> {
         let mut open = self.open.take()?;
@@ -209,6 +232,12 @@ impl Client {
     }
 
     async fn connect(&self, to: &Address, server: Address) -> Result<Open, ClientError> {
+        let (stream, facts) = self.stream(to).await?;
+        let (sender, leg) = self.speak(to, stream).await?;
+        Ok(Open { server, sender, leg, facts })
+    }
+
+    async fn stream(&self, to: &Address) -> Result<(Box<dyn Stream>, Upstream), ClientError> {
         let address = match self.connect {
             Some(address) => address,
             None => resolve(to).await?,
@@ -224,23 +253,21 @@ impl Client {
             verified: true,
             ..Upstream::default()
         };
-        let (sender, leg) = if to.secure {
-            let name =
-                ServerName::try_from(to.host.clone()).map_err(|_| ClientError::BadName(to.host.clone()))?;
-            let stream = self
-                .connector
-                .connect(name, stream)
-                .await
-                .map_err(|source| ClientError::Handshake { host: to.host.clone(), source })?;
-            let (_, state) = stream.get_ref();
-            facts.alpn = state.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned());
-            facts.tls = net::facts(state);
-            facts.chain = net::chain(state.peer_certificates());
-            self.speak(to, stream).await?
-        } else {
-            self.speak(to, stream).await?
-        };
-        Ok(Open { server, sender, leg, facts })
+        if !to.secure {
+            return Ok((Box::new(stream), facts));
+        }
+        let name =
+            ServerName::try_from(to.host.clone()).map_err(|_| ClientError::BadName(to.host.clone()))?;
+        let stream = self
+            .connector
+            .connect(name, stream)
+            .await
+            .map_err(|source| ClientError::Handshake { host: to.host.clone(), source })?;
+        let (_, state) = stream.get_ref();
+        facts.alpn = state.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned());
+        facts.tls = net::facts(state);
+        facts.chain = net::chain(state.peer_certificates());
+        Ok((Box::new(stream), facts))
     }
 
     async fn speak<S>(
@@ -249,7 +276,7 @@ impl Client {
         stream: S,
     ) -> Result<(SendRequest<Full<Bytes>>, Arc<Leg>), ClientError>
     where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let leg = Arc::new(Leg::default());
         let patience = Patience { idle: self.patience, head: self.patience, write: self.patience };
@@ -260,6 +287,34 @@ impl Client {
         // It ends with the connection; what went wrong is told to the sender.
         tokio::spawn(connection);
         Ok((sender, leg))
+    }
+}
+
+/// What was said, as it is recorded and judged; `wait` is how long the answer took.
+pub(crate) fn said(
+    seq: u64,
+    connection: &str,
+    to: &Address,
+    request: Request,
+    wait: Duration,
+    came: Result<&Answered, &dyn fmt::Display>,
+) -> Exchange {
+    let (response, upstream) = match came {
+        Ok(Answered { response, upstream }) => (Some(response.clone()), upstream.clone()),
+        Err(error) => {
+            let error = Some(error.to_string());
+            (None, Upstream { origin: to.origin(), error, ..Upstream::default() })
+        }
+    };
+    Exchange {
+        seq,
+        id: ExchangeId(uuid::Uuid::now_v7().to_string().into()),
+        connection: Some(ConnectionId(connection.into())),
+        request,
+        response,
+        upstream: Some(upstream),
+        timing: Timing { wait: u64::try_from(wait.as_micros()).ok(), ..Timing::default() },
+        ..Exchange::default()
     }
 }
 

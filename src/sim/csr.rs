@@ -35,6 +35,8 @@ pub enum RequestFlaw {
     EllipticKey,
     /// Its RSA key has the public exponent 3.
     SmallExponent,
+    /// Its own extension is proper DER, which Windows' is not.
+    DerExtension,
 }
 
 impl RequestFlaw {
@@ -76,11 +78,15 @@ pub(super) fn request(
         Some(RequestFlaw::ServerAuth) => tlv(SEQUENCE, &[SERVER_AUTH]),
         _ => tlv(SEQUENCE, &[CLIENT_AUTH]),
     };
+    let own_value = match flaw {
+        Some(RequestFlaw::DerExtension) => tlv(0x0C, &[extension_id.as_bytes()]),
+        _ => [extension_id.as_bytes(), b"\0"].concat(),
+    };
     let extensions = tlv(
         SEQUENCE,
         &[
             &tlv(SEQUENCE, &[EXTENDED_KEY_USAGE, &tlv(0x04, &[&usages])]),
-            &tlv(SEQUENCE, &[DEVICE_ID, &tlv(0x04, &[extension_id.as_bytes(), b"\0"])]),
+            &tlv(SEQUENCE, &[DEVICE_ID, &tlv(0x04, &[&own_value])]),
         ],
     );
     let no_more = tlv(SEQUENCE, &[]);

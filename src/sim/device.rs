@@ -254,6 +254,7 @@ impl Device {
             RequestFlaw::EllipticKey => Arc::new(Key::elliptic()?),
             RequestFlaw::SmallExponent => Arc::new(Key::with_exponent_3()?),
             RequestFlaw::TwoValues
+            | RequestFlaw::DerExtension
             | RequestFlaw::ServerAuth
             | RequestFlaw::LongName
             | RequestFlaw::OtherDevice => self.key,

@@ -27,7 +27,7 @@ mod text;
 
 pub use address::Address;
 pub use ca::{Authority, CaError, Flaw, Issued, pem};
-pub(crate) use client::{Answered, Client};
+pub(crate) use client::{Answered, Client, said};
 pub use client::{ClientError, Trust};
 pub(crate) use course::{Course, Planned};
 pub use csr::RequestFlaw;

@@ -27,6 +27,26 @@ pub(super) struct Form {
 }
 
 impl Shape {
+    pub const ALL: [Self; 6] = [
+        Self::Windows10,
+        Self::Windows11H23,
+        Self::Windows11H24,
+        Self::Windows11H25,
+        Self::Programmatic,
+        Self::Autopilot,
+    ];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Windows10 => "windows-10",
+            Self::Windows11H23 => "windows-11-23h2",
+            Self::Windows11H24 => "windows-11-24h2",
+            Self::Windows11H25 => "windows-11-25h2",
+            Self::Programmatic => "programmatic",
+            Self::Autopilot => "autopilot",
+        }
+    }
+
     /// A mixed fleet.
     pub(super) fn numbered(number: u32) -> Self {
         match number % 4 {

@@ -25,6 +25,7 @@ const ORDER: &[&str] = &[
     "sim",
     "replay",
     "doctor",
+    "conform",
     "terminal",
     "cli",
     "config",

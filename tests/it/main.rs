@@ -16,6 +16,7 @@ mod causes;
 mod certificates;
 mod cli;
 mod client_certificates;
+mod conform;
 mod correlation;
 mod coverage;
 mod differential;
