@@ -16,10 +16,10 @@ use crate::event::{
     Body, Connection, ConnectionEvent, ConnectionId, Delivery, Event, Exchange, ExchangeId, Side, Time,
     header,
 };
-use crate::message::certificate::Certificate;
+use crate::message::certificate::{Certificate, algorithm_name};
 use crate::message::{
-    AuthPolicy, Content, Credential, Jwt, Kind, Message, Within, read_answer, read_body, read_request,
-    token_hash,
+    AuthPolicy, Content, Credential, Jwt, Kind, Message, Provisioning, Within, read_answer, read_body,
+    read_request, token_hash,
 };
 use crate::redact::HIDDEN_FACT;
 use crate::rules::{
@@ -222,7 +222,8 @@ impl Engine {
         }
         if let Some(placement) = placement {
             let messages = (&request, response.as_ref());
-            self.conclude(&mut seen, exchange, messages, &placement, traits.token);
+            let known = (traits.token, connection.as_deref());
+            self.conclude(&mut seen, exchange, messages, &placement, known);
         }
         seen
     }
@@ -234,7 +235,7 @@ impl Engine {
         exchange: &Exchange,
         (request, response): (&Message, Option<&Message>),
         placement: &Placement,
-        token: Option<String>,
+        (token, connection): (Option<String>, Option<&Connection>),
     ) {
         if let Some(dialogue) = self.correlator.dialogue(placement) {
             dialogue.join(request);
@@ -266,7 +267,7 @@ impl Engine {
             provisioned: provisioning.is_some(),
             issued: issued.map(|c| c.thumbprint.clone()),
             findings: &seen.findings,
-            noticed: noticed(exchange, request),
+            noticed: noticed(exchange, (request, response), connection),
         };
         let at = answered.map_or(exchange.request.at, |r| r.at).max(self.now);
         self.correlator.finish(placement, &ending, at, &self.deadlines);
@@ -459,8 +460,12 @@ fn traits(
 /// More network cards are not told apart.
 const MOST_MACS: usize = 8;
 
-/// What of a request tells causes apart later.
-fn noticed(exchange: &Exchange, request: &Message) -> Noticed {
+/// What of an exchange tells causes apart later.
+fn noticed(
+    exchange: &Exchange,
+    (request, response): (&Message, Option<&Message>),
+    connection: Option<&Connection>,
+) -> Noticed {
     let text = |field: Option<&crate::message::Field>| field.map(|field| field.value.clone());
     let (id, http) = (exchange.id.clone(), exchange.request.version);
     let mut noticed = Noticed { exchange: id, http, ..Noticed::default() };
@@ -471,6 +476,13 @@ fn noticed(exchange: &Exchange, request: &Message) -> Noticed {
         }
         Content::TokenRequest(token) => {
             noticed.os_edition = text(token.item("OSEdition"));
+            let item = |name| text(token.item(name)).filter(|value| value.len() <= LONGEST_TRAIT);
+            noticed.traits.extend(item("EnrollmentType").map(|kind| ("EnrollmentType", kind)));
+            noticed.traits.extend(item("NotInOobe").map(|word| ("NotInOobe", word)));
+            if let Some(csr) = &token.csr {
+                let (key, hash) = (csr.key.words(), algorithm_name(&csr.signature_algorithm).to_owned());
+                noticed.traits.extend([("key", key), ("request signed with", hash)]);
+            }
             noticed.hardware_id = text(token.item("HWDevID"));
             noticed.macs = token
                 .items
@@ -482,7 +494,25 @@ fn noticed(exchange: &Exchange, request: &Message) -> Noticed {
         }
         _ => {}
     }
+    let tls = connection.and_then(|connection| connection.tls.as_ref());
+    noticed.traits.extend(tls.map(|tls| ("TLS of the device", tls.version.clone())));
+    if let Some(upstream) = &exchange.upstream {
+        noticed.traits.extend(upstream.tls.as_ref().map(|tls| ("TLS to the server", tls.version.clone())));
+        noticed.traits.extend(upstream.address.clone().map(|node| ("server node", node)));
+    }
+    noticed.has_token = response.is_some_and(|response| response.kind == Kind::TokenPage);
+    noticed.poll = response.and_then(Message::provisioning).and_then(first_interval);
     noticed
+}
+
+/// A longer value is no word of the protocol, in bytes.
+const LONGEST_TRAIT: usize = 64;
+
+/// After so many minutes a new device comes again.
+fn first_interval(document: &Provisioning) -> Option<u32> {
+    let provider = document.providers().into_iter().next()?;
+    let interval = provider.child("Poll")?.parm("IntervalForFirstSetOfRetries")?;
+    interval.value.trim().parse().ok().filter(|minutes| *minutes > 0)
 }
 
 /// The claims of an Authorization header; nobody has verified them.

@@ -20,6 +20,7 @@ use ratatui::backend::CrosstermBackend;
 
 use crate::capture::{Closed, Damage, Place, Played, Record};
 use crate::dashboard::{self, Effect, Model, Size, Status, Theme};
+use crate::diagnosis::Expected;
 use crate::engine::{Engine, Observation};
 use crate::event::{Exchange, Time};
 use crate::sink::{self, Feed, Next, Segments};
@@ -54,6 +55,8 @@ pub struct Options {
     pub theme: Theme,
     /// The capture that places are in.
     pub capture: Option<Segments>,
+    /// Devices that are to come.
+    pub expected: Vec<Expected>,
     /// Set by the caller's signal handler: leave.
     pub stop: Arc<AtomicBool>,
 }
@@ -131,8 +134,10 @@ async fn asked_to_end() -> io::Result<()> {
 /// The terminal cannot be read or written.
 pub fn run(updates: Receiver<Update>, status: impl Fn() -> Status, options: &Options) -> io::Result<Ended> {
     let screen = Screen::enter()?;
+    let mut model = Model::new(status(), jiff::tz::TimeZone::system());
+    model.expected.clone_from(&options.expected);
     let mut session = Session {
-        model: Model::new(status(), jiff::tz::TimeZone::system()),
+        model,
         terminal: Terminal::new(CrosstermBackend::new(io::stdout()))?,
         options,
         dirty: true,

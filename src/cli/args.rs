@@ -183,6 +183,7 @@ pub const START_ONLY: &[&str] = &[
     "log-format",
     "profile",
     "fail-on",
+    "expect",
 ];
 
 #[derive(Debug, Args)]
@@ -197,6 +198,8 @@ pub struct ProxyArgs {
     /// route, manage.microsoft.com and dm.microsoft.com with all below are (may be given several times)
     #[arg(long, value_name = "NAME[=ADDR:PORT]")]
     pub passthrough: Vec<PassthroughFlag>,
+    #[command(flatten)]
+    pub expect: ExpectArgs,
     /// Refuse this name's connections (may be given several times)
     #[arg(long, value_name = "NAME")]
     pub refuse: Vec<HostPattern>,
@@ -390,9 +393,19 @@ pub struct OpenArgs {
     /// The captures to show, with their segments, packed or not; directories of them, or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
+    #[command(flatten)]
+    pub expect: ExpectArgs,
     /// Which severities count: what stops devices, or the letter of the specification
     #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile)]
     pub profile: Profile,
+}
+
+#[derive(Debug, Args)]
+pub struct ExpectArgs {
+    /// A list of devices that are to come (CSV with headings: device name, UPN, DeviceID, MAC, HWDevID): how far each
+    /// came, and what to look at for those that did not; `check` ends with exit code 1 unless all have enrolled
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -412,10 +425,8 @@ pub struct CheckArgs {
     /// Leave out this rule's findings (id or name; may be given several times)
     #[arg(long, value_name = "RULE")]
     pub allow: Vec<String>,
-    /// A list of devices that were to come (CSV with headings: device name, UPN, DeviceID, MAC, HWDevID): how far each
-    /// came, and what to look at for those that did not; exit code 1 unless all have enrolled
-    #[arg(long, value_name = "FILE")]
-    pub expect: Option<PathBuf>,
+    #[command(flatten)]
+    pub expect: ExpectArgs,
 }
 
 #[derive(Debug, Args)]

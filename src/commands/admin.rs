@@ -78,7 +78,8 @@ impl Admin {
             out.note("warning: the admin port (--admin) can be reached from other machines");
         }
         out.note(&format!("admin http://{}/status?token={}", self.address, self.token.text()));
-        let (sender, seen) = watch::channel(Seen::default());
+        let (sender, seen) =
+            watch::channel(Seen { overview: Overview::new(!about().expected.is_empty()), ..Seen::default() });
         let (for_metrics, for_health, for_status) = (Arc::clone(&recorder), Arc::clone(&recorder), recorder);
         let scraped = seen.clone();
         let pages = AdminPages {

@@ -4,16 +4,15 @@ use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 
-use super::explain::text_of;
 use super::foreign::{Foreign, masked};
-use super::inputs::{files_in, unbundled};
+use super::inputs::{expected, files_in, unbundled};
 use super::live::redactor;
 use super::output::{Exit, Output};
 use crate::capture::{MessageFile, Play, Played, Reader, Ticker, recorded_at};
 use crate::cli::{Bodies, CheckArgs, FailOn, Format, Redact};
-use crate::diagnosis::{Arrival, Expected, arrivals, read_expected};
+use crate::diagnosis::{Arrival, arrivals};
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
 use crate::event::{Event, Exchange, ExchangeId};
@@ -41,7 +40,7 @@ pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
         .findings
         .retain(|f| !args.allow.iter().any(|id| by_id(id).is_some_and(|rule| rule.id == f.finding.rule.id)));
     judged.sort();
-    judged.expected = args.expect.as_deref().map(expected).transpose()?;
+    judged.expected = expected(&args.expect)?;
     match args.format {
         Format::Json => out.print(&format!("{:#}\n", report::json(&judged))),
         Format::Human => out.print(&report::human(&judged, out.colour())),
@@ -58,13 +57,6 @@ pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
         (_, FailOn::Warning) if worst >= Some(Level::Warning) => Exit::Found,
         _ => Exit::Good,
     })
-}
-
-/// The list of devices that are expected.
-fn expected(path: &Path) -> Result<Vec<Expected>> {
-    let failed = || format!("--expect {}", path.display());
-    let bytes = bounded(std::fs::File::open(path).with_context(failed)?).with_context(failed)?;
-    read_expected(&text_of(&bytes)).map_err(|words| anyhow!("--expect {}: {words}", path.display()))
 }
 
 struct Judging {
@@ -257,7 +249,7 @@ impl Judging {
 }
 
 /// All of a message, which must be of a message's length.
-fn bounded(input: impl Read) -> Result<Vec<u8>> {
+pub(super) fn bounded(input: impl Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     input.take(LARGEST_MESSAGE + 1).read_to_end(&mut bytes).context("could not read it")?;
     if bytes.len() as u64 > LARGEST_MESSAGE {

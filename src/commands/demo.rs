@@ -120,6 +120,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     };
     let status = move || Status { recording: Some(recorder.read()), ..about.clone() };
     let options = terminal::Options {
+        expected: Vec::new(),
         theme: terminal::theme(out.colour()),
         capture: path.clone().map(Segments::Growing),
         stop: asked,

@@ -4,12 +4,16 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use tempfile::TempPath;
 
 use super::bundle::BUNDLE_VERSION;
+use super::check::bounded;
+use super::explain::text_of;
 use crate::capture::Played;
+use crate::cli::ExpectArgs;
 use crate::compare::{Stories, Story};
+use crate::diagnosis::{Expected, read_expected};
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
 use crate::rules::Profile;
@@ -145,4 +149,13 @@ pub(super) fn stories(inputs: &Inputs, profile: Profile) -> Result<Vec<Story>> {
         }
     }
     Ok(stories.finish())
+}
+
+/// The list of devices that are expected, if one is given.
+pub(super) fn expected(args: &ExpectArgs) -> Result<Option<Vec<Expected>>> {
+    let Some(path) = &args.expect else { return Ok(None) };
+    let failed = || format!("--expect {}", path.display());
+    let bytes = bounded(File::open(path).with_context(failed)?).with_context(failed)?;
+    let list = read_expected(&text_of(&bytes)).map_err(|words| anyhow!("{}: {words}", failed()))?;
+    Ok(Some(list))
 }

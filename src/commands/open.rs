@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::inputs::Inputs;
+use super::inputs::{Inputs, expected};
 use super::output::{Exit, Output};
 use crate::cli::OpenArgs;
 use crate::dashboard::Status;
@@ -14,6 +14,7 @@ use crate::sink::Playing;
 use crate::terminal;
 
 pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
+    let expected = expected(&args.expect)?.unwrap_or_default();
     let inputs = Inputs::of(&args.captures)?;
     let playing = Playing::open(&inputs.captures)?;
     if !terminal::available() {
@@ -32,6 +33,7 @@ pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
     let options = terminal::Options {
         theme: terminal::theme(out.colour()),
         capture: Some(segments),
+        expected,
         stop: terminal::stop_on_signals().context("could not listen for signals")?,
     };
     let status = || Status { read: Some(progress.percent()), ..status.clone() };

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::sync::{Notify, watch};
 
 use super::admin::Admin;
+use super::inputs::expected;
 use super::live;
 use super::logging;
 use super::output::{Exit, Output};
@@ -23,13 +24,14 @@ use crate::engine::{Engine, Observation};
 use crate::enrollment::Deadlines;
 use crate::net::{Fronts, Keeper, draw_ahead};
 use crate::proxy::{Forwarded, Limits, ListenerSettings, PlainHttp, Proxy, Settings};
-use crate::report::About;
+use crate::report::{About, Overview};
 use crate::rules::Level;
 use crate::sink::Segments;
 use crate::terminal;
 
 pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output) -> Result<Exit> {
     draw_ahead();
+    let expected = expected(&args.expect)?.unwrap_or_default();
     let headless = args.headless || !std::io::stdout().is_terminal();
     logging::start(args.log.as_deref(), args.log_format, headless)?;
     let sites = Sites::new(args, configured.map_or(&[], |configured| &configured.reading.hosts))?;
@@ -65,11 +67,12 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
     }
     let live::Record { journal, writer, feed, path } = record;
     let recorder = Arc::clone(writer.status());
+    let awaited = expected.clone();
     let told = admin.map(|admin| {
         let page = about.clone();
         let about = move || {
             let Status { subject, listeners, warnings, .. } = page.borrow().clone();
-            About { subject, listeners, warnings, recording: None }
+            About { subject, listeners, warnings, recording: None, expected: awaited.clone() }
         };
         admin.start(&runtime, Arc::clone(&recorder), about, stopped.clone(), out)
     });
@@ -83,14 +86,21 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
     let mut worst = None;
     let recording = if headless {
         let (seen, judging) = live::judge(feed, engine, None)?;
+        let mut overview = Overview::new(true);
         // Ends when the engine has judged everything, after the proxy has stopped and the writer has ended.
         let ending = std::thread::spawn(move || wire.end_when(interrupted));
         for (observation, _) in seen {
             worst = worst.max(observation.findings.iter().map(|f| f.level).max());
             told.iter().for_each(|told| told.see(&observation));
             live::print(&observation, args.format, out);
+            if !expected.is_empty() {
+                overview.see(&observation);
+            }
         }
         let _ = judging.join();
+        if !expected.is_empty() {
+            out.note(&overview.expected(&expected));
+        }
         ending.join().ok()
     } else {
         // The worst finding so far, as its place among the levels from 1; 0 is none.
@@ -111,6 +121,7 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
         });
         let status = move || Status { recording: Some(recorder.read()), ..about.borrow().clone() };
         let options = terminal::Options {
+            expected,
             theme: terminal::theme(out.colour()),
             capture: path.clone().map(Segments::Growing),
             stop: asked,

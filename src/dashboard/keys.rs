@@ -27,6 +27,9 @@ pub(super) enum Action {
     PreviousFinding,
     Filter,
     OnlyFailed,
+    OnlyStuck,
+    Site,
+    Explain,
     Follow,
     Sort,
     Raw,
@@ -44,7 +47,8 @@ pub(super) enum Context {
     Exchanges,
     /// A page that is read.
     Sheet,
-    Help,
+    /// A page over the whole screen.
+    Over,
 }
 
 pub(super) struct Binding {
@@ -58,11 +62,11 @@ pub(super) struct Binding {
     pub help: &'static str,
 }
 
-use Context::{Exchanges, Help, Overview, Sheet};
+use Context::{Exchanges, Over, Overview, Sheet};
 
 const NONE: KeyModifiers = KeyModifiers::NONE;
 const CTRL: KeyModifiers = KeyModifiers::CONTROL;
-const EVERYWHERE: &[Context] = &[Overview, Exchanges, Sheet, Help];
+const EVERYWHERE: &[Context] = &[Overview, Exchanges, Sheet, Over];
 const SCREENS: &[Context] = &[Overview, Exchanges, Sheet];
 const DEVICE: &[Context] = &[Exchanges, Sheet];
 
@@ -107,6 +111,22 @@ pub(super) static BINDINGS: &[Binding] = &[
         label: "q",
         short: "quit",
         help: "Quit (Ctrl-C too)",
+    },
+    Binding {
+        keys: &[key('w')],
+        action: Action::Site,
+        contexts: EVERYWHERE,
+        label: "w",
+        short: "site",
+        help: "What is wrong with this site: causes by count, what the failed have in common, who was expected",
+    },
+    Binding {
+        keys: &[key('x')],
+        action: Action::Explain,
+        contexts: EVERYWHERE,
+        label: "x",
+        short: "explain",
+        help: "Explain the code, and the rule of the finding: meaning, causes, what helps",
     },
     Binding {
         keys: &[code(KeyCode::Down), key('j')],
@@ -285,6 +305,14 @@ pub(super) static BINDINGS: &[Binding] = &[
         help: "Show only what failed, is stuck or was refused",
     },
     Binding {
+        keys: &[key('t')],
+        action: Action::OnlyStuck,
+        contexts: &[Overview],
+        label: "t",
+        short: "only stuck",
+        help: "Show only who is neither enrolled nor failed, the longest in their step first",
+    },
+    Binding {
         keys: &[key('f')],
         action: Action::Follow,
         contexts: &[Overview],
@@ -329,7 +357,7 @@ pub(super) static BINDINGS: &[Binding] = &[
 /// Where the user is, as far as keys go. Writing a filter has its own rules.
 pub(super) fn context(model: &Model) -> Context {
     match (model.ui.overlay, model.ui.screen, model.ui.focus) {
-        (Overlay::Help, ..) => Help,
+        (Overlay::Help | Overlay::Site | Overlay::Explained, ..) => Over,
         (_, Screen::Overview, _) => Overview,
         (_, Screen::Device, Focus::List) => Exchanges,
         (_, Screen::Device, Focus::Sheet) => Sheet,

@@ -83,6 +83,11 @@ pub(super) fn panes(model: &Model) -> Panes {
     }
 }
 
+/// Where a page over the screen is: all but the footer.
+pub(super) fn over(model: &Model) -> Area {
+    Area { x: 0, y: 0, width: model.size.width, height: panes(model).footer.y }
+}
+
 fn overview(panes: Panes, body: Area, model: &Model) -> Panes {
     if model.rows.is_empty() {
         return Panes { list: body, ..panes };

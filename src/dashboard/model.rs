@@ -8,9 +8,10 @@ use super::layout::Size;
 use super::refused::RefusedConnections;
 use super::rows::{self, Row, RowId, Totals};
 use super::screen::Ui;
-use super::sheet::Sheet;
+use super::sheet::{Over, Sheet};
 use super::status::Status;
 use crate::capture::Place;
+use crate::diagnosis::{Expected, trouble};
 use crate::engine::Observation;
 use crate::enrollment::{Enrollment, EnrollmentId};
 use crate::event::{Connection, ConnectionEvent, ConnectionId, Event, Exchange, Reason, Time};
@@ -29,6 +30,8 @@ pub struct Tracked {
     pub enrollment: Enrollment,
     /// When its present stage was reached, or when it ended.
     pub since: Time,
+    /// What is wrong with it: an id that all with the same trouble share, and words.
+    pub trouble: Option<(&'static str, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +49,8 @@ pub struct Model {
     pub passed: u64,
     connections: HashMap<ConnectionId, Arc<Connection>>,
     connection_order: VecDeque<ConnectionId>,
+    /// Devices that were to come, if a list was given.
+    pub expected: Vec<Expected>,
     /// Exchanges that are known to be missing: they were never judged.
     pub missing: u64,
     /// Places of the capture that could not be read.
@@ -70,6 +75,8 @@ pub struct Model {
     pub(super) listed: Option<(u64, RowId)>,
     /// What the pane below or beside shows.
     pub sheet: Sheet,
+    /// The page over the screen.
+    pub over: Over,
     pub(super) zone: Zone,
 }
 
@@ -165,7 +172,8 @@ impl Model {
             Some(before) if stands(&before.enrollment) == stands(&enrollment) => before.since,
             _ => enrollment.ended.unwrap_or(enrollment.latest),
         };
-        self.enrollments.insert(enrollment.id, Tracked { enrollment, since });
+        let trouble = trouble(&enrollment);
+        self.enrollments.insert(enrollment.id, Tracked { enrollment, since, trouble });
         while self.enrollments.len() > MAX_ENROLLMENTS {
             self.enrollments.pop_first();
         }
@@ -191,6 +199,14 @@ impl Model {
 
     pub fn enrollment(&self, id: EnrollmentId) -> Option<&Enrollment> {
         self.enrollments.get(&id).map(|tracked| &tracked.enrollment)
+    }
+
+    /// How many others have the same trouble; none where there is none.
+    pub(super) fn others_like(&self, id: EnrollmentId) -> Option<u64> {
+        let (trouble, _) = self.enrollments.get(&id)?.trouble.as_ref()?;
+        let same = |tracked: &&Tracked| tracked.trouble.as_ref().is_some_and(|(other, _)| other == trouble);
+        let others = self.enrollments.values().filter(same).count().saturating_sub(1) as u64;
+        (others > 0).then_some(others)
     }
 
     /// The row that is selected in the overview.

@@ -30,6 +30,8 @@ pub struct Row {
     /// How urgent it is, for sorting; the first is the most urgent.
     urgency: u8,
     started: Time,
+    /// Since when it stands where it stands.
+    since: Time,
     latest: Time,
 }
 
@@ -105,7 +107,9 @@ fn build(model: &Model) -> (Vec<Row>, Totals) {
             Outcome::InProgress => totals.in_progress += 1,
         }
         let failed = row.urgency <= URGENT || latest.errors > 0;
-        if (model.ui.only_failed && !failed) || !matches(&terms, || device_text(model, &row)) {
+        let stuck = matches!(latest.outcome, Outcome::InProgress | Outcome::Stalled);
+        let left_out = model.ui.only_failed && !failed || model.ui.only_stuck && !stuck;
+        if left_out || !matches(&terms, || device_text(model, &row)) {
             totals.hidden += 1;
             continue;
         }
@@ -118,7 +122,7 @@ fn build(model: &Model) -> (Vec<Row>, Totals) {
             text.extend(group.findings.iter().map(|f| format!(" {} {}", f.rule.id, f.rule.name)));
             text
         };
-        if !matches(&terms, text) {
+        if model.ui.only_stuck || !matches(&terms, text) {
             totals.hidden += 1;
             continue;
         }
@@ -128,10 +132,14 @@ fn build(model: &Model) -> (Vec<Row>, Totals) {
             number: None,
             urgency: URGENT,
             started: group.first,
+            since: group.last,
             latest: group.last,
         });
     }
     sort(&mut rows, model.ui.sort);
+    if model.ui.only_stuck {
+        rows.sort_by_key(|row| row.since);
+    }
     let mut shown = Vec::with_capacity(rows.len());
     for row in rows {
         let open = row.attempts.len() > 1 && row.attempts.iter().any(|id| model.ui.expanded.contains(id));
@@ -145,7 +153,7 @@ fn build(model: &Model) -> (Vec<Row>, Totals) {
     }
     let strays = model.exchanges.strays().next_back().map(|seen| seen.at);
     if let Some(latest) = strays
-        && !model.ui.only_failed
+        && !(model.ui.only_failed || model.ui.only_stuck)
         && terms.is_empty()
     {
         shown.push(Row {
@@ -154,6 +162,7 @@ fn build(model: &Model) -> (Vec<Row>, Totals) {
             number: None,
             urgency: u8::MAX,
             started: Time::default(),
+            since: latest,
             latest,
         });
     }
@@ -187,6 +196,7 @@ pub(super) fn find(model: &Model, wanted: &RowId) -> Option<Row> {
         number: None,
         urgency: 0,
         started: latest,
+        since: latest,
         latest,
     };
     match wanted {
@@ -205,12 +215,14 @@ pub(super) fn find(model: &Model, wanted: &RowId) -> Option<Row> {
 const URGENT: u8 = 1;
 
 fn device(model: &Model, attempts: Vec<EnrollmentId>) -> Row {
-    let latest = attempts.last().and_then(|id| model.enrollment(*id));
+    let tracked = attempts.last().and_then(|id| model.enrollments.get(id));
+    let latest = tracked.map(|tracked| &tracked.enrollment);
     Row {
         id: RowId::Device(attempts.first().copied().unwrap_or(EnrollmentId(0))),
         number: None,
         urgency: latest.map_or(u8::MAX, urgency),
         started: latest.map(|e| e.started).unwrap_or_default(),
+        since: tracked.map(|tracked| tracked.since).unwrap_or_default(),
         latest: latest.map(|e| e.latest).unwrap_or_default(),
         attempts,
     }

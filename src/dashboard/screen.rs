@@ -32,6 +32,10 @@ pub enum Overlay {
     #[default]
     None,
     Help,
+    /// What is wrong with the site.
+    Site,
+    /// Codes and rules, explained.
+    Explained,
     /// The filter is being written.
     Filter,
 }
@@ -117,7 +121,7 @@ pub struct Target {
 }
 
 /// What the rows depend on, besides what is known.
-pub(super) type ViewKey = (String, [bool; 2], Sort, BTreeSet<EnrollmentId>);
+pub(super) type ViewKey = (String, [bool; 3], Sort, BTreeSet<EnrollmentId>);
 
 #[derive(Clone, Debug, Default)]
 pub struct Ui {
@@ -134,6 +138,8 @@ pub struct Ui {
     pub expanded: BTreeSet<EnrollmentId>,
     pub filter: TextInput,
     pub only_failed: bool,
+    /// Who is neither enrolled nor failed, the longest in their step first.
+    pub only_stuck: bool,
     /// The selection goes to what is newest.
     pub follow: bool,
     pub sort: Sort,
@@ -148,7 +154,10 @@ pub struct Ui {
     pub target: Option<Target>,
     /// Bodies as received rather than laid out.
     pub raw: bool,
-    pub help_scroll: usize,
+    /// What [`Overlay::Explained`] explains: codes and rules.
+    pub explained: String,
+    /// The first line in view of the page over the screen.
+    pub over_scroll: usize,
     /// A word about the last key, until the next.
     pub notice: Option<String>,
     pub(super) rows_of: Option<(u64, ViewKey)>,
@@ -156,7 +165,7 @@ pub struct Ui {
 
 impl Ui {
     pub(super) fn view_key(&self) -> ViewKey {
-        let marks = [self.only_failed, self.follow];
+        let marks = [self.only_failed, self.only_stuck, self.follow];
         (self.filter.value().to_owned(), marks, self.sort, self.expanded.clone())
     }
 

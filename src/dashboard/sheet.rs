@@ -1,11 +1,11 @@
 //! The page that is read: built when what it shows changed, kept while it is scrolled.
 
-use super::layout::panes;
+use super::layout::{over, panes};
 use super::line::Page;
 use super::model::Model;
 use super::page;
 use super::rows::{self, RowId};
-use super::screen::{Screen, Tab, Target};
+use super::screen::{Overlay, Screen, Tab, Target};
 
 #[derive(Debug, Default)]
 pub struct Sheet {
@@ -30,8 +30,32 @@ struct Key {
     bodies: (bool, bool),
 }
 
+/// The page over the screen. What it tells of the site is no older than a second.
+#[derive(Debug, Default)]
+pub struct Over {
+    pub page: Page,
+    key: Option<(Overlay, String, u16, i64, bool)>,
+}
+
+fn refresh_over(model: &mut Model) {
+    let area = over(model);
+    let ui = &model.ui;
+    if matches!(ui.overlay, Overlay::None | Overlay::Filter) {
+        model.over = Over::default();
+        return;
+    }
+    let key = (ui.overlay, ui.explained.clone(), area.width, model.now.0 / 1000, model.ended);
+    if model.over.key.as_ref() != Some(&key) {
+        let page = page::over(model, usize::from(area.width));
+        model.over = Over { page, key: Some(key) };
+    }
+    let room = usize::from(area.below_title().height);
+    model.ui.over_scroll = model.ui.over_scroll.min(model.over.page.lines.len().saturating_sub(room));
+}
+
 pub(super) fn refresh(model: &mut Model) {
     list(model);
+    refresh_over(model);
     let area = panes(model).sheet;
     let ui = &model.ui;
     let overview = ui.screen == Screen::Overview;

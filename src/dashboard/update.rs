@@ -14,7 +14,7 @@ use super::rows::{self, Row, RowId};
 use super::screen::{Focus, Overlay, Screen, Tab};
 use super::sheet::exchange_index;
 use crate::capture::Place;
-use crate::enrollment::Outcome;
+use crate::enrollment::{Cause, Outcome};
 
 /// What the terminal is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,13 +96,11 @@ fn act(model: &mut Model, action: Action) {
     let page = |area: super::layout::Area| isize::from(area.below_title().height.max(2).cast_signed()) - 1;
     let panes = panes(model);
     match (action, keys::context(model)) {
-        (Action::Help, Context::Help) | (Action::Back | Action::Open, Context::Help) => {
-            model.ui.overlay = Overlay::None;
-        }
-        (Action::Help, _) => {
-            model.ui.overlay = Overlay::Help;
-            model.ui.help_scroll = 0;
-        }
+        (Action::Back | Action::Open, Context::Over) => model.ui.overlay = Overlay::None,
+        (Action::Help, _) => turn_to(model, Overlay::Help),
+        (Action::Site, _) => turn_to(model, Overlay::Site),
+        (Action::Explain, Context::Over) => model.ui.overlay = Overlay::None,
+        (Action::Explain, _) => explain(model),
         (Action::Up, _) => step(model, -1),
         (Action::Down, _) => step(model, 1),
         (Action::PageUp, Context::Overview | Context::Exchanges) => step(model, -page(panes.list)),
@@ -123,7 +121,12 @@ fn act(model: &mut Model, action: Action) {
         (Action::NextFinding, context) => next_finding(model, context, 1),
         (Action::PreviousFinding, context) => next_finding(model, context, -1),
         (Action::Filter, _) => model.ui.overlay = Overlay::Filter,
-        (Action::OnlyFailed, _) => model.ui.only_failed = !model.ui.only_failed,
+        (Action::OnlyFailed, _) => {
+            (model.ui.only_failed, model.ui.only_stuck) = (!model.ui.only_failed, false);
+        }
+        (Action::OnlyStuck, _) => {
+            (model.ui.only_stuck, model.ui.only_failed) = (!model.ui.only_stuck, false);
+        }
         (Action::Follow, _) => model.ui.follow = !model.ui.follow,
         (Action::Sort, _) => {
             model.ui.sort = model.ui.sort.next();
@@ -138,13 +141,55 @@ fn act(model: &mut Model, action: Action) {
     }
 }
 
+/// Opens the page over the screen, or closes it.
+fn turn_to(model: &mut Model, overlay: Overlay) {
+    model.ui.overlay = if model.ui.overlay == overlay { Overlay::None } else { overlay };
+    model.ui.over_scroll = 0;
+}
+
+/// What the finding or the row is about.
+fn explain(model: &mut Model) {
+    let finding = model
+        .selected_exchange()
+        .filter(|_| model.ui.screen == Screen::Device && model.ui.tab == Tab::Findings)
+        .and_then(|seen| seen.findings.get(model.ui.finding));
+    let text = match (finding, model.ui.screen) {
+        (Some(finding), _) => told(finding.hresult, Some(finding.rule.id)),
+        (None, Screen::Overview) => model.selected_row().map(|row| of_row(model, row)).unwrap_or_default(),
+        (None, Screen::Device) => model.opened.as_ref().map(|row| of_row(model, row)).unwrap_or_default(),
+    };
+    if text.is_empty() {
+        model.ui.notice = Some("there is no code and no rule here to explain".to_owned());
+        return;
+    }
+    model.ui.explained = text;
+    turn_to(model, Overlay::Explained);
+}
+
+fn told(code: Option<u32>, rule: Option<&str>) -> String {
+    let code = code.map(|code| format!("0x{code:08X}"));
+    let words: Vec<&str> = code.as_deref().into_iter().chain(rule).collect();
+    words.join(" ")
+}
+
+/// The code that the device's user sees, and the rule that was broken.
+fn of_row(model: &Model, row: &Row) -> String {
+    if let RowId::Refused(id) = row.id {
+        let finding = model.refused.get(id).and_then(|group| group.findings.first());
+        return told(finding.and_then(|f| f.hresult), finding.map(|f| f.rule.id));
+    }
+    let Some(enrollment) = row.latest().and_then(|id| model.enrollment(id)) else { return String::new() };
+    let rule = match &enrollment.cause {
+        Cause::Finding { rule, .. } => Some(rule.id),
+        _ => None,
+    };
+    told(enrollment.hresult, rule)
+}
+
 /// Moves what the keys move here: the selection, the page, the help.
 fn step(model: &mut Model, by: isize) {
     match keys::context(model) {
-        Context::Help => {
-            model.ui.help_scroll =
-                model.ui.help_scroll.saturating_add_signed(by).min(page::help::page(model).lines.len());
-        }
+        Context::Over => model.ui.over_scroll = model.ui.over_scroll.saturating_add_signed(by),
         Context::Overview => {
             let last = model.rows.len().saturating_sub(1);
             let at = model.ui.row_index.saturating_add_signed(by).min(last);
@@ -214,14 +259,14 @@ fn open(model: &mut Model, context: Context) {
                 model.ui.notice = Some("this finding is about no place in a message".to_owned());
             }
         }
-        Context::Sheet | Context::Help => {}
+        Context::Sheet | Context::Over => {}
     }
 }
 
 fn back(model: &mut Model, context: Context) {
     match context {
         Context::Overview if !model.ui.filter.value().is_empty() => model.ui.filter.reset(),
-        Context::Overview => model.ui.only_failed = false,
+        Context::Overview => (model.ui.only_failed, model.ui.only_stuck) = (false, false),
         // From a finding's place back to the findings.
         Context::Sheet if model.ui.target.is_some() => {
             model.ui.target = None;
@@ -234,7 +279,7 @@ fn back(model: &mut Model, context: Context) {
             model.ui.opened = None;
             model.ui.exchange = None;
         }
-        Context::Help => {}
+        Context::Over => {}
     }
 }
 
@@ -312,13 +357,13 @@ fn moused(model: &mut Model, mouse: MouseEvent) {
     let by = match mouse.kind {
         MouseEventKind::ScrollUp => -3,
         MouseEventKind::ScrollDown => 3,
-        MouseEventKind::Down(MouseButton::Left) if model.ui.overlay != Overlay::Help => {
+        MouseEventKind::Down(MouseButton::Left) if keys::context(model) != Context::Over => {
             return clicked(model, over_list, y);
         }
         _ => return,
     };
-    match (model.ui.overlay, over_list) {
-        (Overlay::Help, _) | (_, true) => step(model, by),
+    match (keys::context(model), over_list) {
+        (Context::Over, _) | (_, true) => step(model, by),
         (_, false) if panes.sheet.contains(x, y) => {
             model.ui.scroll = model.ui.scroll.saturating_add_signed(by);
         }
@@ -373,7 +418,7 @@ fn copy(model: &mut Model) -> Option<Effect> {
         Context::Overview => model.selected_row().map(|row| page::device::sentence(model, row)),
         Context::Exchanges => model.selected_exchange().map(page::summary::sentence),
         Context::Sheet => page::message_text(model).or_else(|| Some(model.sheet.page.text())),
-        Context::Help => None,
+        Context::Over => Some(model.over.page.text()),
     };
     let text = text.filter(|text| !text.trim().is_empty())?;
     model.ui.notice =

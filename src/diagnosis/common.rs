@@ -87,6 +87,9 @@ fn attributes(e: &Enrollment) -> Vec<(&'static str, String)> {
     let mut add = |attribute, value: Option<String>| found.extend(value.map(|value| (attribute, value)));
     let words =
         |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
+    for (name, value) in &e.signs.traits {
+        add(name, Some(value.clone()));
+    }
     add("Windows build", words(&e.os_version).map(|version| build(&version)));
     add("edition", words(&e.signs.os_edition));
     add("RequestVersion", words(&e.signs.request_version));

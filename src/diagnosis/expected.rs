@@ -1,5 +1,7 @@
 //! Which of the devices that were expected came, and how far: a list of them against the enrollments.
 
+use std::collections::HashMap;
+
 use crate::enrollment::{Enrollment, EnrollmentId, Outcome};
 
 /// A line of the list.
@@ -81,19 +83,43 @@ impl Arrival {
 /// How far each came, with the enrollment that says so: the best end counts, else the latest.
 pub fn arrivals<'e>(
     expected: &[Expected],
-    enrollments: impl Iterator<Item = &'e Enrollment> + Clone,
+    enrollments: impl Iterator<Item = &'e Enrollment>,
 ) -> Vec<(Arrival, Option<EnrollmentId>)> {
     let state = |e: &Enrollment| match e.outcome {
         Outcome::Enrolled => Arrival::Enrolled,
         Outcome::Failed => Arrival::Failed,
         Outcome::InProgress | Outcome::Stalled => Arrival::Arrived,
     };
+    // Each is looked up by what is given of it: lists are as long as the enrollments are many.
+    let mut known: HashMap<(Column, String), Vec<&Enrollment>> = HashMap::new();
+    for e in enrollments {
+        for key in keys([&e.device_name, &e.user, &e.device_id, &e.signs.hardware_id], &e.signs.macs) {
+            known.entry(key).or_default().push(e);
+        }
+    }
     let of = |wanted: &Expected| {
-        let own = enrollments.clone().filter(|e| wanted.is(e));
-        let best = own.max_by_key(|e| (e.outcome == Outcome::Enrolled, e.latest));
+        let texts = [&wanted.device_name, &wanted.user, &wanted.device_id, &wanted.hardware_id];
+        let own = keys(texts, wanted.mac.as_slice()).filter_map(|key| known.get(&key)).flatten();
+        let best =
+            own.copied().filter(|e| wanted.is(e)).max_by_key(|e| (e.outcome == Outcome::Enrolled, e.latest));
         best.map_or((Arrival::NotSeen, None), |e| (state(e), Some(e.id)))
     };
     expected.iter().map(of).collect()
+}
+
+/// What a device is known by.
+fn keys<'a>(
+    [device_name, user, device_id, hardware_id]: [&'a Option<String>; 4],
+    macs: &'a [String],
+) -> impl Iterator<Item = (Column, String)> + use<'a> {
+    let texts = [
+        (Column::DeviceName, device_name),
+        (Column::User, user),
+        (Column::DeviceId, device_id),
+        (Column::HardwareId, hardware_id),
+    ];
+    let texts = texts.into_iter().filter_map(|(column, text)| Some((column, plain(text.as_ref()?))));
+    texts.chain(macs.iter().map(|mac| (Column::Mac, digits(mac))))
 }
 
 /// What to look at for a device of which nothing arrived, in the order of likelihood.
@@ -108,7 +134,7 @@ pub const UNSEEN: &[&str] = &[
 ];
 
 /// The columns of a list that mean something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Column {
     DeviceName,
     User,

@@ -9,6 +9,7 @@ mod explain;
 mod hresult;
 mod knowledge;
 mod near;
+mod on_device;
 mod reasons;
 mod scene;
 #[cfg(test)]
@@ -22,5 +23,6 @@ pub use explain::{Explanation, explain};
 pub use hresult::hresult;
 pub use knowledge::{Cause, Entry, Knowledge, Platform, Whereabouts};
 pub use near::edits;
+pub use on_device::{OnDevice, on_device};
 pub use reasons::{Certainty, Reason, next_step, reasons, trouble};
-pub use verdict::judge;
+pub use verdict::{judge, told};

@@ -2,6 +2,7 @@
 
 use super::hresult::hresult;
 use crate::enrollment::{Cause, Enrollment, Flow, Outcome, Stage};
+use crate::event::Time;
 use crate::rules::{Subject, fault_owner};
 
 /// The longest verdict, in characters.
@@ -98,8 +99,13 @@ fn stalled(enrollment: &Enrollment) -> (String, Option<Subject>, Option<u32>) {
             "did the user accept them? does their redirect lead back to the device?",
             Subject::Device,
         ),
+        Some(Stage::SignIn) if enrollment.signs.has_token => (
+            "a token was handed over, and no policy request came",
+            "can the device reach and trust the policy service?",
+            Subject::Device,
+        ),
         Some(Stage::SignIn) => (
-            "no policy request after the sign-in page",
+            "the page was fetched, and no token came",
             "did the user sign in? does the last page post wresult to appru?",
             Subject::Device,
         ),
@@ -126,6 +132,31 @@ fn stalled(enrollment: &Enrollment) -> (String, Option<Subject>, Option<u32>) {
         _ => ("nothing more", "look at the device's event log", Subject::Device),
     };
     (format!("Stuck {}{several}: {next}; {check}", at(enrollment)), Some(owner), None)
+}
+
+/// The verdict as it is told at `now`: of who is stuck also for how long.
+pub fn told(enrollment: &Enrollment, now: Time) -> String {
+    let stuck = format!("Stuck {}", at(enrollment));
+    match enrollment.verdict.strip_prefix(&stuck) {
+        // Not if it is told already.
+        Some(rest) if enrollment.outcome == Outcome::Stalled && !rest.starts_with(" for ") => {
+            shorten(format!("{stuck} for {}{rest}", span(enrollment.silent_for(now))))
+        }
+        _ => enrollment.verdict.clone(),
+    }
+}
+
+/// `45 s`, `4 min 10 s`, `3 h 5 min`, `2 days`
+fn span(millis: i64) -> String {
+    let seconds = millis.max(0) / 1000;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (minutes, hours, days) {
+        (0, ..) => format!("{seconds} s"),
+        (_, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (.., 0) => format!("{hours} h {} min", minutes % 60),
+        (.., 1) => format!("a day and {} h", hours % 24),
+        _ => format!("{days} days"),
+    }
 }
 
 fn waiting(enrollment: &Enrollment) -> String {

@@ -94,11 +94,7 @@ pub(super) fn certificate(der: Option<&Bytes>, findings: &[Finding], now: Time) 
         }
         names => names.join(", "),
     };
-    let key = match &leaf.key {
-        PublicKey::Rsa { bits, .. } => format!("RSA {bits}"),
-        PublicKey::Ec { bits, .. } => format!("EC {bits}"),
-        PublicKey::Other { algorithm } => algorithm.clone(),
-    };
+    let key = leaf.key.words();
     let signature = algorithm_name(&leaf.signature_algorithm);
     let end = leaf.not_after.map_or_else(|| "no end".to_owned(), |end| end.to_string());
     let words = format!("for {names}; until {end}; {key}, {signature}");

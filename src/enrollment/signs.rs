@@ -1,5 +1,7 @@
 //! What was noticed on the way of an enrollment, and tells causes apart that end it in the same manner.
 
+use std::collections::BTreeMap;
+
 use crate::event::{ExchangeId, Version};
 use crate::rules::{Finding, Rule};
 
@@ -21,6 +23,12 @@ pub struct Signs {
     pub http: Option<Version>,
     /// The latest exchange.
     pub last: ExchangeId,
+    /// What else devices differ in, each under the name that people are told: the key, the TLS, the server's node.
+    pub traits: BTreeMap<&'static str, String>,
+    /// A sign-in page handed a token over.
+    pub has_token: bool,
+    /// After so many minutes the document has the device come again (MS-MDE2 2.2.9.3), where it says so.
+    pub poll: Option<u32>,
     /// The device has its certificate, and no management session came in time.
     pub unsynced: bool,
 }
@@ -34,6 +42,9 @@ pub struct Noticed {
     pub http: Version,
     pub macs: Vec<String>,
     pub hardware_id: Option<String>,
+    pub traits: Vec<(&'static str, String)>,
+    pub has_token: bool,
+    pub poll: Option<u32>,
 }
 
 impl Signs {
@@ -58,6 +69,9 @@ impl Signs {
         if noticed.os_edition.is_some() {
             self.os_edition.clone_from(&noticed.os_edition);
         }
+        self.traits.extend(noticed.traits.iter().cloned());
+        self.has_token |= noticed.has_token;
+        self.poll = noticed.poll.or(self.poll);
         // What is no fault of anybody's can tell, too: that a document list has no such version.
         for finding in findings {
             let known = self.broke(finding.rule.id).is_some();

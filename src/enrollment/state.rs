@@ -169,7 +169,8 @@ pub struct Deadlines {
     pub policy: i64,
     /// From a request without an answer to its repetition.
     pub retry: i64,
-    /// From the certificate to the first management session, which follows within a minute if all is well.
+    /// From the certificate to the first management session, which follows within a minute if all is well; where the
+    /// document has a poll schedule of its own, that decides.
     pub first_sync: i64,
 }
 
@@ -353,12 +354,18 @@ impl Enrollment {
         self.signs.unsynced = self.outcome == Outcome::Enrolled
             && self.stage == Some(Stage::Configuration)
             && self.flow != Flow::Renewal
-            && silent >= deadlines.first_sync;
+            && silent >= self.signs.poll.map_or(deadlines.first_sync, overdue);
         self.ended = match self.outcome {
             Outcome::Enrolled | Outcome::Failed => Some(self.ended.unwrap_or(self.latest)),
             Outcome::InProgress | Outcome::Stalled => None,
         };
     }
+}
+
+/// A device whose document has it come every so many minutes has missed two times then; in milliseconds. A document may
+/// say anything: five minutes are for the way, and within half a day somebody wants to know.
+fn overdue(minutes: u32) -> i64 {
+    (i64::from(minutes) * 2 * 60_000).clamp(300_000, 12 * 3_600_000)
 }
 
 /// The stage that a message belongs to.

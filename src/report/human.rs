@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::judged::{Found, Judged, Seen};
 use super::paint::Paint;
-use crate::diagnosis::{Arrival, Expected, UNSEEN, arrivals, common, next_step};
+use crate::diagnosis::{Arrival, Expected, UNSEEN, arrivals, common, next_step, on_device};
 use crate::event::{Side, steers};
 use crate::message::Within;
 use crate::rules::Level;
@@ -37,6 +37,9 @@ pub fn human(judged: &Judged, colour: bool) -> String {
         );
         let owner = e.owner.map(|o| format!(" [{} has to act]", o.word())).unwrap_or_default();
         let _ = writeln!(out, "  {:<12} {}{owner}", "", clean(&e.verdict));
+        if let Some(device) = on_device(e) {
+            let _ = writeln!(out, "  {:<12} on the device: {}", "", device.words());
+        }
         if let Some((cause, remedy)) = next_step(e) {
             let cause = cause.map(|cause| format!("{cause} ")).unwrap_or_default();
             let _ = writeln!(out, "  {:<12} {cause}→ {remedy}", "");
@@ -152,7 +155,8 @@ fn finding(out: &mut String, found: &Found, paint: Paint) {
     let _ = writeln!(out, "    expected  {}", clean(&f.expected));
     let source: Vec<_> = f.rule.cites.iter().map(|c| c.text()).collect();
     let _ = writeln!(out, "    why       {} ({})", f.rule.requirement, source.join("; "));
-    let code = f.hresult.map(|c| format!(" The user sees 0x{c:08X}.")).unwrap_or_default();
+    let basis = f.rule.basis().word();
+    let code = f.hresult.map(|c| format!(" The user sees 0x{c:08X} ({basis}).")).unwrap_or_default();
     let _ = writeln!(out, "    so        {}{code}", f.rule.consequence);
     let _ = writeln!(out, "    remedy    {} ({} has to act)", f.rule.remedy, f.subject.word());
 }

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::judged::{Found, Judged, Seen};
-use crate::diagnosis::{Arrival, Common, Expected, Reason, UNSEEN, arrivals, common, reasons};
+use crate::diagnosis::{
+    Arrival, Common, Expected, OnDevice, Reason, UNSEEN, arrivals, common, on_device, reasons,
+};
 use crate::enrollment::{Enrollment, EnrollmentId};
 use crate::event::{From, Side, Time};
 use crate::rules::{self, Level};
@@ -66,8 +68,15 @@ fn enrollment(judged: &Judged, e: &Enrollment) -> Value {
     if let Some(fields) = value.as_object_mut() {
         fields.insert("exchanges".to_owned(), json!(ids));
         fields.insert("causes".to_owned(), reasons(e).iter().map(cause).collect());
+        fields.insert("device".to_owned(), on_device(e).map_or(Value::Null, device));
     }
     value
+}
+
+/// What it shows by itself, and how sure that is.
+fn device(shown: OnDevice) -> Value {
+    json!({ "hresult": shown.code.map(|(shown, _)| code(shown)), "basis": shown.code.map(|(_, basis)| basis.word()),
+            "event": shown.event, "event_basis": shown.event_basis.word() })
 }
 
 fn expected(judged: &Judged, list: &[Expected]) -> Value {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::diagnosis::{Expected, trouble};
+use crate::diagnosis::{Expected, told, trouble};
 use crate::engine::Observation;
 use crate::enrollment::{Enrollment, EnrollmentId, Link};
 use crate::event::{Event, ExchangeId, From, Time};
@@ -27,6 +27,8 @@ pub struct Judged {
     /// How many enrollments earlier conversations had.
     before: u64,
     last: u64,
+    /// The time of what was observed last, in the present conversation.
+    now: Time,
 }
 
 /// One file that was read, or could not be.
@@ -75,12 +77,15 @@ impl Judged {
 
     /// What is added from here on comes from an engine of its own, which numbers its enrollments from one again.
     pub fn begin(&mut self) {
+        self.conclude();
         self.before = self.last;
         self.by_id.clear();
+        self.now = Time::default();
     }
 
     /// `source` names the message file that the exchange was read from.
     pub fn add(&mut self, seen: Observation, source: Option<&str>) {
+        self.now = self.now.max(seen.event.at());
         let before = self.before;
         let own = |id: EnrollmentId| EnrollmentId(before + id.0);
         let (mut index, mut connected) = (None, None);
@@ -168,8 +173,17 @@ impl Judged {
         found.exchange.and_then(|at| self.exchanges.get(at))
     }
 
+    /// The conversation has ended: who is stuck has been for so long.
+    fn conclude(&mut self) {
+        let after = EnrollmentId(self.before + 1);
+        for enrollment in self.enrollments.range_mut(after..).map(|(_, enrollment)| enrollment) {
+            enrollment.verdict = told(enrollment, self.now);
+        }
+    }
+
     /// In the document's order: exchange, rule, place.
     pub fn sort(&mut self) {
+        self.conclude();
         let key = |found: &Found| {
             let seq = found.exchange.unwrap_or(usize::MAX);
             (seq, found.finding.rule.id, found.finding.place.map_or(0, |p| p.offset))

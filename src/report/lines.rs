@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::human::clean;
 use super::json::{code, enrollment_fields};
+use crate::diagnosis::told;
 use crate::engine::Observation;
 use crate::event::{ConnectionEvent, Event, From, Relay, header};
 use crate::rules::Level;
@@ -87,7 +88,14 @@ pub fn line(seen: &Observation) -> String {
     }
     for e in &seen.changed {
         let who = e.user.as_deref().unwrap_or("somebody");
-        let _ = writeln!(out, "  {} {} {}: {}", e.id, clean(who), e.outcome.word(), clean(&e.verdict));
+        let _ = writeln!(
+            out,
+            "  {} {} {}: {}",
+            e.id,
+            clean(who),
+            e.outcome.word(),
+            clean(&told(e, seen.event.at()))
+        );
     }
     out
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::human::clean;
 use crate::capture::Recording;
-use crate::diagnosis::next_step;
+use crate::diagnosis::{Arrival, Expected, arrivals, next_step, told};
 use crate::engine::Observation;
 use crate::enrollment::{Enrollment, EnrollmentId, Outcome, StepState};
 use crate::event::{ConnectionEvent, Event, Time};
@@ -13,8 +13,12 @@ use crate::xml::escape;
 
 /// Enrollments that are remembered for the page; beyond it the oldest go.
 const MAX_ENROLLMENTS: usize = 1_000;
+/// The same where devices are expected: as many as the engine remembers.
+const MAX_EXPECTING: usize = 20_000;
 /// Rows that the page shows.
 const MAX_ROWS: usize = 200;
+/// Names of one line.
+const MAX_NAMES: usize = 20;
 
 /// What the page is made of, kept up to date by what is observed.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +28,7 @@ pub struct Overview {
     refused: u64,
     lost: u64,
     now: Time,
+    expecting: bool,
 }
 
 /// What the tool says about itself there.
@@ -35,9 +40,34 @@ pub struct About {
     /// In words; shown first, and red.
     pub warnings: Vec<String>,
     pub recording: Option<Recording>,
+    /// Devices that are to come.
+    pub expected: Vec<Expected>,
 }
 
 impl Overview {
+    /// `expecting`: devices will be looked for, be it long ago that they came.
+    pub fn new(expecting: bool) -> Self {
+        Self { expecting, ..Self::default() }
+    }
+
+    /// `3 devices expected: 1 enrolled, 0 arrived, 1 failed, 1 not seen (DESKTOP-3)`
+    pub fn expected(&self, list: &[Expected]) -> String {
+        let arrivals = arrivals(list, self.enrollments.values());
+        let count = |wanted: Arrival| arrivals.iter().filter(|(arrival, _)| *arrival == wanted).count();
+        let counts = Arrival::ALL.map(|arrival| format!("{} {}", count(arrival), arrival.word()));
+        let unseen = list.iter().zip(&arrivals).filter(|(_, (arrival, _))| *arrival == Arrival::NotSeen);
+        let names: Vec<&str> = unseen.map(|(expected, _)| expected.label()).collect();
+        let names = match names.len() {
+            0 => String::new(),
+            all @ ..=MAX_NAMES => format!(" ({})", names.get(..all).unwrap_or_default().join(", ")),
+            all => {
+                let first = names.get(..MAX_NAMES).unwrap_or_default().join(", ");
+                format!(" ({first} and {} more)", all - MAX_NAMES)
+            }
+        };
+        clean(&format!("{} devices expected: {}{names}", list.len(), counts.join(", ")))
+    }
+
     pub fn see(&mut self, seen: &Observation) {
         self.now = self.now.max(seen.event.at());
         match &seen.event {
@@ -52,7 +82,8 @@ impl Overview {
         for enrollment in &seen.changed {
             self.enrollments.insert(enrollment.id, enrollment.clone());
         }
-        while self.enrollments.len() > MAX_ENROLLMENTS {
+        let most = if self.expecting { MAX_EXPECTING } else { MAX_ENROLLMENTS };
+        while self.enrollments.len() > most {
             self.enrollments.pop_first();
         }
     }
@@ -70,6 +101,9 @@ impl Overview {
             let _ = write!(page, "<p class=bad>{}</p>", escaped(&warning));
         }
         self.totals(&mut page, about);
+        if !about.expected.is_empty() {
+            let _ = write!(page, "<p>{}</p>", escape(&self.expected(&about.expected)));
+        }
         page.push_str(
             "<table><tr><th>Device<th>Stages<th>Outcome<th>Since<th>What happened, and what to do next</tr>",
         );
@@ -146,7 +180,7 @@ impl Overview {
             stages.join(" "),
             e.outcome.word(),
             self.now.since(e.latest).max(0) / 60_000,
-            escaped(&e.verdict),
+            escaped(&told(e, self.now)),
         );
     }
 }

@@ -53,7 +53,7 @@ pub use edit::{apply, apply_to_message};
 pub use fault::fault_owner;
 pub(crate) use own::PANIC;
 pub use rule::{Change, Edit, Example, Finding, Golden, Level, Part, Profile, Rule, Severity, Step, Subject};
-pub use spec::{Cite, Force, Spec};
+pub use spec::{Basis, Cite, Force, Spec};
 
 /// Rules that cannot judge where identities are hidden: they say nothing there, rather than something wrong.
 pub const NEED_IDENTITIES: &[&str] =

@@ -1,7 +1,7 @@
 //! What a rule is: its texts, its severities, and the edits that break it.
 
 use super::check::{Check, Context, Evidence, Verdict};
-use super::spec::Cite;
+use super::spec::{Basis, Cite};
 use crate::event::{Request, Side};
 use crate::message::{Kind, Message, Within};
 use crate::xml::Place;
@@ -378,6 +378,16 @@ impl Finding {
 }
 
 impl Rule {
+    /// How sure it is that a breach shows as its code: as the best of its sources has it.
+    pub fn basis(&self) -> Basis {
+        let of = |basis| self.cites.iter().any(|cite| cite.basis() == basis);
+        match () {
+            () if of(Basis::Documented) => Basis::Documented,
+            () if of(Basis::Observed) => Basis::Observed,
+            () => Basis::Inferred,
+        }
+    }
+
     /// Applies the rule to a message. A rule that panics is our bug: the engine turns it into a finding about us.
     pub fn run(&self, message: &Message, context: &Context<'_>) -> Verdict {
         if context.earlier.told.contains(&self.id) {

@@ -77,7 +77,38 @@ pub enum Force {
     Observed,
 }
 
+/// How sure it is that the user sees a code because of a breach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// A document has the code for this very case.
+    Documented,
+    /// Devices were seen to show it.
+    Observed,
+    /// It is what the code is for, as documents have it.
+    Inferred,
+}
+
+impl Basis {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Documented => "documented",
+            Self::Observed => "observed",
+            Self::Inferred => "inferred",
+        }
+    }
+}
+
 impl Cite {
+    /// What this source says of codes: the tables of faults and of the SDK have them, recordings show them.
+    pub(super) fn basis(&self) -> Basis {
+        match self.spec {
+            Spec::Sdk | Spec::MsDocs => Basis::Documented,
+            Spec::MsMde2 if self.section.starts_with("2.2.10") => Basis::Documented,
+            Spec::Field => Basis::Observed,
+            _ => Basis::Inferred,
+        }
+    }
+
     pub(super) const fn must(spec: Spec, section: &'static str, quote: &'static str) -> Self {
         Self { spec, section, force: Force::Must, quote }
     }

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use enrollscope::diagnosis::{Certainty, Reason, common, reasons};
+use enrollscope::diagnosis::{Certainty, Reason, common, on_device, reasons, told};
 use enrollscope::engine::Engine;
 use enrollscope::enrollment::{Deadlines, Enrollment};
+use enrollscope::event::Side;
 use enrollscope::event::{Body, Event, Exchange, Framing, Time};
 use enrollscope::message::{Kind, read_request};
-use enrollscope::rules::{self, Golden, Profile};
+use enrollscope::rules::{self, Golden, Profile, Step};
 use enrollscope::sim::golden;
+
+use crate::scene::Scene;
 
 /// What happened, as events.
 struct Play(Vec<Event>);
@@ -331,4 +334,91 @@ fn expected_devices_are_told_by_how_far_they_came() {
     assert!(human.contains("not seen     LAPTOP-7 (line 3)") && human.contains("MDM user scope"), "{human}");
     place.put("s.csv", "Serial number\n1\n");
     args("s.csv").refused("no message of an enrollment carries it");
+}
+
+#[test]
+fn who_is_stuck_is_told_for_how_long_and_what_did_not_come() {
+    let stuck = |golden, kind, silence| {
+        let enrollment = Play::of(golden).until(kind).judged(silence);
+        told(&enrollment, enrollment.latest.plus_millis(silence))
+    };
+    let page = stuck(Golden::Federated, Kind::AuthPage, 310_000);
+    assert!(page.starts_with("Stuck at Sign-in for 5 min 10 s: "), "{page}");
+    // The golden's last page hands the token over.
+    assert!(page.contains("a token was handed over, and no policy request came"), "{page}");
+    let mut page = Play::of(Golden::Federated);
+    let first = page.0.iter().position(|event| Play::kind(event) == Some(Kind::AuthPage)).unwrap();
+    page.0.truncate(first + 1);
+    let page = page.judged(400_000);
+    let words = told(&page, page.latest.plus_millis(7_500_000));
+    assert!(
+        words.starts_with("Stuck at Sign-in for 2 h 5 min: the page was fetched, and no token"),
+        "{words}"
+    );
+    // Once it is told, it is told.
+    let mut again = page.clone();
+    again.verdict.clone_from(&words);
+    assert_eq!(told(&again, page.latest.plus_millis(9_000_000)), words);
+    let well = Play::of(Golden::OnPremise).judged(1_000);
+    assert_eq!(told(&well, well.latest.plus_millis(9_000_000)), well.verdict);
+}
+
+#[test]
+fn the_document_says_when_a_first_session_is_overdue() {
+    let with = |minutes: &str, silence: i64| {
+        let interval = format!("name=\"IntervalForFirstSetOfRetries\" value=\"{minutes}\"");
+        let mut scene = Scene(golden::of(Golden::OnPremise));
+        scene.document("name=\"IntervalForFirstSetOfRetries\" value=\"", "\"", &interval);
+        Play(scene.0).until(Kind::SecurityTokenRequest).judged(silence * 60_000).signs.unsynced
+    };
+    assert!(!with("15", 29) && with("15", 31));
+    assert!(!with("60", 119) && with("60", 121));
+    // Nonsense is bounded.
+    assert!(!with("1", 4) && with("1", 6) && with("4000000000", 721));
+}
+
+#[test]
+fn devices_are_compared_in_what_is_on_the_wire() {
+    let enrolled = Play::of(Golden::OnPremise).judged(1_000);
+    let traits: Vec<_> = enrolled.signs.traits.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    for wanted in [
+        ("EnrollmentType", "Full"),
+        ("NotInOobe", "true"),
+        ("TLS of the device", "TLSv1.3"),
+        ("key", "RSA 2048"),
+        ("request signed with", "sha256WithRSAEncryption"),
+    ] {
+        assert!(traits.contains(&wanted), "{wanted:?}: {traits:?}");
+    }
+    assert!(traits.iter().any(|(name, _)| *name == "server node"), "{traits:?}");
+}
+
+#[test]
+fn what_the_device_shows_is_told_with_how_sure_that_is() {
+    let shown = |play: Play| on_device(&play.judged(3_600_000)).unwrap().words();
+    let cap = shown(Play::of(Golden::Refused));
+    assert!(cap.starts_with("0x80180013 on the screen (documented); in the event log, Admin: "), "{cap}");
+    let thumbprint = shown(Play::broken("PROV-CS-003").until(Kind::SecurityTokenRequest));
+    assert!(thumbprint.contains("Enrollment: event 56") && thumbprint.contains("(observed)"), "{thumbprint}");
+    let entra = fault(Golden::Entra, Kind::GetPoliciesRequest, "s:Authentication", "");
+    assert!(shown(entra).contains("event 76 (Auto MDM Enroll: Failed)"));
+    let stuck = shown(Play::of(Golden::OnPremise).until(Kind::GetPoliciesRequest));
+    assert!(stuck.starts_with("in the event log, Admin: entries at that time (inferred)"), "{stuck}");
+    assert!(on_device(&Play::of(Golden::OnPremise).judged(1_000)).is_none());
+}
+
+#[test]
+fn a_proxy_says_in_the_end_who_did_not_come() {
+    let place = crate::binary::Place::new();
+    place.put_certificate();
+    place.put("l.csv", "Device name\nLAPTOP-7\n");
+    let args = ["--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    let more = ["--upstream", "https://localhost:1", "--no-capture", "--expect", "l.csv"];
+    let (_, err) = place.start(&[&args[..], &more].concat(), 1).stop();
+    assert!(
+        err.contains("1 devices expected: 0 enrolled, 0 arrived, 0 failed, 1 not seen (LAPTOP-7)"),
+        "{err}"
+    );
+    let more = ["--upstream", "https://localhost:1", "--no-capture", "--expect", "none.csv"];
+    place.run(&[&["proxy", "--headless"], &args[..], &more].concat()).refused("none.csv");
 }

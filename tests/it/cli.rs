@@ -92,6 +92,7 @@ fn the_json_report_has_every_documented_member_and_null_for_what_is_absent() {
                 "ended",
                 "exchanges",
                 "causes",
+                "device",
             ][..],
         ),
         ("exchanges", &["id", "seq", "enrollment", "link", "started", "source", "request", "response"]),

@@ -3,14 +3,14 @@
 use super::device::{level_role, outcome_role};
 use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::model::Model;
-use crate::diagnosis::{Certainty, Knowledge, Reason, reasons};
+use crate::diagnosis::{Certainty, Knowledge, Reason, on_device, reasons, told};
 use crate::enrollment::{Cause, Enrollment, Outcome};
 use crate::event::ExchangeId;
 use crate::rules::Level;
 
 pub(super) fn page(model: &Model, enrollment: &Enrollment, width: usize) -> Page {
     let mut page = Page::default();
-    for line in Line::new(outcome_role(enrollment.outcome), &enrollment.verdict).folded(width, 2) {
+    for line in Line::new(outcome_role(enrollment.outcome), &told(enrollment, model.now)).folded(width, 2) {
         page.push(line);
     }
     let reasons = reasons(enrollment);
@@ -23,6 +23,9 @@ pub(super) fn page(model: &Model, enrollment: &Enrollment, width: usize) -> Page
         );
         page.field("so", Role::Plain, rule.consequence, width);
         page.field("remedy", Role::Strong, rule.remedy, width);
+    }
+    if let Some(device) = on_device(enrollment) {
+        page.field("on device", Role::Plain, &device.words(), width);
     }
     for reason in &reasons {
         page.blank();

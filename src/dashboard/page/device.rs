@@ -5,8 +5,9 @@ use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::model::Model;
 use crate::dashboard::rows::{Row, RowId};
 use crate::dashboard::text::{clean, clock, exact, plural, span, wrap};
-use crate::diagnosis::next_step;
+use crate::diagnosis::{next_step, told};
 use crate::enrollment::{Enrollment, Link, Outcome, Stage};
+use crate::event::Time;
 use crate::rules::Level;
 
 pub(crate) fn outcome_role(outcome: Outcome) -> Role {
@@ -68,9 +69,9 @@ pub(crate) fn device(enrollment: &Enrollment) -> String {
 }
 
 /// Verdict, owner and code.
-fn verdict(enrollment: &Enrollment) -> Line {
+fn verdict(enrollment: &Enrollment, now: Time) -> Line {
     let e = enrollment;
-    let mut line = Line::new(outcome_role(e.outcome), &e.verdict);
+    let mut line = Line::new(outcome_role(e.outcome), &told(e, now));
     if let Some(owner) = e.owner {
         line.push(Role::Dim, " · ");
         line.push(Role::Strong, owner.word());
@@ -124,7 +125,10 @@ fn about(model: &Model, row: &Row) -> Vec<Line> {
     if e.threads > 1 {
         add(Some(&format!("{} devices or attempts that cannot be told apart yet", e.threads)), "");
     }
-    let mut lines = vec![line, verdict(e)];
+    let mut lines = vec![line, verdict(e, model.now)];
+    if let (Some(others), Some(line)) = (model.others_like(e.id), lines.last_mut()) {
+        line.push(Role::Dim, &format!(" · {} the same (w)", plural(others, "other")));
+    }
     if let Some((cause, remedy)) = next_step(e) {
         let cause = cause.map(|cause| format!("{cause} ")).unwrap_or_default();
         lines.push(Line::new(Role::Dim, &cause).and(Role::Plain, &format!("→ {remedy}")));
@@ -154,7 +158,7 @@ pub(crate) fn timeline(model: &Model, row: &Row, width: usize) -> Page {
             let number = row.attempts.iter().position(|a| a == id).unwrap_or(0) + 1;
             page.heading(&format!("Attempt {number}"));
         }
-        for line in verdict(e).folded(width, 0) {
+        for line in verdict(e, model.now).folded(width, 0) {
             page.push(line);
         }
         let began = clock(e.started, &model.zone.0, false);
@@ -183,7 +187,7 @@ pub(crate) fn timeline(model: &Model, row: &Row, width: usize) -> Page {
 }
 
 /// `14:03:07.120 +1.25 s POST discover-request 200 31 ms`.
-fn exchange(model: &Model, seen: &Seen, since: Option<crate::event::Time>) -> Line {
+fn exchange(model: &Model, seen: &Seen, since: Option<Time>) -> Line {
     let mut line = Line::new(Role::Dim, &clock(seen.at, &model.zone.0, true));
     if let Some(since) = since {
         line.push(Role::Dim, &format!(" {:>9}", format!("+{}", exact(seen.at.since(since)))));
@@ -231,7 +235,7 @@ pub(crate) fn sentence(model: &Model, row: &Row) -> String {
     for e in row.attempts.iter().filter_map(|id| model.enrollment(*id)) {
         let device = device(e);
         let device = if device.is_empty() { device } else { format!(" on {device}") };
-        let line = format!("{}{device}, {}: {}", who(e), e.started, verdict(e).text());
+        let line = format!("{}{device}, {}: {}", who(e), e.started, verdict(e, model.now).text());
         text.push_str(&clean(&line));
         text.push('\n');
     }

@@ -35,7 +35,9 @@ pub(super) fn page(findings: &[Finding], selected: Option<usize>, width: usize) 
         page.field("found", level_role(finding.level), &finding.found, width);
         page.field("expected", Role::Good, &finding.expected, width);
         page.field("why", Role::Plain, rule.requirement, width);
-        let code = finding.hresult.map(|c| format!(" The user sees 0x{c:08X}.")).unwrap_or_default();
+        let basis = rule.basis().word();
+        let code =
+            finding.hresult.map(|c| format!(" The user sees 0x{c:08X} ({basis}).")).unwrap_or_default();
         page.field("so", Role::Plain, &format!("{}{code}", rule.consequence), width);
         let remedy = format!("{} ({} has to act)", rule.remedy, finding.subject.word());
         page.field("remedy", Role::Strong, &remedy, width);

@@ -135,12 +135,13 @@ fn totals(model: &Model) -> Line {
 fn filter(model: &Model) -> Option<Line> {
     let ui = &model.ui;
     let writing = ui.overlay == Overlay::Filter;
-    if !writing && ui.filter.value().is_empty() && !ui.only_failed {
+    if !writing && ui.filter.value().is_empty() && !ui.only_failed && !ui.only_stuck {
         return None;
     }
     let mut line = Line::plain(" ");
-    if ui.only_failed {
-        line.push(Role::Warning, "only failed");
+    if ui.only_failed || ui.only_stuck {
+        let what = if ui.only_failed { "only failed" } else { "only stuck, the longest first" };
+        line.push(Role::Warning, what);
         line.push(Role::Dim, if writing || !ui.filter.value().is_empty() { " and " } else { "" });
     }
     if writing || !ui.filter.value().is_empty() {

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::xml;
 use crate::dashboard::line::{Line, Page, Role};
+use crate::dashboard::model::Model;
 use crate::dashboard::screen::{Target, Ui};
-use crate::dashboard::text::{bytes, clean};
+use crate::dashboard::text::{bytes, clean, wrap};
 use crate::event::{Body, Exchange, Header, Sent, Side, Version};
 use crate::message::{Within, decode_content};
 use crate::xml::{Document, Source};
@@ -231,4 +232,20 @@ fn passed_on(page: &mut Page, sent: &Sent, received: &[Header], width: usize) {
     if let Some(body) = &sent.body {
         page.field("body", Role::Warning, &format!("rewritten, {}", bytes(body.len() as u64)), width);
     }
+}
+
+/// The bodies are gone from memory.
+pub(super) fn absent(model: &Model, width: usize) -> Page {
+    let text = match &model.read_back {
+        Some((of, Err(why))) if Some(*of) == model.ui.exchange => {
+            format!("It could not be read again from the capture: {why}")
+        }
+        _ if model.selected_exchange().is_some_and(|seen| seen.place.is_some()) => "Reading it …".to_owned(),
+        _ => "Its bodies are no longer in memory, and it was not recorded.".to_owned(),
+    };
+    let mut page = Page::default();
+    for line in wrap(&text, width) {
+        page.push(Line::new(Role::Dim, &line));
+    }
+    page
 }

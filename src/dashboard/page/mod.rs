@@ -3,18 +3,20 @@
 mod causes;
 mod decoded;
 pub(super) mod device;
+mod explained;
 pub(super) mod findings;
 pub(super) mod header;
-pub(super) mod help;
+mod help;
 mod message;
 mod refused;
+mod site;
 pub(super) mod summary;
 mod xml;
 
 use super::line::{Line, Page, Role};
 use super::model::Model;
 use super::rows::RowId;
-use super::screen::{Screen, Tab};
+use super::screen::{Overlay, Screen, Tab};
 use crate::event::Side;
 
 /// The page of the sheet, for so many columns.
@@ -41,13 +43,22 @@ pub(super) fn build(model: &Model, width: usize) -> Page {
         (Tab::Findings, _) => findings::page(&seen.findings, Some(model.ui.finding), width),
         (Tab::Causes, _) => match seen.enrollment.and_then(|id| model.enrollment(id)) {
             Some(enrollment) => causes::page(model, enrollment, width),
-            None => absent(model, width),
+            None => message::absent(model, width),
         },
         (Tab::Summary, whole) => summary::page(model, seen, whole.as_deref(), width),
-        (_, None) => absent(model, width),
+        (_, None) => message::absent(model, width),
         (Tab::Request, Some(exchange)) => message::page(&exchange, Side::Request, &model.ui, width),
         (Tab::Response, Some(exchange)) => message::page(&exchange, Side::Response, &model.ui, width),
         (Tab::Decoded, Some(exchange)) => decoded::page(&exchange, model.ui.target, width),
+    }
+}
+
+/// The page over the screen.
+pub(super) fn over(model: &Model, width: usize) -> Page {
+    match model.ui.overlay {
+        Overlay::Site => site::page(model, width),
+        Overlay::Explained => explained::page(&model.ui.explained, width),
+        Overlay::Help | Overlay::None | Overlay::Filter => help::page(model),
     }
 }
 
@@ -59,20 +70,4 @@ pub(super) fn message_text(model: &Model) -> Option<String> {
         Tab::Summary | Tab::Findings | Tab::Decoded | Tab::Causes => return None,
     };
     Some(message::text(&*model.whole(model.selected_exchange()?.serial)?, side))
-}
-
-/// The bodies are gone from memory.
-fn absent(model: &Model, width: usize) -> Page {
-    let text = match &model.read_back {
-        Some((of, Err(why))) if Some(*of) == model.ui.exchange => {
-            format!("It could not be read again from the capture: {why}")
-        }
-        _ if model.selected_exchange().is_some_and(|seen| seen.place.is_some()) => "Reading it …".to_owned(),
-        _ => "Its bodies are no longer in memory, and it was not recorded.".to_owned(),
-    };
-    let mut page = Page::default();
-    for line in super::text::wrap(&text, width) {
-        page.push(Line::new(Role::Dim, &line));
-    }
-    page
 }

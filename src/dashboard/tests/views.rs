@@ -69,6 +69,10 @@ pictures! {
     overview_only_failed: recorded(), "e";
     overview_filtered: recorded(), "/ b e r t";
     overview_filtered_to_nothing: recorded(), "/ z z z Enter";
+    overview_only_stuck: recorded(), "t";
+    site: recorded(), "w";
+    explained_row: recorded(), "/ b e r t Enter x";
+    explained_finding: recorded(), "/ b e r t Enter Enter Enter 2 x";
     help: recorded(), "?";
     device_summary: recorded(), "j j j j Enter 1";
     device_findings: recorded(), "/ b e r t Enter Enter Enter 2";
@@ -130,7 +134,26 @@ fn nothing_hostile_reaches_the_terminal() {
     for (width, height) in [(80, 24), (120, 30), (200, 60), (40, 10), (39, 9), (1, 1)] {
         let mut model = model(recorded());
         resize(&mut model, width, height);
-        for keys in ["j", "/ e v e Enter", "Enter", "Enter", "1", "2", "3", "r", "4", "5", "G", "?"] {
+        for keys in [
+            "j",
+            "/ e v e Enter",
+            "Enter",
+            "Enter",
+            "1",
+            "2",
+            "3",
+            "r",
+            "4",
+            "5",
+            "6",
+            "G",
+            "?",
+            "Esc",
+            "w",
+            "x",
+            "Esc",
+            "x",
+        ] {
             press(&mut model, keys);
             for cell in &buffer(&model, Theme::default()).content {
                 assert!(!cell.symbol().chars().any(steers), "{keys}: {:?}", cell.symbol());

@@ -1,7 +1,7 @@
 //! Draws the model: one file per pane.
 
 mod device;
-mod help;
+mod over;
 mod overview;
 mod paint;
 
@@ -11,7 +11,7 @@ use super::layout::panes;
 use super::line::{Line, Role};
 use super::model::Model;
 use super::page::header;
-use super::screen::{Overlay, Screen};
+use super::screen::Screen;
 use super::theme::Theme;
 use super::update::footer;
 use paint::Painter;
@@ -34,9 +34,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) {
         Screen::Overview => overview::draw(&mut painter, model, panes),
         Screen::Device => device::draw(&mut painter, model, panes),
     }
-    if model.ui.overlay == Overlay::Help {
-        help::draw(&mut painter, model);
-    }
+    over::draw(&mut painter, model);
     let mut line = Line::plain(" ");
     let notice = model.ui.notice.as_deref().unwrap_or_default();
     let room = usize::from(area.width).saturating_sub(super::text::width(notice) + 3);

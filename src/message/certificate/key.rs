@@ -52,6 +52,15 @@ impl PublicKey {
         Some((parsed, key.to_vec()))
     }
 
+    /// `RSA 2048`
+    pub fn words(&self) -> String {
+        match self {
+            Self::Rsa { bits, .. } => format!("RSA {bits}"),
+            Self::Ec { bits, .. } => format!("EC {bits}"),
+            Self::Other { algorithm } => algorithm.clone(),
+        }
+    }
+
     /// Its size in bits; 0 when the algorithm is not understood.
     pub fn bits(&self) -> usize {
         match self {
