@@ -111,7 +111,9 @@ impl Line {
                 // A short piece is not torn when it fits on the next line.
                 let tear = start.len() < rest.len() && !start.ends_with(' ');
                 let begun = left < room - hang;
-                if start.is_empty() || (tear && begun && width(rest) <= MAX_WHOLE.min(room - hang)) {
+                let whole = |text: &str| width(text) <= MAX_WHOLE.min(room - hang);
+                let word = rest.split(' ').next().unwrap_or_default();
+                if start.is_empty() || (tear && begun && (whole(rest) || whole(word))) {
                     lines.push(std::mem::take(&mut line));
                     line.push(Role::Plain, &" ".repeat(hang));
                     left = room - hang;
@@ -194,5 +196,13 @@ mod tests {
         assert_eq!(line.clone().fitted(12, "…").text(), "abcdefghijkl");
         let folded: Vec<_> = line.folded(8, 2).iter().map(Line::text).collect();
         assert_eq!(folded, ["abcdefgh", "  ijkl"]);
+        // No word is torn for the last three columns of a line.
+        let line =
+            Line::plain("    ").and(Role::Plain, "one two three four five six seven eight nine ten eleven");
+        let folded: Vec<_> = line.folded(20, 4).iter().map(Line::text).collect();
+        assert_eq!(
+            folded,
+            ["    one two three ", "    four five six ", "    seven eight ", "    nine ten eleven"]
+        );
     }
 }

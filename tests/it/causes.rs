@@ -5,10 +5,9 @@ use std::sync::Arc;
 use enrollscope::diagnosis::{Certainty, Reason, common, on_device, reasons, told};
 use enrollscope::engine::Engine;
 use enrollscope::enrollment::{Deadlines, Enrollment};
-use enrollscope::event::Side;
 use enrollscope::event::{Body, Event, Exchange, Framing, Time};
 use enrollscope::message::{Kind, read_request};
-use enrollscope::rules::{self, Golden, Profile, Step};
+use enrollscope::rules::{self, Golden, Profile};
 use enrollscope::sim::golden;
 
 use crate::scene::Scene;
