@@ -11,6 +11,7 @@ mod knowledge;
 mod near;
 mod on_device;
 mod reasons;
+mod refusal;
 mod scene;
 #[cfg(test)]
 mod tests;
@@ -25,4 +26,5 @@ pub use knowledge::{Cause, Entry, Knowledge, Platform, Whereabouts};
 pub use near::edits;
 pub use on_device::{OnDevice, on_device};
 pub use reasons::{Certainty, Reason, next_step, reasons, trouble};
+pub use refusal::refusals;
 pub use verdict::{judge, told};

@@ -52,6 +52,12 @@ pub fn human(judged: &Judged, colour: bool) -> String {
             let _ = writeln!(out, "  {:>4} × {}", ids.len(), clean(words));
         }
     }
+    if !judged.refused.is_empty() {
+        let _ = writeln!(out, "{}", paint.strong("Connections that came to nothing"));
+    }
+    for (cause, certainty, count) in &judged.refused {
+        let _ = writeln!(out, "  {count:>4} × {}: {} → {}", certainty.word(), cause.cause, cause.remedy);
+    }
     if let Some(list) = &judged.expected {
         expected(&mut out, judged, list, paint);
     }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::judged::{Found, Judged, Seen};
 use crate::diagnosis::{
-    Arrival, Common, Expected, OnDevice, Reason, UNSEEN, arrivals, common, on_device, reasons,
+    Arrival, Cause, Certainty, Common, Expected, OnDevice, Reason, UNSEEN, arrivals, common, on_device,
+    reasons,
 };
 use crate::enrollment::{Enrollment, EnrollmentId};
 use crate::event::{From, Side, Time};
@@ -37,6 +38,7 @@ pub fn json(judged: &Judged) -> Value {
         },
         "enrollments": enrollments,
         "troubles": judged.troubles().iter().map(trouble).collect::<Vec<_>>(),
+        "refused": judged.refused.iter().map(refused).collect::<Vec<_>>(),
         "common": common(judged.enrollments.values()).iter().map(shared).collect::<Vec<_>>(),
         "expected": judged.expected.as_ref().map(|list| expected(judged, list)),
         "exchanges": exchanges,
@@ -98,6 +100,11 @@ fn expected(judged: &Judged, list: &[Expected]) -> Value {
 fn trouble((id, words, enrollments): &(&str, String, Vec<EnrollmentId>)) -> Value {
     let ids: Vec<_> = enrollments.iter().map(ToString::to_string).collect();
     json!({ "id": id, "what": words, "count": ids.len(), "enrollments": ids })
+}
+
+fn refused((cause, certainty, count): &(&Cause, Certainty, u64)) -> Value {
+    json!({ "id": cause.id, "certainty": certainty.word(), "cause": cause.cause, "remedy": cause.remedy,
+            "connections": count })
 }
 
 fn shared(common: &Common) -> Value {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::diagnosis::{Expected, told, trouble};
+use crate::diagnosis::{Cause, Certainty, Expected, refusals, told, trouble};
 use crate::engine::Observation;
 use crate::enrollment::{Enrollment, EnrollmentId, Link};
 use crate::event::{Event, ExchangeId, From, Time};
@@ -18,6 +18,8 @@ pub struct Judged {
     pub connections: u64,
     pub enrollments: BTreeMap<EnrollmentId, Enrollment>,
     pub findings: Vec<Found>,
+    /// Why connections came to nothing before HTTP, and how many did.
+    pub refused: Vec<(&'static Cause, Certainty, u64)>,
     /// Devices that were to come, if a list was given.
     pub expected: Option<Vec<Expected>>,
     /// Exchanges of the present conversation by the ids that its engine knows.
@@ -114,6 +116,12 @@ impl Judged {
                 let name = connection.sni.as_ref().map(|sni| format!(" for {sni}")).unwrap_or_default();
                 connected = Some(format!("{} {}{name}", connection.at, connection.peer));
                 self.connections += u64::from(connection.event != crate::event::ConnectionEvent::Closed);
+                if let Some((_, cause, certainty)) = refusals(connection).into_iter().next() {
+                    match self.refused.iter_mut().find(|(known, ..)| std::ptr::eq(*known, cause)) {
+                        Some((.., count)) => *count += 1,
+                        None => self.refused.push((cause, certainty, 1)),
+                    }
+                }
             }
             Event::End(_) | Event::Session { .. } | Event::Gap { .. } | Event::Tick(_) => {}
         }

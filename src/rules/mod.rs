@@ -47,6 +47,7 @@ mod user_token;
 mod w7;
 mod w7_credentials;
 
+pub use self::tls::covers;
 pub use catalogue::{CATALOGUE, Group, Stage, all, by_id, concerning, in_stage};
 pub use check::{Check, Context, Evidence, MAX_EVIDENCE, MAX_LOCATED, Verdict};
 pub use edit::{apply, apply_to_message};

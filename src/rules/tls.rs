@@ -237,7 +237,7 @@ fn named(connection: &Connection) -> String {
 }
 
 /// A name of the certificate covers a host: equal, or a wildcard for its first label (RFC 6125 6.4.3).
-fn covers(name: &str, host: &str) -> bool {
+pub fn covers(name: &str, host: &str) -> bool {
     let host = host.trim_end_matches('.');
     name.eq_ignore_ascii_case(host)
         || name.strip_prefix("*.").is_some_and(|parent| {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use enrollscope::diagnosis::{Certainty, Reason, common, on_device, reasons, told};
+use enrollscope::diagnosis::{Certainty, Reason as Explains, common, on_device, reasons, refusals, told};
 use enrollscope::engine::Engine;
 use enrollscope::enrollment::{Deadlines, Enrollment};
-use enrollscope::event::{Body, Event, Exchange, Framing, Time};
+use enrollscope::event::{Body, Connection, ConnectionEvent, Event, Exchange, Framing, Reason, Time};
 use enrollscope::message::{Kind, read_request};
 use enrollscope::rules::{self, Golden, Profile};
 use enrollscope::sim::golden;
@@ -83,7 +83,7 @@ impl Play {
         ended.changed.into_iter().next_back().or(found).unwrap()
     }
 
-    fn reasons(self) -> (Enrollment, Vec<Reason>) {
+    fn reasons(self) -> (Enrollment, Vec<Explains>) {
         let enrollment = self.judged(3_600_000);
         let reasons = reasons(&enrollment);
         (enrollment, reasons)
@@ -420,4 +420,53 @@ fn a_proxy_says_in_the_end_who_did_not_come() {
     );
     let more = ["--upstream", "https://localhost:1", "--no-capture", "--expect", "none.csv"];
     place.run(&[&["proxy", "--headless"], &args[..], &more].concat()).refused("none.csv");
+}
+
+#[test]
+fn refused_handshakes_have_causes_by_what_was_shown() {
+    let connection = |rule: &str, example: usize| {
+        let example = &rules::by_id(rule).unwrap().examples[example];
+        let events = golden::with_edit(example.golden, &example.edit).unwrap();
+        let found = events.into_iter().find_map(|event| match event {
+            Event::Connection(connection) => Some(Connection::clone(&connection)),
+            _ => None,
+        });
+        found.unwrap()
+    };
+    let distrusted = connection("TLS-001", 0);
+    let alone = Connection { chain: distrusted.chain[..1].to_vec(), ..distrusted.clone() };
+    let elsewhere = Connection { sni: Some("mail.contoso.example".to_owned()), ..distrusted.clone() };
+    let late = Connection { at: distrusted.at.plus_millis(30 * 366 * 86_400_000), ..distrusted.clone() };
+    let expired = connection("TLS-003", 0);
+    let long_ago = Connection { at: late.at, ..expired.clone() };
+    let because = |reason| Connection { reason: Some(reason), ..distrusted.clone() };
+    let old =
+        because(Reason::Refused("the device offers TLSv1.0 only; enrollscope speaks TLSv1.2".to_owned()));
+    for (connection, id, certainty) in [
+        (&distrusted, "tls-not-trusted", "likely"),
+        (&alone, "tls-incomplete", "likely"),
+        (&elsewhere, "tls-name", "certain"),
+        (&late, "tls-expired", "certain"),
+        (&connection("TLS-008", 0), "tls-not-trusted", "likely"),
+        (&expired, "device-clock", "likely"),
+        (&long_ago, "tls-expired", "certain"),
+        (&old, "tls-old", "certain"),
+        (&because(Reason::ClosedInHandshake), "middlebox", "possible"),
+    ] {
+        let told = refusals(connection);
+        let (_, cause, sure) = told.first().unwrap_or_else(|| panic!("{id}"));
+        assert_eq!((cause.id.as_deref(), sure.word()), (Some(id), certainty));
+    }
+    for nobodys in [Reason::Unwanted("as configured".to_owned()), Reason::PlainHttp, Reason::Garbage] {
+        assert!(refusals(&because(nobodys)).is_empty());
+    }
+    let opened = Connection { event: ConnectionEvent::Opened, reason: None, ..distrusted };
+    assert!(refusals(&opened).is_empty());
+    let place = crate::binary::Place::new();
+    let capture = crate::binary::committed("captures/demo/certificate-distrusted.jsonl");
+    let human = place.run(&["check", capture.to_str().unwrap()]).out;
+    assert!(
+        human.contains("Connections that came to nothing\n     1 × likely: The root is not trusted"),
+        "{human}"
+    );
 }

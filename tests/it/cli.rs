@@ -61,6 +61,7 @@ fn the_json_report_has_every_documented_member_and_null_for_what_is_absent() {
             "summary",
             "enrollments",
             "troubles",
+            "refused",
             "common",
             "expected",
             "exchanges",

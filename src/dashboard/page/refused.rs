@@ -4,6 +4,7 @@ use super::findings;
 use crate::dashboard::line::{Page, Role};
 use crate::dashboard::model::Model;
 use crate::dashboard::text::{clock, grouped};
+use crate::diagnosis::refusals;
 use crate::message::certificate::Certificate;
 
 pub(super) fn page(model: &Model, id: u64, width: usize) -> Page {
@@ -32,6 +33,19 @@ pub(super) fn page(model: &Model, id: u64, width: usize) -> Page {
         let text = Certificate::read(der)
             .map_or_else(|| "an unreadable certificate".to_owned(), |c| super::summary::certificate(&c));
         field(label, &text);
+    }
+    let causes = refusals(connection);
+    if !causes.is_empty() {
+        page.heading("Causes");
+    }
+    for (entry, cause, certainty) in causes {
+        page.field(certainty.word(), Role::Plain, &cause.cause, width);
+        page.field(
+            "",
+            Role::Strong,
+            &format!("→ {} ({} has to act)", cause.remedy, entry.owner.word()),
+            width,
+        );
     }
     page.heading("Findings");
     let found = findings::page(&group.findings, None, width);

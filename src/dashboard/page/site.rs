@@ -2,8 +2,9 @@
 
 use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::model::{Model, Tracked};
+use crate::dashboard::refused::Refused;
 use crate::dashboard::text::{grouped, span};
-use crate::diagnosis::{Arrival, UNSEEN, arrivals, common, next_step};
+use crate::diagnosis::{Arrival, UNSEEN, arrivals, common, next_step, refusals};
 use crate::enrollment::Enrollment;
 use crate::event::Time;
 
@@ -99,11 +100,11 @@ fn groups(model: &Model) -> Vec<Group<'_>> {
 
 /// Devices that never came as far as HTTP.
 fn refused(page: &mut Page, model: &Model, width: usize) {
-    let mut reasons: Vec<(&str, u64)> = Vec::new();
+    let mut reasons: Vec<(&Refused, u64)> = Vec::new();
     for group in model.refused.iter() {
-        match reasons.iter_mut().find(|(known, _)| *known == group.reason) {
+        match reasons.iter_mut().find(|(known, _)| known.reason == group.reason) {
             Some((_, count)) => *count += group.count,
-            None => reasons.push((&group.reason, group.count)),
+            None => reasons.push((group, group.count)),
         }
     }
     if reasons.is_empty() {
@@ -111,10 +112,16 @@ fn refused(page: &mut Page, model: &Model, width: usize) {
     }
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     page.heading("Connections that came to nothing");
-    for (reason, count) in reasons {
-        let line = Line::plain(&format!("  {:>6}  ", grouped(count))).and(Role::Plain, reason);
+    for (group, count) in reasons {
+        let line = Line::plain(&format!("  {:>6}  ", grouped(count))).and(Role::Strong, &group.reason);
         for line in line.folded(width, 10) {
             page.push(line);
+        }
+        if let Some((_, cause, certainty)) = refusals(&group.connection).into_iter().next() {
+            let words = format!("          {}: {} → {}", certainty.word(), cause.cause, cause.remedy);
+            for line in Line::plain(&words).folded(width, 10) {
+                page.push(line);
+            }
         }
     }
 }
