@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::enrollment::{Enrollment, Outcome};
 use crate::event::Version;
 
-/// A property that separates the failed ones from the enrolled ones.
+/// A property that separates the failed ones from the enrolled ones, or any group from the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Common {
     pub attribute: &'static str,
     pub value: String,
-    /// How many of the failed ones have it, of how many of which it is known.
+    /// How many of the failed (or chosen) ones have it, of how many of which it is known.
     pub failed: (u64, u64),
-    /// The same of those that enrolled.
+    /// The same of those that enrolled (or are not chosen).
     pub enrolled: (u64, u64),
+    /// What the two groups are called.
+    groups: (&'static str, &'static str),
     /// How likely so many would have it by chance, 0 to 1 (Fisher's exact test, one-sided).
     pub chance: f64,
 }
@@ -23,10 +25,8 @@ impl Common {
     pub fn words(&self) -> String {
         let ((a, failed), (b, enrolled)) = (self.failed, self.enrolled);
         let few = if failed.min(enrolled) < FEW { "; these are few" } else { "" };
-        format!(
-            "{} {}: {a} of {failed} that failed, {b} of {enrolled} that enrolled{few}",
-            self.attribute, self.value
-        )
+        let (these, others) = self.groups;
+        format!("{} {}: {a} of {failed} {these}, {b} of {enrolled} {others}{few}", self.attribute, self.value)
     }
 }
 
@@ -40,15 +40,31 @@ const MOST: usize = 5;
 /// The properties in which failed (or stalled) enrollments and enrolled ones differ most, ranked by how unlikely that is
 /// by chance. Empty where one of the groups is.
 pub fn common<'e>(enrollments: impl Iterator<Item = &'e Enrollment>) -> Vec<Common> {
-    // By attribute and value, and by attribute alone: failed and enrolled ones.
+    let groups = enrollments.filter_map(|e| match e.outcome {
+        Outcome::Failed | Outcome::Stalled => Some((e, 0)),
+        Outcome::Enrolled => Some((e, 1)),
+        Outcome::InProgress => None,
+    });
+    separating(groups, ("that failed", "that enrolled"))
+}
+
+/// The same of any group: what those of it have in common that all others have not.
+pub fn common_of<'e>(
+    enrollments: impl Iterator<Item = &'e Enrollment>,
+    chosen: impl Fn(&Enrollment) -> bool,
+) -> Vec<Common> {
+    separating(enrollments.map(|e| (e, usize::from(!chosen(e)))), ("of these", "of the others"))
+}
+
+/// Each enrollment with its group, 0 or 1.
+fn separating<'e>(
+    enrollments: impl Iterator<Item = (&'e Enrollment, usize)>,
+    groups: (&'static str, &'static str),
+) -> Vec<Common> {
+    // By attribute and value, and by attribute alone: those of both groups.
     let mut with: BTreeMap<(&'static str, String), [u64; 2]> = BTreeMap::new();
     let mut known: BTreeMap<&'static str, [u64; 2]> = BTreeMap::new();
-    for enrollment in enrollments {
-        let group = match enrollment.outcome {
-            Outcome::Failed | Outcome::Stalled => 0,
-            Outcome::Enrolled => 1,
-            Outcome::InProgress => continue,
-        };
+    for (enrollment, group) in enrollments {
         for (attribute, value) in attributes(enrollment) {
             let add = |counts: &mut [u64; 2]| {
                 if let Some(count) = counts.get_mut(group) {
@@ -71,6 +87,7 @@ pub fn common<'e>(enrollments: impl Iterator<Item = &'e Enrollment>) -> Vec<Comm
                 failed: (a, failed),
                 enrolled: (b, enrolled),
                 chance,
+                groups,
             })
         })
         .collect();

@@ -18,7 +18,7 @@ mod tests;
 mod verdict;
 
 pub use apart::Parts;
-pub use common::{Common, common};
+pub use common::{Common, common, common_of};
 pub use expected::{Arrival, Expected, UNSEEN, arrivals, read_expected};
 pub use explain::{Explanation, explain};
 pub use hresult::hresult;

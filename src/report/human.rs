@@ -50,6 +50,9 @@ pub fn human(judged: &Judged, colour: bool) -> String {
         let _ = writeln!(out, "{}", paint.strong("What is wrong"));
         for (_, words, ids) in &troubles {
             let _ = writeln!(out, "  {:>4} × {}", ids.len(), clean(words));
+            for shared in judged.shared_by(ids).iter().take(1) {
+                let _ = writeln!(out, "         {}", clean(&shared.words()));
+            }
         }
     }
     if !judged.refused.is_empty() {

@@ -37,7 +37,7 @@ pub fn json(judged: &Judged) -> Value {
             "infos": judged.count(Level::Info),
         },
         "enrollments": enrollments,
-        "troubles": judged.troubles().iter().map(trouble).collect::<Vec<_>>(),
+        "troubles": judged.troubles().iter().map(|one| trouble(judged, one)).collect::<Vec<_>>(),
         "refused": judged.refused.iter().map(refused).collect::<Vec<_>>(),
         "common": common(judged.enrollments.values()).iter().map(shared).collect::<Vec<_>>(),
         "expected": judged.expected.as_ref().map(|list| expected(judged, list)),
@@ -97,9 +97,10 @@ fn expected(judged: &Judged, list: &[Expected]) -> Value {
     })
 }
 
-fn trouble((id, words, enrollments): &(&str, String, Vec<EnrollmentId>)) -> Value {
+fn trouble(judged: &Judged, (id, words, enrollments): &(&str, String, Vec<EnrollmentId>)) -> Value {
     let ids: Vec<_> = enrollments.iter().map(ToString::to_string).collect();
-    json!({ "id": id, "what": words, "count": ids.len(), "enrollments": ids })
+    let common: Vec<_> = judged.shared_by(enrollments).iter().map(shared).collect();
+    json!({ "id": id, "what": words, "count": ids.len(), "enrollments": ids, "common": common })
 }
 
 fn refused((cause, certainty, count): &(&Cause, Certainty, u64)) -> Value {

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::diagnosis::{Cause, Certainty, Expected, refusals, told, trouble};
+use crate::diagnosis::{Cause, Certainty, Common, Expected, common_of, refusals, told, trouble};
 use crate::engine::Observation;
 use crate::enrollment::{Enrollment, EnrollmentId, Link};
 use crate::event::{Event, ExchangeId, From, Time};
 use crate::message::Kind;
 use crate::rules::{Finding, Level, Profile};
+
+/// What fewer than so many have in common is chance.
+const FEW: usize = 3;
 
 /// Everything that `check` says.
 #[derive(Debug, Default)]
@@ -160,6 +163,14 @@ impl Judged {
         }
         found.sort_by_key(|(.., ids)| std::cmp::Reverse(ids.len()));
         found
+    }
+
+    /// What these enrollments have in common that the others have not; nothing where they are too few to tell.
+    pub(super) fn shared_by(&self, ids: &[EnrollmentId]) -> Vec<Common> {
+        if ids.len() < FEW {
+            return Vec::new();
+        }
+        common_of(self.enrollments.values(), |e| ids.binary_search(&e.id).is_ok())
     }
 
     /// A message from a file has no id, and the same capture may be given twice.

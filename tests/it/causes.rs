@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use enrollscope::diagnosis::{Certainty, Reason as Explains, common, on_device, reasons, refusals, told};
+use enrollscope::diagnosis::{
+    Certainty, Reason as Explains, common, common_of, on_device, reasons, refusals, told,
+};
 use enrollscope::engine::Engine;
 use enrollscope::enrollment::{Deadlines, Enrollment};
 use enrollscope::event::{Body, Connection, ConnectionEvent, Event, Exchange, Framing, Reason, Time};
@@ -265,6 +267,9 @@ fn what_the_failed_ones_have_in_common_is_told_with_its_numbers() {
     assert!(
         told.iter().all(|common| common.attribute != "subnet" && common.attribute != "domain of the user")
     );
+    // Any group against the others: those of the second subnet that failed.
+    let told = common_of(all.iter(), |e| e.outcome.word() == "failed" && e.address.starts_with("192.0.1."));
+    assert_eq!(told[0].words(), "Windows build 26200: 10 of 10 of these, 23 of 261 of the others");
     let few = [&all[..3], &all[33..37]].concat();
     let told = common(few.iter());
     assert_eq!(

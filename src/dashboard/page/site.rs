@@ -1,10 +1,12 @@
 //! What is wrong with the site: causes by count over time, what the failed ones have in common, who was expected.
 
+use std::collections::HashSet;
+
 use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::model::{Model, Tracked};
 use crate::dashboard::refused::Refused;
 use crate::dashboard::text::{grouped, span};
-use crate::diagnosis::{Arrival, UNSEEN, arrivals, common, next_step, refusals};
+use crate::diagnosis::{Arrival, UNSEEN, arrivals, common, common_of, next_step, refusals};
 use crate::enrollment::Enrollment;
 use crate::event::Time;
 
@@ -51,6 +53,7 @@ pub(super) fn page(model: &Model, width: usize) -> Page {
         }
     }
     refused(&mut page, model, width);
+    chosen(&mut page, model, width);
     let common = common(model.enrollments.values().map(|tracked| &tracked.enrollment));
     if !common.is_empty() {
         page.heading("What the failed ones have in common");
@@ -64,6 +67,25 @@ pub(super) fn page(model: &Model, width: usize) -> Page {
         expected(&mut page, model, width);
     }
     page
+}
+
+/// What the filter leaves, against what it leaves out.
+fn chosen(page: &mut Page, model: &Model, width: usize) {
+    if model.totals.hidden == 0 {
+        return;
+    }
+    let shown: HashSet<_> = model.rows.iter().flat_map(|row| row.attempts.iter().copied()).collect();
+    let all = model.enrollments.values().map(|tracked| &tracked.enrollment);
+    let common = common_of(all, |e| shown.contains(&e.id));
+    if common.is_empty() {
+        return;
+    }
+    page.heading("What those have in common that the filter leaves");
+    for shared in &common {
+        for line in Line::plain("  ").and(Role::Plain, &shared.words()).folded(width, 4) {
+            page.push(line);
+        }
+    }
 }
 
 /// Where the words begin.
