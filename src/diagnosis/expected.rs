@@ -128,7 +128,7 @@ pub const UNSEEN: &[&str] = &[
     "Is the device joined, with a token? dsregcmd /status: AzureAdJoined YES, AzureAdPrt YES, the right TenantId",
     "Is it enrolled elsewhere, or is something left of an earlier enrollment? (0x8018000A)",
     "Does a policy keep it from enrolling (Disable MDM Enrollment), or none tell it to? Task Scheduler > EnterpriseMgmt",
-    "Does EnterpriseEnrollment of the user's domain, or the address that was typed, resolve to here on the device?",
+    "Does EnterpriseEnrollment of the user's domain, or the address that was typed, lead here? `enrollscope doctor DOMAIN`",
     "Does port 443 of it answer from the device's network, also for the system account (netsh winhttp show proxy)?",
     "Does the device trust the certificate? Refused handshakes are findings of TLS here",
 ];
