@@ -24,6 +24,8 @@ pub mod engine;
 
 pub mod compare;
 
+pub mod filter;
+
 // Presentation, pure.
 pub mod metrics;
 

@@ -22,6 +22,7 @@ use super::sim::{EnrollArgs, ServerArgs};
 use super::suite::SuiteCommand;
 use super::transfer::{ExportArgs, ImportArgs};
 use super::values::{duration, network, profile};
+use crate::filter::Filter;
 use crate::net::{CertificateHeader, HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
 use crate::rules::{Profile, VERSION};
 
@@ -409,6 +410,14 @@ pub struct ExpectArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// Only enrollments that this fits, as in the dashboard: `stage:certificate & outcome:failed`, `user:anna`,
+    /// `rule:CSR-004`, `status>=400`, `~b DeviceCapReached`, `age<10m`, or words (its help, `?`, lists all)
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Option<Filter>,
+}
+
+#[derive(Debug, Args)]
 pub struct CheckArgs {
     /// Captures, HAR, SAZ and mitmproxy flow files, directories, message files (XML or raw HTTP), packed or not, or - for the standard input
     #[arg(required = true, value_name = "INPUT")]
@@ -425,6 +434,8 @@ pub struct CheckArgs {
     /// Leave out this rule's findings (id or name; may be given several times)
     #[arg(long, value_name = "RULE")]
     pub allow: Vec<String>,
+    #[command(flatten)]
+    pub filter: FilterArgs,
     #[command(flatten)]
     pub expect: ExpectArgs,
 }

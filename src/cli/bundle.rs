@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::args::FilterArgs;
 use super::redact::RedactTo;
 
 #[derive(Debug, Args)]
@@ -29,9 +30,8 @@ pub struct BundleArgs {
     /// Only the enrollments of these devices, by their name or DeviceID
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub device: Vec<String>,
-    /// Only enrollments that these words are true of, as the dashboard's filter understands them (failed 0x80180013)
-    #[arg(long, value_name = "WORDS")]
-    pub filter: Option<String>,
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// Only enrollments that began since: a time (2026-11-28T09:00Z), or so long before the capture's end (2h)
     #[arg(long, value_name = "WHEN")]
     pub since: Option<String>,

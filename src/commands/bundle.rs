@@ -64,11 +64,10 @@ fn make(args: &BundleArgs, out: Output) -> Result<Exit> {
     };
     let wanted = |stories: Vec<Story>| {
         let since = since(args.since.as_deref(), &stories)?;
-        let words = args.filter.as_deref().unwrap_or_default().to_lowercase();
+        let filter = args.filter.filter.as_ref();
         let wanted = |story: &Story| {
-            let text = searched(story);
             since.is_none_or(|since| story.enrollment.started >= since)
-                && words.split_whitespace().all(|word| text.contains(word))
+                && filter.is_none_or(|filter| filter.fits(story))
         };
         let left: Vec<_> = chosen.of(stories)?.into_iter().filter(wanted).collect();
         if left.is_empty() {
@@ -150,15 +149,6 @@ fn zipped(members: &[(&str, Vec<u8>)]) -> Result<Vec<u8>> {
         zip.write_all(bytes)?;
     }
     Ok(zip.finish()?.into_inner())
-}
-
-/// Everything that a filter looks at, in lower case.
-fn searched(story: &Story) -> String {
-    let mut text = story.enrollment.words();
-    for finding in story.exchanges.iter().flat_map(|told| &told.findings) {
-        text.push_str(&format!("{} {} ", finding.rule.id, finding.rule.name));
-    }
-    text.to_lowercase()
 }
 
 /// A time, or so long before the last exchange.

@@ -30,7 +30,10 @@ pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
             bail!("--allow {id}: there is no such rule; `enrollscope rules` lists them all");
         }
     }
-    let mut judging = Judging { judged: Judged::new(profile), profile, next: 0, unreadable: false, out };
+    let filter = args.filter.filter.clone().unwrap_or_default();
+    let mut judged = Judged::new(profile);
+    judged.filter = filter;
+    let mut judging = Judging { judged, profile, next: 0, unreadable: false, out };
     let inputs = args.inputs.iter().filter(|input| !is_told_with_its_request(input, &args.inputs));
     for together in group(&inputs.cloned().collect::<Vec<_>>()) {
         judging.input(&together);

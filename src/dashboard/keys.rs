@@ -294,7 +294,7 @@ pub(super) static BINDINGS: &[Binding] = &[
         contexts: &[Overview],
         label: "/",
         short: "filter",
-        help: "Show devices with these words: user, device, id, verdict, rule, host, address",
+        help: "Show devices that this fits: words, or stage:policy & outcome:failed, rule:CSR-004, status>=400, age<10m",
     },
     Binding {
         keys: &[key('e')],

@@ -6,7 +6,7 @@ use super::model::Model;
 use super::screen::Sort;
 use crate::enrollment::{Enrollment, EnrollmentId, Outcome};
 use crate::event::Time;
-use crate::rules::Level;
+use crate::filter::{Said, Sought, Text};
 
 /// Says which row, across changes of what is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +64,10 @@ impl Row {
 
 /// Rebuilds rows and totals when something changed, and keeps the selection on what it was on.
 pub(super) fn refresh(model: &mut Model) {
+    match model.ui.filter.value().parse() {
+        Ok(sought) => (model.ui.sought, model.ui.misread) = (sought, None),
+        Err(error) => model.ui.misread = Some(error),
+    }
     let key = (model.revision, model.ui.view_key());
     if model.ui.rows_of.as_ref() == Some(&key) {
         return;
@@ -95,7 +99,7 @@ pub(super) fn index_of(model: &Model) -> usize {
 fn build(model: &Model) -> (Vec<Row>, Totals) {
     let mut totals = Totals::default();
     let mut rows = Vec::new();
-    let terms = terms(model.ui.filter.value());
+    let filter = &model.ui.sought;
     for attempts in devices(model) {
         let row = device(model, attempts);
         let Some(latest) = row.latest().and_then(|id| model.enrollment(id)) else { continue };
@@ -109,7 +113,7 @@ fn build(model: &Model) -> (Vec<Row>, Totals) {
         let failed = row.urgency <= URGENT || latest.errors > 0;
         let stuck = matches!(latest.outcome, Outcome::InProgress | Outcome::Stalled);
         let left_out = model.ui.only_failed && !failed || model.ui.only_stuck && !stuck;
-        if left_out || !matches(&terms, || device_text(model, &row)) {
+        if left_out || !is_sought(model, &row) {
             totals.hidden += 1;
             continue;
         }
@@ -122,7 +126,7 @@ fn build(model: &Model) -> (Vec<Row>, Totals) {
             text.extend(group.findings.iter().map(|f| format!(" {} {}", f.rule.id, f.rule.name)));
             text
         };
-        if model.ui.only_stuck || !matches(&terms, text) {
+        if model.ui.only_stuck || !filter.fits_words(&text()) {
             totals.hidden += 1;
             continue;
         }
@@ -154,7 +158,7 @@ fn build(model: &Model) -> (Vec<Row>, Totals) {
     let strays = model.exchanges.strays().next_back().map(|seen| seen.at);
     if let Some(latest) = strays
         && !(model.ui.only_failed || model.ui.only_stuck)
-        && terms.is_empty()
+        && filter.is_empty()
     {
         shown.push(Row {
             id: RowId::Strays,
@@ -247,29 +251,39 @@ fn sort(rows: &mut [Row], sort: Sort) {
     }
 }
 
-/// What is looked for: words that must all occur.
-fn terms(filter: &str) -> Vec<String> {
-    filter.split_whitespace().map(str::to_lowercase).collect()
+/// One of the device's attempts is what the filter looks for.
+fn is_sought(model: &Model, row: &Row) -> bool {
+    let filter = &model.ui.sought;
+    let mut attempts = row.attempts.iter().filter_map(|id| model.enrollment(*id));
+    filter.is_empty() || attempts.any(|enrollment| filter.fits(&Attempt { model, enrollment }))
 }
 
-fn matches(terms: &[String], text: impl FnOnce() -> String) -> bool {
-    if terms.is_empty() {
-        return true;
+/// An enrollment with its exchanges, to be looked for.
+struct Attempt<'m> {
+    model: &'m Model,
+    enrollment: &'m Enrollment,
+}
+
+impl Sought for Attempt<'_> {
+    fn enrollment(&self) -> &Enrollment {
+        self.enrollment
     }
-    let text = text().to_lowercase();
-    terms.iter().all(|term| text.contains(term.as_str()))
-}
 
-/// Everything that a filter looks at.
-fn device_text(model: &Model, row: &Row) -> String {
-    let mut text = String::new();
-    for enrollment in row.attempts.iter().filter_map(|id| model.enrollment(*id)) {
-        text.push_str(&enrollment.words());
-        for finding in model.exchanges.of(enrollment.id).flat_map(|seen| &seen.findings) {
-            if finding.level > Level::Info {
-                text.push_str(&format!("{} {} ", finding.rule.id, finding.rule.name));
+    fn now(&self) -> Time {
+        self.model.now
+    }
+
+    fn each(&self, enough: &mut dyn FnMut(Said<'_>) -> bool) {
+        for seen in self.model.exchanges.of(self.enrollment.id) {
+            let said = Said {
+                findings: &seen.findings,
+                status: seen.status,
+                kinds: [seen.request.word(), seen.response.word()],
+                text: seen.whole.as_deref().map_or(Text::Gone, Text::Known),
+            };
+            if enough(said) {
+                return;
             }
         }
     }
-    text
 }

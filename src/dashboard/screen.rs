@@ -8,6 +8,7 @@ use super::exchanges::Serial;
 use super::rows::RowId;
 use crate::enrollment::EnrollmentId;
 use crate::event::Side;
+use crate::filter::{Filter, FilterError};
 use crate::message::Within;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -137,6 +138,10 @@ pub struct Ui {
     pub row_top: usize,
     pub expanded: BTreeSet<EnrollmentId>,
     pub filter: TextInput,
+    /// What it means, as far as it was last understood.
+    pub sought: Filter,
+    /// What of it cannot be understood.
+    pub misread: Option<FilterError>,
     pub only_failed: bool,
     /// Who is neither enrolled nor failed, the longest in their step first.
     pub only_stuck: bool,

@@ -6,6 +6,7 @@ use crate::diagnosis::{Cause, Certainty, Common, Expected, common_of, refusals, 
 use crate::engine::Observation;
 use crate::enrollment::{Enrollment, EnrollmentId, Link};
 use crate::event::{Event, ExchangeId, From, Time};
+use crate::filter::{Filter, Said, Sought, Text};
 use crate::message::Kind;
 use crate::rules::{Finding, Level, Profile};
 
@@ -25,6 +26,8 @@ pub struct Judged {
     pub refused: Vec<(&'static Cause, Certainty, u64)>,
     /// Devices that were to come, if a list was given.
     pub expected: Option<Vec<Expected>>,
+    /// Which enrollments are told of.
+    pub filter: Filter,
     /// Exchanges of the present conversation by the ids that its engine knows.
     by_id: HashMap<ExchangeId, usize>,
     /// Every id of the document.
@@ -63,6 +66,8 @@ pub struct Seen {
     pub response: Option<(Kind, u16, From)>,
     /// The file that it was read from, when it is a message by itself.
     pub source: Option<String>,
+    /// What the filter looks for in its text.
+    marks: Box<[bool]>,
 }
 
 /// A finding and what it belongs to.
@@ -113,6 +118,7 @@ impl Judged {
                         .as_ref()
                         .map(|r| (seen.response.unwrap_or(Kind::None), r.status, r.from)),
                     source: source.map(str::to_owned),
+                    marks: self.filter.marks(exchange),
                 });
             }
             Event::Connection(connection) => {
@@ -192,6 +198,49 @@ impl Judged {
         found.exchange.and_then(|at| self.exchanges.get(at))
     }
 
+    /// What the filter does not fit, and what belongs to it, is left out.
+    fn sift(&mut self) {
+        if self.filter.is_empty() {
+            return;
+        }
+        let mut findings: HashMap<usize, Vec<Finding>> = HashMap::new();
+        for found in &self.findings {
+            if let Some(at) = found.exchange {
+                findings.entry(at).or_default().push(found.finding.clone());
+            }
+        }
+        let mut own: HashMap<EnrollmentId, Vec<(&Seen, &[Finding])>> = HashMap::new();
+        for (at, seen) in self.exchanges.iter().enumerate() {
+            let of_it = findings.get(&at).map_or(&[][..], Vec::as_slice);
+            own.entry(seen.enrollment.unwrap_or(EnrollmentId(0))).or_default().push((seen, of_it));
+        }
+        let fits = |enrollment: &Enrollment| {
+            let said = own.get(&enrollment.id).map_or(&[][..], Vec::as_slice);
+            self.filter.fits(&Candidate { enrollment, said, now: self.now })
+        };
+        let left: HashSet<EnrollmentId> =
+            self.enrollments.values().filter(|e| fits(e)).map(|e| e.id).collect();
+        self.enrollments.retain(|id, _| left.contains(id));
+        let mut places = HashMap::new();
+        let mut at = 0;
+        self.exchanges.retain(|seen| {
+            let keeps = seen.enrollment.is_some_and(|id| left.contains(&id));
+            if keeps {
+                places.insert(at, places.len());
+            }
+            at += 1;
+            keeps
+        });
+        self.findings.retain_mut(|found| match found.exchange.and_then(|at| places.get(&at)) {
+            Some(place) => {
+                found.exchange = Some(*place);
+                true
+            }
+            None => false,
+        });
+        self.refused.clear();
+    }
+
     /// The conversation has ended: who is stuck has been for so long.
     fn conclude(&mut self) {
         let after = EnrollmentId(self.before + 1);
@@ -203,6 +252,7 @@ impl Judged {
     /// In the document's order: exchange, rule, place.
     pub fn sort(&mut self) {
         self.conclude();
+        self.sift();
         let key = |found: &Found| {
             let seq = found.exchange.unwrap_or(usize::MAX);
             (seq, found.finding.rule.id, found.finding.place.map_or(0, |p| p.offset))
@@ -213,5 +263,33 @@ impl Judged {
     /// The exchange ids of an enrollment, in their order.
     pub fn exchanges_of(&self, id: EnrollmentId) -> impl Iterator<Item = &Seen> {
         self.exchanges.iter().filter(move |e| e.enrollment == Some(id))
+    }
+}
+
+/// An enrollment with its exchanges, to be looked for.
+struct Candidate<'j> {
+    enrollment: &'j Enrollment,
+    said: &'j [(&'j Seen, &'j [Finding])],
+    now: Time,
+}
+
+impl Sought for Candidate<'_> {
+    fn enrollment(&self) -> &Enrollment {
+        self.enrollment
+    }
+
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn each(&self, enough: &mut dyn FnMut(Said<'_>) -> bool) {
+        for (seen, findings) in self.said {
+            let (response, status) =
+                seen.response.map_or((Kind::None, None), |(kind, status, _)| (kind, Some(status)));
+            let kinds = [seen.request.word(), response.word()];
+            if enough(Said { findings, status, kinds, text: Text::Marked(&seen.marks) }) {
+                return;
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ const ORDER: &[&str] = &[
     "diagnosis",
     "engine",
     "compare",
+    "filter",
     "metrics",
     "report",
     "dashboard",

@@ -476,3 +476,28 @@ fn colour_is_for_those_who_ask() {
     assert!(colours(&["--color", "always"]));
     assert!(!colours(&["--color", "never"]));
 }
+
+#[test]
+fn a_filter_leaves_out_what_it_does_not_fit() {
+    let place = Place::new();
+    let demo = committed("captures/demo").display().to_string();
+    let check = |filter: &str| place.run(&["check", &demo, "--filter", filter, "--format", "json"]);
+    let all = place.run(&["check", &demo, "--format", "json"]).json();
+    let count = |told: &Value, what: &str| told[what].as_array().unwrap().len();
+    let cap = check("~b DeviceCapReached").json();
+    assert_eq!(count(&cap, "enrollments"), 1);
+    assert_eq!(cap["enrollments"][0]["hresult"], "0x80180013");
+    assert!(count(&cap, "exchanges") < count(&all, "exchanges"));
+    // Findings are of exchanges that are there.
+    let ids: Vec<_> = cap["exchanges"].as_array().unwrap().iter().map(|x| x["id"].clone()).collect();
+    let findings = cap["findings"].as_array().unwrap();
+    assert!(!findings.is_empty() && findings.iter().all(|finding| ids.contains(&finding["exchange"])));
+    let rule = check("rule:PROV-CS-003 outcome:failed");
+    assert!(rule.code == 1 && count(&rule.json(), "enrollments") == 1, "{rule:?}");
+    let nobody = check("user:nobody");
+    assert!(nobody.code == 0 && count(&nobody.json(), "enrollments") == 0, "{nobody:?}");
+    for (filter, words) in [("stag:policy", "stage?"), ("(a", "not closed"), ("age<10", "10m")] {
+        let ran = check(filter);
+        assert!(ran.code == 2 && ran.err.contains(words) && ran.err.contains('^'), "{ran:?}");
+    }
+}

@@ -25,6 +25,7 @@ mod endings;
 mod engine;
 mod explain;
 mod faults;
+mod filter;
 mod fronts;
 mod hosts;
 mod http2;

@@ -5,7 +5,7 @@ use crate::dashboard::line::{Line, Role};
 use crate::dashboard::model::Model;
 use crate::dashboard::screen::{Overlay, Screen};
 use crate::dashboard::status::Status;
-use crate::dashboard::text::{bytes, grouped, plural, wrap};
+use crate::dashboard::text::{bytes, grouped, plural, width, wrap};
 
 use super::device;
 
@@ -131,14 +131,14 @@ fn totals(model: &Model) -> Line {
     line
 }
 
-/// What the list leaves out, and why.
-fn filter(model: &Model) -> Option<Line> {
+/// What the list leaves out, and why; and below it what of the filter cannot be understood.
+fn filter(model: &Model) -> Vec<Line> {
     let ui = &model.ui;
     let writing = ui.overlay == Overlay::Filter;
     if !writing && ui.filter.value().is_empty() && !ui.only_failed && !ui.only_stuck {
-        return None;
+        return Vec::new();
     }
-    let mut line = Line::plain(" ");
+    let (mut line, mut caret) = (Line::plain(" "), 0);
     if ui.only_failed || ui.only_stuck {
         let what = if ui.only_failed { "only failed" } else { "only stuck, the longest first" };
         line.push(Role::Warning, what);
@@ -146,6 +146,9 @@ fn filter(model: &Model) -> Option<Line> {
     }
     if writing || !ui.filter.value().is_empty() {
         line.push(Role::Strong, "/");
+        let before: String =
+            ui.filter.value().chars().take(ui.misread.as_ref().map_or(0, |e| e.at)).collect();
+        caret = line.width() + width(&before);
         line.push(Role::Strong, ui.filter.value());
     }
     if writing {
@@ -153,5 +156,9 @@ fn filter(model: &Model) -> Option<Line> {
     }
     let hidden = plural(model.totals.hidden, "row");
     line.push(Role::Dim, &format!("  {hidden} hidden"));
-    Some(line)
+    let misread = ui
+        .misread
+        .as_ref()
+        .map(|error| Line::plain(&" ".repeat(caret)).and(Role::Error, &format!("^ {}", error.words)));
+    std::iter::once(line).chain(misread).collect()
 }

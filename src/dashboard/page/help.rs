@@ -5,6 +5,13 @@ use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::model::Model;
 use crate::dashboard::page::device::stage_letter;
 use crate::enrollment::Stage;
+use crate::filter::FIELDS;
+
+const SIGNS: &[(&str, &str)] = &[
+    ("= : != < >", "NAME:TEXT has it, NAME=TEXT is it; numbers and times by <, <=, =, >=, >"),
+    ("~b ~h ~u", "text in a body, in a head, in a request's address"),
+    ("& | ! ( )", "and (a blank will do), or, not; \"quotation marks\" for blanks"),
+];
 
 pub(crate) fn page(model: &Model) -> Page {
     let mut page = Page::default();
@@ -27,6 +34,13 @@ pub(crate) fn page(model: &Model) -> Page {
                 page.push(line.and(Role::Plain, binding.help));
             }
         }
+    }
+    page.heading("What the filter understands");
+    for (name, words) in FIELDS {
+        page.push(Line::new(Role::Info, &format!("  {name:<12}")).and(Role::Plain, words));
+    }
+    for (sign, words) in SIGNS {
+        page.push(Line::new(Role::Info, &format!("  {sign:<12}")).and(Role::Plain, words));
     }
     page.heading("Stages");
     for stage in Stage::ALL {

@@ -68,6 +68,8 @@ pictures! {
     overview_with_alarms: alarmed(), "j j j";
     overview_only_failed: recorded(), "e";
     overview_filtered: recorded(), "/ b e r t";
+    overview_filtered_by_field: recorded(), "/ s t a g e : p o l Enter";
+    overview_filter_misread: recorded(), "/ s t a g : p o l i c y";
     overview_filtered_to_nothing: recorded(), "/ z z z Enter";
     overview_only_stuck: recorded(), "t";
     site: recorded(), "w";
