@@ -7,15 +7,15 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::values::patience;
-use crate::net::Origin;
+use crate::net::{HostPattern, Origin};
 
 #[derive(Debug, Args)]
 pub struct ConformArgs {
     /// The origin, or the discovery service's URL
     #[arg(long, value_name = "URL")]
     pub server: String,
-    /// Who enrolls; {n} in it becomes the device's number, for servers that bound the devices of a user
-    #[arg(long, value_name = "USER", default_value = "conform-{n}@contoso.example")]
+    /// Who enrolls; %n in it becomes the device's number, for servers that bound the devices of a user
+    #[arg(long, value_name = "USER", default_value = "conform-%n@contoso.example")]
     pub user: String,
     /// The environment variable that holds the password; without it, only a server on this machine is tried with one
     #[arg(long, value_name = "VARIABLE", default_value = "ENROLLSCOPE_PASSWORD")]
@@ -32,6 +32,10 @@ pub struct ConformArgs {
     /// With this certificate and its key, too: PEM
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
+    /// Let devices go to this host, too; *.NAME is every name below. By default they stay with the server's own host and
+    /// this machine
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<HostPattern>,
     /// Only cells with this in their id (`healthy`, `password/`, `windows-10`); may be given several times
     #[arg(long, value_name = "PART")]
     pub only: Vec<String>,

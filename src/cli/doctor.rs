@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::values::patience;
+use crate::net::HostPattern;
 
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
@@ -22,6 +23,10 @@ pub struct DoctorArgs {
     /// What a sign-in page handed over, in a file, instead of a password
     #[arg(long, value_name = "FILE", requires = "user")]
     pub token_file: Option<PathBuf>,
+    /// Let the password or token go to this host, too; *.NAME is every name below. By default it goes to the target's own
+    /// host, to names below the domain, and to this machine
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<HostPattern>,
     /// Really enroll a device; asks first
     #[arg(long, requires = "user")]
     pub enroll: bool,
@@ -46,7 +51,7 @@ pub struct DoctorArgs {
     /// How long each name, connection and answer is waited for
     #[arg(long, value_name = "DUR", default_value = "10s", value_parser = patience)]
     pub timeout: Duration,
-    /// Record what was said in a new capture
+    /// Record what was said in a new capture; the probes in it are refused as they should be, which `check` tells, too
     #[arg(long, value_name = "FILE")]
     pub capture: Option<PathBuf>,
     /// For people, for programs, or for build servers

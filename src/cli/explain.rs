@@ -11,7 +11,7 @@ use crate::diagnosis::{Platform, Whereabouts};
 pub struct ExplainArgs {
     /// Codes in any form, symbols, faults' subcodes, rule ids, words from the screen, or a text with such in it; without
     /// any, what comes on standard input (a log)
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_negative_numbers = true)]
     pub text: Vec<String>,
     /// Only what is of this platform: windows, windows-8, windows-client, ios, macos, android
     #[arg(long, value_name = "PLATFORM", value_parser = platform)]

@@ -252,7 +252,7 @@ impl Judging {
 }
 
 /// All of a message, which must be of a message's length.
-pub(super) fn bounded(input: impl Read) -> Result<Vec<u8>> {
+fn bounded(input: impl Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     input.take(LARGEST_MESSAGE + 1).read_to_end(&mut bytes).context("could not read it")?;
     if bytes.len() as u64 > LARGEST_MESSAGE {

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::doctor::working;
 use super::enroll::read;
+use super::inputs::{brief, text_file};
 use super::live::redactor;
 use super::output::{Exit, Output};
 use super::replay::{confirmed, is_local};
@@ -33,9 +34,8 @@ pub fn conform(args: &ConformArgs, out: Output) -> Result<Exit> {
     };
     let baseline = match &args.baseline {
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("could not read {}", path.display()))?;
-            Some(Baseline::read(&text).map_err(|why| anyhow!("{}: {why}", path.display()))?)
+            let read = Baseline::read(&text_file(path)?);
+            Some(read.map_err(|why| anyhow!("{}: {}", path.display(), brief(&why)))?)
         }
         None => None,
     };
@@ -52,6 +52,12 @@ pub fn conform(args: &ConformArgs, out: Output) -> Result<Exit> {
         }
         None => None,
     };
+    if let Some(baseline) = &baseline
+        && (&baseline.server, baseline.seed) != (&server.origin(), args.seed)
+    {
+        let (other, seed) = (&baseline.server, baseline.seed);
+        out.note(&format!("note: the baseline is of {other}, seed {seed}"));
+    }
     let local = is_local(&server, args.connect);
     let password = std::env::var(&args.password_env).ok().filter(|password| !password.is_empty());
     let audience = || args.audience.as_ref().map_or_else(|| server.origin(), ToString::to_string);
@@ -91,6 +97,7 @@ pub fn conform(args: &ConformArgs, out: Output) -> Result<Exit> {
         patience: args.timeout,
         user: args.user.clone(),
         proofs,
+        allowed: args.allow_host.clone(),
         only: args.only.clone(),
         seed: args.seed,
         keys: keys(&kinds)?,

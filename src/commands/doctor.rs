@@ -23,6 +23,11 @@ use crate::sink::CaptureFile;
 
 pub fn doctor(args: &DoctorArgs, out: Output) -> Result<Exit> {
     let target = Target::parse(&args.target)?;
+    if target.domain.is_none() && args.expect_cname.is_some() {
+        bail!(
+            "--expect-cname is about the enrollment name of a domain: give a domain or a user, not a server"
+        );
+    }
     if let Some(path) = args.capture.as_ref().filter(|path| path.exists()) {
         bail!(
             "{} is there already, and is left as it is; choose another place with --capture",
@@ -52,6 +57,7 @@ pub fn doctor(args: &DoctorArgs, out: Output) -> Result<Exit> {
         follow_private: args.follow_private,
         patience: args.timeout,
         login,
+        allowed: args.allow_host.clone(),
         enroll: if args.enroll { Some(Arc::new(Key::generate()?)) } else { None },
         redactor: redactor(Redact::Secrets, Bodies::Enrollment, out),
         // Every run is another device.

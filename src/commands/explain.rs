@@ -1,10 +1,10 @@
 //! `explain`: what a code means, where it comes from, and what helps.
 
-use std::fs;
 use std::io::{self, IsTerminal as _, Read as _};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use super::inputs::{brief, text_file};
 use super::output::{Exit, Output};
 use crate::cli::{ExplainArgs, Format};
 use crate::diagnosis::{Entry, Knowledge, explain as explanations};
@@ -15,8 +15,8 @@ const LONGEST: u64 = 64 << 20;
 
 pub fn explain(args: &ExplainArgs, out: Output) -> Result<Exit> {
     let own = args.knowledge.as_ref().map(|file| {
-        let text = fs::read_to_string(file).with_context(|| format!("could not read {}", file.display()))?;
-        Knowledge::with(&text).map_err(|words| anyhow!("{}: {words}", file.display()))
+        let text = text_file(file)?;
+        Knowledge::with(&text).map_err(|words| anyhow!("{}: {}", file.display(), brief(&words)))
     });
     let own = own.transpose()?;
     let knowledge = own.as_ref().unwrap_or(Knowledge::built_in());
@@ -62,13 +62,36 @@ fn standard_input(out: Output) -> Result<String> {
     Ok(text_of(&bytes))
 }
 
-/// A text as Windows writes it: UTF-16 with its mark, or UTF-8 with or without one.
+/// A text as Windows writes it: UTF-16, with its mark or without, UTF-8 with or without one, else Windows-1252.
 pub(super) fn text_of(bytes: &[u8]) -> String {
     match bytes {
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        [0xEF, 0xBB, 0xBF, rest @ ..] | rest => String::from_utf8_lossy(rest).into_owned(),
+        rest if zeros(rest, 1) => utf16(rest, u16::from_le_bytes),
+        rest if zeros(rest, 0) => utf16(rest, u16::from_be_bytes),
+        [0xEF, 0xBB, 0xBF, rest @ ..] | rest => match std::str::from_utf8(rest) {
+            Ok(text) => text.to_owned(),
+            Err(_) => rest.iter().map(|byte| western(*byte)).collect(),
+        },
     }
+}
+
+/// Most of the characters of the Latin script have a zero byte in UTF-16: at odd places, or at even ones.
+fn zeros(bytes: &[u8], from: usize) -> bool {
+    let start = bytes.get(..bytes.len().min(512)).unwrap_or_default();
+    let of = |from: usize| start.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
+    start.len() > 3 && of(from) * 3 > start.len() && of(1 - from) == 0
+}
+
+/// Windows-1252, which spreadsheets and older logs are in: Latin-1 but for 32 places.
+fn western(byte: u8) -> char {
+    const PLACES: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    byte.checked_sub(0x80)
+        .and_then(|place| PLACES.get(usize::from(place)).copied())
+        .unwrap_or(char::from(byte))
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {

@@ -8,7 +8,6 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use tempfile::TempPath;
 
 use super::bundle::BUNDLE_VERSION;
-use super::check::bounded;
 use super::explain::text_of;
 use crate::capture::Played;
 use crate::cli::ExpectArgs;
@@ -16,6 +15,7 @@ use crate::compare::{Stories, Story};
 use crate::diagnosis::{Expected, read_expected};
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
+use crate::report;
 use crate::rules::Profile;
 use crate::sink::{Playing, group, is_capture_name};
 
@@ -151,11 +151,40 @@ pub(super) fn stories(inputs: &Inputs, profile: Profile) -> Result<Vec<Story>> {
     Ok(stories.finish())
 }
 
+/// A list or a file of settings is at most so long, in bytes.
+const LONGEST_TEXT: u64 = 16 << 20;
+
+/// A file that people or other programs wrote, in whatever encoding Windows has.
+pub(super) fn text_file(path: &Path) -> Result<String> {
+    let failed = || format!("could not read {}", path.display());
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LONGEST_TEXT + 1).read_to_end(&mut bytes))
+        .with_context(failed)?;
+    if bytes.len() as u64 > LONGEST_TEXT {
+        bail!("{}: it is longer than {} MiB, which no such file is", path.display(), LONGEST_TEXT >> 20);
+    }
+    let text = text_of(&bytes);
+    if text.contains('\0') {
+        bail!("{}: it has zero bytes in it; save it as text in UTF-8", path.display());
+    }
+    Ok(text)
+}
+
+/// What another library says of a file, for a terminal: it may repeat the file.
+pub(super) fn brief(words: &str) -> String {
+    const LONGEST: usize = 400;
+    let lines: Vec<_> = words.lines().map(report::clean).collect();
+    let words = lines.join("\n");
+    match words.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", words.get(..end).unwrap_or_default()),
+        None => words,
+    }
+}
+
 /// The list of devices that are expected, if one is given.
 pub(super) fn expected(args: &ExpectArgs) -> Result<Option<Vec<Expected>>> {
     let Some(path) = &args.expect else { return Ok(None) };
-    let failed = || format!("--expect {}", path.display());
-    let bytes = bounded(File::open(path).with_context(failed)?).with_context(failed)?;
-    let list = read_expected(&text_of(&bytes)).map_err(|words| anyhow!("{}: {words}", failed()))?;
-    Ok(Some(list))
+    let list = read_expected(&text_file(path).context("--expect")?);
+    Ok(Some(list.map_err(|words| anyhow!("--expect {}: {}", path.display(), brief(&words)))?))
 }

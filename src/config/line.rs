@@ -1,6 +1,7 @@
 //! The command line together with the configuration file that it names, to be read again when the file has changed.
 
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command, FromArgMatches as _};
@@ -45,6 +46,9 @@ impl Configured {
     }
 }
 
+/// What is longer is no configuration, in bytes; what is cut off of it does not parse.
+const LONGEST: u64 = 4 << 20;
+
 impl Line {
     pub fn file(&self) -> &Path {
         &self.file
@@ -52,8 +56,11 @@ impl Line {
 
     /// What the file says now.
     pub fn text(&self) -> Result<String, ConfigError> {
-        std::fs::read_to_string(&self.file)
-            .map_err(|source| ConfigError::Read { path: self.file.clone(), source })
+        let mut text = String::new();
+        std::fs::File::open(&self.file)
+            .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+            .map_err(|source| ConfigError::Read { path: self.file.clone(), source })?;
+        Ok(text)
     }
 
     /// The line with what that text adds to it.

@@ -54,7 +54,7 @@ pub(super) fn cell(place: &Place, way: Way, ms: u64) -> Cell {
         // Only the empty requests, which have words of their own.
         found.clear();
     }
-    if let Some(note) = &note {
+    if let Some(note) = note.as_ref().filter(|note| !note.is_empty()) {
         found = if found.is_empty() { note.clone() } else { format!("{found}; {note}") };
     }
     let status = match (good, worst) {
@@ -66,12 +66,13 @@ pub(super) fn cell(place: &Place, way: Way, ms: u64) -> Cell {
     let remedy = match (status, findings.first()) {
         (Status::Pass, _) => None,
         (Status::Skip, _) => Some(
-            "Remove devices of this user, or give --user with {n} in it, which becomes the device's number."
+            "Remove devices of this user, or give --user with %n in it, which becomes the device's number."
                 .to_owned(),
         ),
         (_, Some(finding)) if good != Status::Fail || finding.level == Level::Error => {
             Some(finding.rule.remedy.to_owned())
         }
+        _ if last.is_none() => Some("See why the server gives no answer there, in its log.".to_owned()),
         _ => Some(place.case.remedy().to_owned()),
     };
     Cell {

@@ -5,4 +5,4 @@ mod cases;
 mod evaluate;
 mod run;
 
-pub use run::{Means, Proofs, count, run};
+pub use run::{Means, Proofs, RunError, count, run};

@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 
 use super::cases::{Auth, Case, Place, matrix};
 use super::evaluate::{Way, cell};
+use thiserror::Error;
+
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
 use crate::event::{Body, Event, Framing, Request, Response, Side, Time};
+use crate::net::HostPattern;
 use crate::redact::Redactor;
 use crate::report::conformity::Cell;
 use crate::rules::{Finding, Profile as Strictness, Step, Subject};
 use crate::sim::{
-    Address, Answered, Authority, Client, ClientError, Course, Device, GivesUp, Holder, Key, Planned,
-    Profile, Proof, RequestFlaw, Trust, entra_token, said,
+    Address, Answered, Authority, Client, ClientError, Course, Device, GivesUp, Holder, Key, KeyError,
+    Planned, Profile, Proof, RequestFlaw, Trust, entra_token, said,
 };
 
 /// What is tried, and how.
@@ -24,9 +27,11 @@ pub struct Means {
     pub connect: Option<SocketAddr>,
     pub trust: Trust,
     pub patience: Duration,
-    /// `{n}` in it is the device's number.
+    /// `%n` in it is the device's number.
     pub user: String,
     pub proofs: Proofs,
+    /// Hosts that may have passwords and tokens, besides the server's own and this machine.
+    pub allowed: Vec<HostPattern>,
     /// Parts of the ids of the cells that are meant; none: all.
     pub only: Vec<String>,
     pub seed: u64,
@@ -73,9 +78,13 @@ pub fn count(proofs: &Proofs, only: &[String]) -> (usize, usize) {
 /// Goes through the matrix; `seen` hears of each cell.
 ///
 /// # Errors
-/// The trust cannot be used at all.
-pub async fn run(means: &Means, mut seen: impl FnMut(&Cell)) -> Result<Vec<Cell>, ClientError> {
-    Client::new(&means.trust, None, means.connect, means.patience)?;
+/// The trust cannot be used, or the server does not answer at all.
+pub async fn run(means: &Means, mut seen: impl FnMut(&Cell)) -> Result<Vec<Cell>, RunError> {
+    let mut client = Client::new(&means.trust, None, means.connect, means.patience)?;
+    // Where nothing answers there is nothing to grade.
+    let anybody = Device::new(Profile::numbered(means.seed, u32::MAX, "", ""), Arc::new(Key::elliptic()?));
+    let discovery = Course::new(&anybody, &means.server, false).discovery().clone();
+    client.exchange(&discovery, &anybody.probe(&discovery, (means.clock)())).await?;
     let mut cells = Vec::new();
     for place in chosen(&means.proofs, &means.only) {
         let began = Instant::now();
@@ -86,6 +95,14 @@ pub async fn run(means: &Means, mut seen: impl FnMut(&Cell)) -> Result<Vec<Cell>
         cells.push(cell);
     }
     Ok(cells)
+}
+
+#[derive(Debug, Error)]
+pub enum RunError {
+    #[error("the server gives no answer: {0}; `enrollscope doctor` looks at the way to it")]
+    NoAnswer(#[from] ClientError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 struct Trial<'m> {
@@ -154,7 +171,7 @@ impl Trial<'_> {
         let means = self.means;
         let failed = |error: &dyn std::fmt::Display| error.to_string();
         let number = number * 2 + which;
-        let user = means.user.replace("{n}", &number.to_string());
+        let user = means.user.replace("%n", &number.to_string());
         let password = match (case, &means.proofs.password) {
             (Case::WrongPassword, Some(right)) => format!("not-{right}"),
             (_, password) => password.clone().unwrap_or_default(),
@@ -218,6 +235,16 @@ impl Trial<'_> {
                     break;
                 }
             };
+            let means = self.means;
+            if !to.stays_with(&means.server, means.connect, &means.allowed) {
+                let reason = format!(
+                    "the server sends devices to {}, another host: allow it with --allow-host {}",
+                    to.origin(),
+                    to.host
+                );
+                way.gave_up = Some((words(step), GivesUp { reason, hresult: None }));
+                break;
+            }
             if drops && step == Step::Token {
                 talk.client.send_and_go(&to, &request).await.map_err(|error| error.to_string())?;
             }
@@ -250,13 +277,14 @@ impl Trial<'_> {
         let mut course = Course::new(device, &self.means.server, false);
         course.resume_at(Step::Discover);
         let mut told = Vec::new();
-        let mut bad = None;
+        let (mut bad, mut last) = (None, None);
         while let Some(Ok(Planned { step, to, request })) = course.next((self.means.clock)()) {
             if matches!(step, Step::SignIn | Step::Password | Step::Sync) {
                 break;
             }
             match talk.exchange(&to, emptied(&request)).await {
                 Ok(response) => {
+                    last = Some(response.clone());
                     told.push(format!("{} {}", words(step), response.status));
                     if response.status < 400 {
                         let reason = format!("{} to a request without a body", response.status);
@@ -277,7 +305,7 @@ impl Trial<'_> {
             }
         }
         // What the engine says of answers to nothing is about nothing.
-        Ok(Way { gave_up: bad, note: Some(told.join(", ")), ..Way::default() })
+        Ok(Way { gave_up: bad, last, note: Some(told.join(", ")), ..Way::default() })
     }
 }
 

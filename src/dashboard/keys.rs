@@ -309,7 +309,7 @@ pub(super) static BINDINGS: &[Binding] = &[
         action: Action::OnlyStuck,
         contexts: &[Overview],
         label: "t",
-        short: "only stuck",
+        short: "unfinished",
         help: "Show only who is neither enrolled nor failed, the longest in their step first",
     },
     Binding {

@@ -133,6 +133,11 @@ pub const UNSEEN: &[&str] = &[
     "Does the device trust the certificate? Refused handshakes are findings of TLS here",
 ];
 
+/// No name or id is longer, in bytes.
+const LONGEST: usize = 512;
+/// As many devices as the engine remembers.
+const MOST: usize = 20_000;
+
 /// The columns of a list that mean something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Column {
@@ -172,7 +177,7 @@ fn is_never_sent(heading: &str) -> bool {
 /// There is no heading that can be found in an enrollment, or no line; in words.
 pub fn read_expected(text: &str) -> Result<Vec<Expected>, String> {
     // Lines are counted by their newlines alone.
-    let text = text.replace("\r\n", "\n");
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let first = text.lines().next().unwrap_or_default();
     // Spreadsheets separate by what their country does not use in numbers.
     let count = |sign: char| first.matches(sign).count();
@@ -196,9 +201,31 @@ pub fn read_expected(text: &str) -> Result<Vec<Expected>, String> {
         return Err("its first line has no heading that is known: DeviceName, UPN, DeviceID, MAC or HWDevID"
             .to_owned());
     }
+    for (at, column) in columns.iter().enumerate() {
+        if column.is_some() && columns.iter().skip(at + 1).any(|other| other == column) {
+            let heading = headings.get(at).unwrap_or_default();
+            return Err(format!(
+                "the column “{heading}” is there twice, in these words or others: leave one out"
+            ));
+        }
+    }
     let mut found = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
+        if let Some(line) = record
+            .position()
+            .map(csv::Position::line)
+            .filter(|_| record.iter().any(|value| value.len() > LONGEST))
+        {
+            return Err(format!(
+                "line {line} has a value of more than {LONGEST} bytes; is a quotation mark not closed there?"
+            ));
+        }
+        if found.len() == MOST {
+            return Err(format!(
+                "it has more than {MOST} devices, as many as are remembered; make several lists"
+            ));
+        }
         let mut expected =
             Expected { line: record.position().map_or(0, csv::Position::line), ..Expected::default() };
         for (column, value) in columns.iter().zip(&record) {

@@ -8,11 +8,14 @@ use regex::{Captures, Regex};
 
 use super::apart::{Parts, is_known_facility};
 use super::knowledge::{Entry, Knowledge};
-use super::near::edits;
+use super::near::{by_words, edits};
 use crate::rules::{self, Rule};
 
 /// So many different things of a text are explained.
 const MOST: usize = 500;
+
+/// A longer text is no question, in bytes.
+const LONGEST_SENTENCE: usize = 200;
 
 /// A lone input longer than this is no name.
 const LONGEST_NAME: usize = 100;
@@ -58,10 +61,19 @@ pub fn explain<'k>(text: &str, knowledge: &'k Knowledge) -> Vec<Explanation<'k>>
         found.alone(lone);
     }
     if found.explanations.is_empty() {
-        found.search(text);
+        found.search(&COLOURS.as_ref().map_or(text.into(), |colours| colours.replace_all(text, "")));
+    }
+    if found.explanations.is_empty() && lone.len() <= LONGEST_SENTENCE {
+        let near = by_words(lone, knowledge);
+        if !near.is_empty() {
+            found.explanations.push(Explanation { near, ..nothing(lone, 1) });
+        }
     }
     found.explanations
 }
+
+/// What colours a log.
+static COLOURS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("\\x1b\\[[0-9;?]*[A-Za-z]").ok());
 
 /// What leads to an explanation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,11 +92,12 @@ struct Found<'k> {
 /// Leftmost first. Digits that are letters, too (`CAA30194`), come before words.
 static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let forms = [
-        r"(?P<hex>\b0[xX][0-9A-Fa-f]{1,16}\b)",
+        // C writes an L behind it.
+        r"(?P<hex>\b0[xX][0-9A-Fa-f]{1,16}[lL]?\b)",
         r"(?P<status>\bHTTP(?:/\d(?:\.\d)?)?[ :]+[1-5]\d\d\b)",
         r"(?P<rule>\b[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*-\d{3}\b)",
         r"(?P<decimal>-?\b\d{9,10}\b)",
-        r"(?P<bare>\b[0-9A-Fa-f]{7,9}\b)",
+        r"(?P<bare>(?:\b|\bx|&[hH])[0-9A-Fa-f]{7,9}[hHlL]?\b)",
         r"(?P<subcode>\b[as]:[A-Za-z]+\b)",
         r"(?P<word>\b[A-Za-z_][A-Za-z0-9_]{3,}(?::[a-z_]+)?)",
     ];
@@ -119,7 +132,7 @@ impl<'k> Found<'k> {
     fn meant(&self, form: &Captures<'_>) -> Option<(Key<'k>, bool)> {
         let is = |name: &str| form.name(name).map(|found| found.as_str());
         if let Some(digits) = is("hex") {
-            return self.hex(digits.get(2..)?, false);
+            return self.hex(digits.get(2..)?.trim_end_matches(['l', 'L']), false);
         }
         if let Some(status) = is("status") {
             let status: u32 = status.get(status.len().checked_sub(3)?..)?.parse().ok()?;
@@ -133,10 +146,19 @@ impl<'k> Found<'k> {
             return code.map(|code| (Key::Code(code), false)).or_else(|| self.hex(digits, false));
         }
         if let Some(digits) = is("bare") {
+            let digits =
+                digits.trim_start_matches(['&', 'h', 'H', 'x']).trim_end_matches(['h', 'H', 'l', 'L']);
             return self.hex(digits, false);
         }
         if let Some(subcode) = is("subcode") {
             return self.named(subcode.get(2..)?);
+        }
+        // Words run into codes in logs: hr0x80180013, error_0x80180013.
+        let code = is("word").and_then(|word| {
+            word.to_ascii_lowercase().rsplit_once("0x").map(|(_, digits)| digits.to_owned())
+        });
+        if let Some(found) = code.and_then(|digits| self.hex(digits.trim_end_matches('l'), false)) {
+            return Some(found);
         }
         // Everyday words are names of faults, too; those have capitals inside, or a line below.
         let word = is("word").filter(|word| {
@@ -151,9 +173,12 @@ impl<'k> Found<'k> {
         let name = input
             .split_once(':')
             .map_or(input, |(prefix, name)| if prefix.len() == 1 { name } else { input });
+        // A status of three digits is HTTP's.
+        let status = input.parse().ok().filter(|status| (400..600).contains(status) && input.len() == 3);
         let found = rules::by_id(&input.to_uppercase())
             .map(|rule| (Key::Rule(rule.id), false))
             .or_else(|| self.named(name))
+            .or_else(|| status.map(|status: u32| (Key::Code(0x8019_0000 | status), false)))
             .or_else(|| decimal(input).map(|code| (Key::Code(code), false)))
             .or_else(|| self.hex(digits, true));
         if let Some((key, slip)) = found {

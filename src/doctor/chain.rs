@@ -79,7 +79,12 @@ pub(super) fn chain(sent: &[Bytes], refused: Option<&CertificateError>) -> Judge
 }
 
 /// The first certificate: `findings` are the engine's about it.
-pub(super) fn certificate(der: Option<&Bytes>, findings: &[Finding], now: Time) -> Judged {
+pub(super) fn certificate(
+    der: Option<&Bytes>,
+    findings: &[Finding],
+    refused: Option<&CertificateError>,
+    (host, now): (&str, Time),
+) -> Judged {
     let Some(leaf) = der.and_then(|der| Certificate::read(der)) else {
         return Judged::skip("there is none that can be read");
     };
@@ -100,6 +105,14 @@ pub(super) fn certificate(der: Option<&Bytes>, findings: &[Finding], now: Time) 
     let words = format!("for {names}; until {end}; {key}, {signature}");
     if !findings.is_empty() {
         return Judged::of_findings(words, findings);
+    }
+    if matches!(
+        refused,
+        Some(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })
+    ) {
+        return Judged::fail(format!("{words}; it does not name {host}"))
+            .remedy("Issue the certificate with this name in its subject alternative names.")
+            .code(0x8018_0012);
     }
     let purposes = leaf.key_purposes();
     let left = leaf.not_after.map(|end| end.since(now).div_euclid(DAY));
@@ -165,11 +178,11 @@ mod tests {
             (&sha1, now, "SHA-1"),
             (&good, now.plus_millis(362 * DAY), ": 2 days are left"),
         ] {
-            let step = certificate(Some(der), &[], now).step(("certificate", ""), 0);
+            let step = certificate(Some(der), &[], None, ("", now)).step(("certificate", ""), 0);
             assert!(step.status.word() == "warn" && step.detail.contains(words), "{step:?}");
         }
-        assert_eq!(certificate(Some(&good), &[], now).status.word(), "pass");
-        assert_eq!(certificate(Some(&Bytes::from_static(b"x")), &[], now).status.word(), "skip");
+        assert_eq!(certificate(Some(&good), &[], None, ("", now)).status.word(), "pass");
+        assert_eq!(certificate(Some(&Bytes::from_static(b"x")), &[], None, ("", now)).status.word(), "skip");
     }
 
     #[test]

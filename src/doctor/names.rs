@@ -149,6 +149,12 @@ impl Names {
                 Some(why) => Err(Unanswered::Failed(why)),
                 None => Ok(Vec::new()),
             },
+            Err(NetError::Timeout) => Err(Unanswered::Failed(
+                "no answer in time, by UDP or, where it was too long, by TCP".to_owned(),
+            )),
+            Err(NetError::Proto(error)) => {
+                Err(Unanswered::Failed(format!("an answer that is no DNS message ({error})")))
+            }
             Err(error) => Err(Unanswered::Failed(error.to_string())),
         }
     }

@@ -20,6 +20,20 @@ pub(super) fn is_private(address: IpAddr) -> bool {
     }
 }
 
+/// No server has such an address: unspecified, multicast, broadcast, or what a machine without one gives itself.
+pub(super) fn is_nowhere(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let first = v4.octets()[0];
+            first == 0 || first >= 224 || v4.is_link_local()
+        }
+        IpAddr::V6(v6) => match embedded(v6) {
+            Some(v4) => is_nowhere(IpAddr::V4(v4)),
+            None => v6.is_unspecified() || v6.is_multicast() || v6.segments()[0] & 0xFFC0 == 0xFE80,
+        },
+    }
+}
+
 fn private_v4(address: Ipv4Addr) -> bool {
     let [a, b, ..] = address.octets();
     address.is_private()
@@ -68,6 +82,16 @@ mod tests {
             ("2606:4700::1111", false),
         ] {
             assert_eq!(is_private(address.parse().unwrap()), private, "{address}");
+        }
+        for (address, nowhere) in [
+            ("0.0.0.0", true),
+            ("224.0.0.1", true),
+            ("169.254.1.1", true),
+            ("fe80::1", true),
+            ("10.0.0.1", false),
+            ("::1", false),
+        ] {
+            assert_eq!(is_nowhere(address.parse().unwrap()), nowhere, "{address}");
         }
     }
 }

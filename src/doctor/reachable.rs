@@ -9,6 +9,7 @@ use rustls::version::{TLS12, TLS13};
 use super::chain::{certificate, chain};
 use super::names::NamesError;
 use super::order::Judged;
+use super::private::{is_nowhere, is_private};
 use super::run::{Examination, Progress};
 use super::tls::{Shown, handshake, looking};
 use super::visit::{engine, reach};
@@ -25,6 +26,7 @@ const REGISTRATION: &str = "enterpriseregistration.windows.net";
 const NO_NAME: u32 = 0x8007_2EE7;
 const NO_CONNECTION: u32 = 0x8007_2EFD;
 const NO_TLS: u32 = 0x8007_2F7D;
+const TIMEOUT: u32 = 0x8007_2EE2;
 
 impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
     /// False when there is nowhere to go.
@@ -52,7 +54,7 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
                 true
             }
             None if self.means.connect.is_some() => true,
-            None => self.stop(format!("{host} has no address")),
+            None => self.stop(format!("{host} has no address that can be connected to")),
         }
     }
 
@@ -76,8 +78,21 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
                 };
             }
         };
-        let addresses = Some(found.addresses.iter().map(|(address, _)| *address).collect());
+        let addresses: Vec<_> = found.addresses.iter().map(|(address, _)| *address).collect();
         let words = format!("{host}: {}", found.words());
+        if let Some(nowhere) = addresses.iter().find(|address| is_nowhere(**address)) {
+            let judged = Judged::fail(format!("{words}; {nowhere} is the address of no server"))
+                .remedy("Correct the record: it has to be an address that devices reach.")
+                .code(NO_CONNECTION);
+            return (judged, None);
+        }
+        let inside = if addresses.iter().all(|address| is_private(*address)) {
+            ", inside your network only"
+        } else {
+            ""
+        };
+        let words = format!("{words}{inside}");
+        let addresses = Some(addresses);
         let last = found.aliases.last().map(|(name, _)| name.to_ascii_lowercase());
         let judged = match (&self.means.expected_alias, last) {
             (Some(expected), last) => {
@@ -206,9 +221,15 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
         let shown = match shown {
             Ok(shown) => shown,
             Err(error) => {
-                let judged = Judged::fail(no_tls(&error, &to.host)).code(NO_TLS).remedy(
-                    "Have the server speak TLS 1.2 with an ECDHE suite and GCM, for this very name, on this port.",
-                );
+                let judged = if error.kind() == io::ErrorKind::TimedOut {
+                    Judged::fail(error.to_string())
+                        .code(TIMEOUT)
+                        .remedy("See what takes so long there, or what in between holds the connection up.")
+                } else {
+                    Judged::fail(no_tls(&error, &to.host)).code(NO_TLS).remedy(
+                        "Have the server speak TLS 1.2 with an ECDHE suite and GCM, for this very name, on this port.",
+                    )
+                };
                 self.end(begun, judged);
                 return self.stop("there is no TLS with the server");
             }
@@ -222,7 +243,7 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
         let judged = chain(&shown.chain, refused.as_ref());
         self.end(begun, judged);
         let begun = self.begin("certificate");
-        let judged = certificate(shown.chain.first(), &findings, self.now());
+        let judged = certificate(shown.chain.first(), &findings, refused.as_ref(), (&to.host, self.now()));
         self.end(begun, judged);
         self.visitor.unbelieved = refused.is_some();
         true
@@ -255,7 +276,8 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
             at: self.now(),
             event: if refused.is_some() { ConnectionEvent::Failed } else { ConnectionEvent::Opened },
             listener: to.origin(),
-            sni: Some(to.host.to_ascii_lowercase()),
+            // An address is not sent (RFC 6066 3).
+            sni: Some(to.host.to_ascii_lowercase()).filter(|host| host.parse::<core::net::IpAddr>().is_err()),
             tls: shown.tls.clone(),
             chain: shown.chain.clone(),
             reason: refused.map(|refused| Reason::Alert(alert(refused).to_owned())),
@@ -312,7 +334,6 @@ fn no_tls(error: &io::Error, host: &str) -> String {
             "it answers with something that is not TLS; is the port that of plain HTTP?".to_owned()
         }
         Some(_) => net::explain(error, host),
-        None if error.kind() == io::ErrorKind::TimedOut => error.to_string(),
         None => net::explain(error, host),
     }
 }

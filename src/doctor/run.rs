@@ -8,10 +8,10 @@ use super::order::{Judged, ORDER};
 use super::target::Target;
 use super::visit::Visitor;
 use crate::event::{Exchange, Time};
-use crate::net;
+use crate::net::{self, HostPattern};
 use crate::redact::Redactor;
 use crate::report::preflight::{Status, Step};
-use crate::sim::{Device, Key, Profile, Shape};
+use crate::sim::{Address, Device, Key, Profile, Shape};
 
 /// What is looked at, and how.
 pub struct Means {
@@ -28,6 +28,8 @@ pub struct Means {
     /// How long each connection, name and answer is waited for.
     pub patience: Duration,
     pub login: Option<Login>,
+    /// Hosts that may have the password or the token, besides the target's own and those below its domain.
+    pub allowed: Vec<HostPattern>,
     /// The key of the device that really enrolls.
     pub enroll: Option<Arc<Key>>,
     pub redactor: Redactor,
@@ -46,6 +48,14 @@ pub struct Login {
 }
 
 impl Means {
+    /// Whether a password may go there.
+    pub(super) fn trusts(&self, to: &Address) -> bool {
+        let own = self.target.domain.iter().flat_map(|domain| [domain.clone(), format!("*.{domain}")]);
+        let own = own.filter_map(|pattern| pattern.parse().ok());
+        let allowed: Vec<HostPattern> = self.allowed.iter().cloned().chain(own).collect();
+        to.stays_with(&self.target.discovery, self.connect, &allowed)
+    }
+
     /// The device that `--enroll` creates.
     pub fn profile(&self) -> Profile {
         let (user, password) = match &self.login {

@@ -29,18 +29,28 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
         device.profile.user.clone_from(&self.means.target.user);
         let Some(discovery) = self.probe(&device).await else { return };
         let found = self.discover(&device, &discovery).await;
-        self.versions_asked(&device, &discovery).await;
-        self.policies_asked(&device, &discovery).await;
+        if self.visitor.exchanges.last().is_some_and(|last| last.response.is_some()) {
+            self.versions_asked(&device, &discovery).await;
+            self.policies_asked(&device, &discovery).await;
+        } else {
+            for id in ["discovery-versions", "discovery-policies"] {
+                self.skip(id, "discovery was not answered");
+            }
+        }
         if let Some(found) = &found {
-            self.endpoints(&device, found).await;
             self.sign_in_page(&device, found).await;
+            self.endpoints(&device, found).await;
         } else {
             self.stop("discovery leads nowhere");
         }
         let begun = self.begin("framing");
         let framing = std::mem::take(&mut self.visitor.framing);
-        let words = format!("{} answers looked at", self.visitor.exchanges.len());
-        self.end(begun, Judged::of_findings(words, &framing));
+        let judged =
+            match self.visitor.exchanges.iter().filter(|exchange| exchange.response.is_some()).count() {
+                0 => Judged::skip("there was no answer to look at"),
+                count => Judged::of_findings(format!("{count} answers looked at"), &framing),
+            };
+        self.end(begun, judged);
         if found.is_some() {
             self.user(&discovery).await;
         }
@@ -175,7 +185,12 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
         self.end(begun, judged);
         let begun = self.begin("enrollment-endpoint");
         let judged = match &found.enrollment {
-            None => Judged::fail("discovery names none").code(0x8018_0006),
+            None => Judged::fail(match &found.unusable {
+                Some(url) => format!("discovery names {url}, which is no address that a device follows"),
+                None => "discovery names none".to_owned(),
+            })
+            .remedy("Have discovery name the https address of the enrollment service.")
+            .code(0x8018_0006),
             Some(to) => match nobody.request_token(to, Gained::default(), self.now()) {
                 // Without the request for a certificate, whatever the server makes of nobody.
                 Ok(request) => self.refused(to, edit_request(&NO_REQUEST, request)).await,
@@ -197,7 +212,7 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
         match &message.content {
             Content::Fault(fault) => {
                 let word = fault.word().unwrap_or("a fault");
-                Judged::of_findings(format!("{to} refuses nobody with {word}, as it should"), &findings)
+                Judged::of_findings(format!("{to} refuses a request without a user with {word}, as it should"), &findings)
             }
             Content::TokenResponse(_) => {
                 Judged::fail(format!("{to} enrolls whoever asks, without a user")).remedy(
@@ -207,7 +222,7 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
             Content::GetPoliciesResponse(_) => Judged::warn(format!("{to} gives its policy to nobody in particular"))
                 .remedy("Have the policy service check who asks: a wrong password is told here, before the device makes its key."),
             _ if status == 401 || status == 403 => {
-                Judged::warn(format!("{to} refuses nobody with {status}, and not with a SOAP fault"))
+                Judged::warn(format!("{to} refuses a request without a user with {status}, and not with a SOAP fault"))
                     .remedy("Refuse with a SOAP fault (s:Authentication): the user sees an HTTP status instead of a reason.")
                     .code(code(status))
             }
@@ -296,6 +311,8 @@ pub(super) struct Found {
     policy: Option<Address>,
     enrollment: Option<Address>,
     authentication: Option<Address>,
+    /// What is given as the enrollment service's address and is none.
+    unusable: Option<String>,
 }
 
 impl Found {
@@ -308,6 +325,11 @@ impl Found {
             policy: url(&found.policy_url),
             enrollment: url(&found.enrollment_url),
             authentication: url(&found.authentication_url),
+            unusable: found
+                .enrollment_url
+                .as_ref()
+                .filter(|field| !field.value.is_empty())
+                .map(|field| field.value.chars().take(120).collect()),
         })
     }
 }
@@ -323,8 +345,7 @@ pub(super) fn readdressed(request: &Request, to: &Address) -> Request {
 
 /// `302 to https://…, `
 fn told(way: &Way) -> String {
-    let to = way.hops.iter().skip(1).map(|(to, _)| to).chain(way.hops.last().map(|_| &way.last));
-    way.hops.iter().zip(to).map(|((_, status), to)| format!("{status} to {to}, ")).collect()
+    way.hops.iter().map(|(_, status, to)| format!("{status} to {to}, ")).collect()
 }
 
 pub(super) fn failed(before: &str, trouble: &Trouble) -> Judged {

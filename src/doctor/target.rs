@@ -20,8 +20,8 @@ pub struct Target {
 
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
-    "{0:?} is no domain (contoso.com), no user (anna@contoso.com) and no server (https://mdm.contoso.com[:PORT][/PATH]); \
-     a name with letters beyond a to z is written as DNS has it (xn--…)"
+    "{0:?} is no domain (contoso.com), no user (anna@contoso.com) and no server (https://mdm.contoso.com[:PORT][/PATH], \
+     without a user or a password in it); a name with letters beyond a to z is written as DNS has it (xn--…)"
 )]
 pub struct TargetError(String);
 
@@ -40,7 +40,9 @@ impl Target {
             };
             let of = if discovery.host.contains(':') { "enrollscope.invalid" } else { &discovery.host };
             let user = format!("{NOBODY}@{of}");
-            return Ok(Self { text: text.to_owned(), domain: None, user, discovery });
+            // A query may hold what is nobody's business.
+            let text = text.split_once('?').map_or(text.to_owned(), |(before, _)| format!("{before}?…"));
+            return Ok(Self { text, domain: None, user, discovery });
         }
         let (user, domain) = match text.rsplit_once('@') {
             Some((name, domain)) if !name.is_empty() => (Some(text), domain),

@@ -50,6 +50,18 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
                 stopped = Some("nothing is enrolled without --enroll");
                 break;
             }
+            let secret = matches!(step, Step::Password | Step::Policies | Step::Token);
+            if let Some(id) = id.filter(|_| secret && !self.means.trusts(&to)) {
+                let why = format!(
+                    "the server has the password sent to {}, which is neither its own host nor below the domain: allow it \
+                     with --allow-host {}",
+                    to.origin(),
+                    to.host
+                );
+                self.skip(id, &why);
+                stopped = Some("the step before it was not taken");
+                break;
+            }
             // The page comes before what is typed into it: both are one step.
             if let Some(id) = id {
                 self.skip_before(id);

@@ -61,7 +61,8 @@ pub(super) struct Visit {
 
 /// Where redirects lead.
 pub(super) struct Way {
-    pub(super) hops: Vec<(Address, u16)>,
+    /// From where, with which status, to what.
+    pub(super) hops: Vec<(Address, u16, String)>,
     pub(super) last: Address,
     pub(super) visit: Visit,
 }
@@ -222,7 +223,8 @@ impl<'m> Visitor<'m> {
             let (300..400, Some(location)) = (response.status, location) else { return way };
             let status = response.status;
             let next = located(&way.last, &location);
-            way.hops.push((way.last.clone(), status));
+            let shown: String = location.chars().take(120).collect();
+            way.hops.push((way.last.clone(), status, next.as_ref().map_or(shown, Address::to_string)));
             let stop = |words: String, hresult| {
                 let trouble = Trouble {
                     words,
@@ -235,18 +237,15 @@ impl<'m> Visitor<'m> {
                 Visit { answer: Err(trouble), findings: Vec::new() }
             };
             way.visit = match next {
-                None => {
-                    let shown: String = location.chars().take(120).collect();
-                    stop(format!("it redirects to {shown}, which is no http or https address"), None)
-                }
+                None => stop("which is no http or https address".to_owned(), None),
                 Some(next) if way.last.secure && !next.secure => {
-                    stop(format!("it redirects from https to {next}"), Some(0x8018_001A))
+                    stop("which leads from https to http".to_owned(), Some(0x8018_001A))
                 }
-                Some(next) if way.hops.iter().any(|(before, _)| *before == next) => {
-                    stop(format!("its redirects lead in a circle, back to {next}"), Some(0x8007_2F7C))
+                Some(next) if way.hops.iter().any(|(before, ..)| *before == next) => {
+                    stop("which leads in a circle".to_owned(), Some(0x8007_2F7C))
                 }
                 Some(_) if way.hops.len() > MAX_REDIRECTS => {
-                    stop(format!("it redirects more than {MAX_REDIRECTS} times"), Some(0x8007_2F7C))
+                    stop(format!("and so on, more than {MAX_REDIRECTS} times"), Some(0x8007_2F7C))
                 }
                 Some(next) => {
                     let visit = self.visit(&next, ask(&next), engine).await;

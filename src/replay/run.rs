@@ -362,7 +362,7 @@ impl Attempt<'_> {
     ) -> Result<(), Stop> {
         let Planned { step, to, request: made } = planned;
         let means = &self.stage.means;
-        if !is_allowed(&to, means) {
+        if !to.stays_with(&means.to, means.connect, &means.allowed) {
             return Err(Stop::Never(format!(
                 "the server sends the device to {}, which is neither the server's own host nor this machine: allow it \
                  with --allow-host {}, or lead it with --connect ADDR:PORT",
@@ -443,16 +443,6 @@ enum Stop {
     /// It may try again, if the recorded one did.
     GaveUp(String),
     Never(String),
-}
-
-/// Wherever a connection is led by hand it leads there; else to the server that was named, and to this machine.
-fn is_allowed(to: &Address, means: &Means) -> bool {
-    let host = crate::net::plain(&to.host);
-    let local = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    means.connect.is_some()
-        || local
-        || host == crate::net::plain(&means.to.host)
-        || means.allowed.iter().any(|pattern| pattern.matches(&host))
 }
 
 fn words(step: Step) -> &'static str {

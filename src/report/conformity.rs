@@ -45,15 +45,24 @@ pub struct Conformity {
 
 /// What an earlier run found: cells, each with the rules that were broken.
 #[derive(Clone, Debug, Default)]
-pub struct Baseline(BTreeSet<(String, String)>);
+pub struct Baseline {
+    /// Which server, and with which devices.
+    pub server: String,
+    pub seed: u64,
+    known: BTreeSet<(String, String)>,
+}
 
 /// As much of [`json`] as is held against another run.
 #[derive(Deserialize)]
+#[serde(expecting = "what `conform --format json` wrote")]
 struct Told {
+    server: String,
+    seed: u64,
     cells: Vec<ToldCell>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a cell of the matrix")]
 struct ToldCell {
     id: String,
     status: String,
@@ -61,6 +70,7 @@ struct ToldCell {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a finding")]
 struct ToldFinding {
     rule: String,
 }
@@ -83,7 +93,7 @@ impl Baseline {
             }
             known.extend(cell.findings.into_iter().map(|finding| (cell.id.clone(), finding.rule)));
         }
-        Ok(Self(known))
+        Ok(Self { server: told.server, seed: told.seed, known })
     }
 }
 
@@ -98,7 +108,7 @@ impl Cell {
 impl Conformity {
     /// Cell and rule of what the earlier run did not have; nothing where there is none.
     pub fn new_ones(&self) -> Vec<(&Cell, &str)> {
-        let Some(Baseline(known)) = &self.baseline else { return Vec::new() };
+        let Some(Baseline { known, .. }) = &self.baseline else { return Vec::new() };
         let all = self.cells.iter().flat_map(|cell| cell.told().map(move |told| (cell, told)));
         all.filter(|(cell, told)| !known.contains(&(cell.id.clone(), (*told).to_owned()))).collect()
     }

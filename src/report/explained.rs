@@ -108,7 +108,7 @@ fn entry(out: &mut String, explanation: &Explanation<'_>, entry: &Entry, width: 
         [] => names,
         codes => format!("{}  {names}", codes.join(", ")),
     };
-    let _ = writeln!(out, "{}", paint.strong(title.trim_end()));
+    let _ = writeln!(out, "{}", paint.strong(super::clean(&title).trim_end()));
     let mut facts = vec![entry.platform.title(), entry.stage.title()];
     let from = format!("said by {}", entry.raised_by.title());
     facts.push(&from);
@@ -161,6 +161,7 @@ pub fn list(entries: &[&Entry], width: Option<usize>) -> String {
     let longest = entries.iter().map(|entry| entry.name().chars().count()).max().unwrap_or_default();
     for entry in entries {
         let line = format!("{:<10}  {:<longest$}  {}", label(entry), entry.name(), entry.clause());
+        let line = super::clean(&line);
         let line = match width {
             Some(width) if line.chars().count() > width => {
                 let mut short: String = line.chars().take(width.saturating_sub(1)).collect();

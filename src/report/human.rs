@@ -93,6 +93,9 @@ pub fn human(judged: &Judged, colour: bool) -> String {
     out.trim_start().to_owned()
 }
 
+/// More devices of a list are counted.
+const MOST_NAMED: usize = 200;
+
 /// Those that have not enrolled, by how far they came, and what to look at for those of which nothing arrived.
 fn expected(out: &mut String, judged: &Judged, list: &[Expected], paint: Paint) {
     let arrivals = arrivals(list, judged.enrollments.values());
@@ -102,13 +105,15 @@ fn expected(out: &mut String, judged: &Judged, list: &[Expected], paint: Paint) 
         format!("{count} {}", wanted.word())
     });
     let _ = writeln!(out, "  {}: {}", plural(list.len(), "device"), counts.join(", "));
-    for (expected, (arrival, enrollment)) in
-        list.iter().zip(&arrivals).filter(|(_, (a, _))| *a != Arrival::Enrolled)
-    {
+    let open = || list.iter().zip(&arrivals).filter(|(_, (a, _))| *a != Arrival::Enrolled);
+    for (expected, (arrival, enrollment)) in open().take(MOST_NAMED) {
         let verdict =
             enrollment.and_then(|id| judged.enrollments.get(&id)).map(|e| format!(": {}", e.verdict));
         let line = format!("{} (line {}){}", expected.label(), expected.line, verdict.unwrap_or_default());
         let _ = writeln!(out, "  {:<12} {}", arrival.word(), clean(&line));
+    }
+    if let Some(more) = open().count().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+        let _ = writeln!(out, "  and {more} more; --format json has them all");
     }
     if arrivals.iter().any(|(arrival, _)| *arrival == Arrival::NotSeen) {
         let _ = writeln!(

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::human::clean;
+
 /// Where nothing says how wide the screen is; wider ones are not filled, as nobody reads such lines.
 pub(super) const PAGE: usize = 100;
 
@@ -12,7 +14,8 @@ pub(super) const LABEL: usize = 10;
 pub(super) fn indented(out: &mut String, indent: usize, width: usize, text: &str) {
     let room = width.saturating_sub(indent).max(20);
     let mut line = String::new();
-    for word in text.split_whitespace() {
+    // Entries may be anybody's, and answers are.
+    for word in text.split_whitespace().map(clean) {
         if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
             let _ = writeln!(out, "{}{line}", " ".repeat(indent));
             line.clear();
@@ -20,7 +23,7 @@ pub(super) fn indented(out: &mut String, indent: usize, width: usize, text: &str
         if !line.is_empty() {
             line.push(' ');
         }
-        line.push_str(word);
+        line.push_str(&word);
     }
     let _ = writeln!(out, "{}{line}", " ".repeat(indent));
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -65,8 +65,10 @@ pub enum ClientError {
     BadName(String),
     #[error("TLS with {host}: {source}")]
     Handshake { host: String, source: std::io::Error },
-    #[error("{host} ends the exchange: {source}")]
+    #[error("{host} does not answer in order: {}", all_of(source.as_ref()))]
     Exchange { host: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("{host} answers with more than {} MiB, and was not read further", MAX_BODY >> 20)]
+    TooLong { host: String },
     #[error("{host} does not answer within {seconds} s")]
     Timeout { host: String, seconds: u64 },
     #[error("the request cannot be sent: {0}")]
@@ -86,9 +88,28 @@ impl ClientError {
                 Some(_) => 0x8018_0012,
                 None => 0x8007_2F7D,
             }),
-            Self::NoAuthority | Self::Trust(_) | Self::BadName(_) | Self::BadRequest(_) => None,
+            Self::NoAuthority
+            | Self::Trust(_)
+            | Self::BadName(_)
+            | Self::BadRequest(_)
+            | Self::TooLong { .. } => None,
         }
     }
+}
+
+/// An error and what led to it: the outermost says little by itself.
+fn all_of(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(inner) = next {
+        let said = inner.to_string();
+        if !words.contains(&said) {
+            words.push_str(": ");
+            words.push_str(&said);
+        }
+        next = inner.source();
+    }
+    words
 }
 
 fn certificate_error(error: &std::io::Error) -> Option<&CertificateError> {
@@ -198,7 +219,14 @@ impl Client {
         });
         let failed = |source| ClientError::Exchange { host: to.host.clone(), source };
         let answer = open.sender.send_request(stand_in).await.map_err(|e| failed(e.into()))?;
-        let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.map_err(failed)?.to_bytes();
+        let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                ClientError::TooLong { host: to.host.clone() }
+            } else {
+                failed(error)
+            }
+        })?;
+        let body = body.to_bytes();
         let Some(Arrived { head: Ok(head), at, .. }) = open.leg.take_arrived() else {
             return Err(failed("the answer has no head that can be read".into()));
         };

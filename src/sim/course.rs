@@ -65,6 +65,11 @@ impl<'d> Course<'d> {
         }
     }
 
+    /// Where it begins.
+    pub(crate) fn discovery(&self) -> &Address {
+        &self.discovery
+    }
+
     /// The device begins with that step, or takes it once more.
     pub(crate) fn resume_at(&mut self, step: Step) {
         self.at = Some(step);

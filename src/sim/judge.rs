@@ -293,9 +293,14 @@ fn answer(response: &Response) -> Result<Message, GivesUp> {
     Ok(message)
 }
 
+/// Of a fault's reason so much is told, in characters.
+const LONGEST_REASON: usize = 300;
+
 /// A fault in another spelling than SOAP 1.2's tells the device nothing: it shows the status.
 fn declined(fault: &Fault, status: u16) -> GivesUp {
-    let reason = fault.reason.as_ref().map_or("", |r| r.value.as_str());
+    // Servers put whole pages into it.
+    let reason: String =
+        fault.reason.as_ref().map_or("", |r| &r.value).chars().take(LONGEST_REASON).collect();
     let word = fault.word().unwrap_or("a fault");
     let code = fault.hresult().filter(|_| fault.exact_case).unwrap_or_else(|| http_code(status));
     GivesUp::because(code, format!("the server declines with {word}: {reason}"))

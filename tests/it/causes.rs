@@ -334,6 +334,23 @@ fn expected_devices_are_told_by_how_far_they_came() {
         assert_eq!(told["expected"]["devices"][0]["state"], "failed");
         assert!(told["expected"]["unseen"].as_array().unwrap().len() > 5);
     }
+    // Windows-1252, and UTF-16 without its mark.
+    place.put("w.csv", b"Device name\nJ\xDCRGEN-PC\n");
+    assert!(place.run(&["check", capture.to_str().unwrap(), "--expect", "w.csv"]).out.contains("JÜRGEN-PC"));
+    place.put(
+        "n.csv",
+        "Device name\nLAPTOP-7\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
+    );
+    assert!(place.run(&["check", capture.to_str().unwrap(), "--expect", "n.csv"]).out.contains("LAPTOP-7"));
+    for (list, words) in [
+        ("Device name;Device name\na;b\n".to_owned(), "there twice"),
+        (format!("Device name\n\"{}", "x".repeat(5_000)), "not closed"),
+        ("Device name\na\0b\n".to_owned(), "zero bytes"),
+        (format!("Device name\n{}", "a\n".repeat(30_000)), "more than 20000"),
+    ] {
+        place.put("bad.csv", list);
+        args("bad.csv").refused(words);
+    }
     let human = place.run(&["check", capture.to_str().unwrap(), "--expect", "l.csv"]).out;
     assert!(human.contains("not seen     LAPTOP-7 (line 3)") && human.contains("MDM user scope"), "{human}");
     place.put("s.csv", "Serial number\n1\n");

@@ -123,6 +123,12 @@ fn what_cannot_be_tried_is_said() {
     run(&["https://localhost:1", "--only", "nonsense"]).refused("nothing to try");
     place.put("no.json", "{}");
     run(&["https://localhost:1", "--baseline", "no.json"]).refused("conform --format json");
-    let ran = run(&["https://localhost:1", "--only", "healthy/windows-10"]);
-    assert!(ran.code == 1 && ran.out.contains("cannot connect"), "{ran:?}");
+    run(&["https://localhost:1", "--only", "healthy/windows-10"]).refused("the server gives no answer");
+    run(&["https://localhost:99999"]).refused("absolute URL");
+    run(&["https://localhost:1", "--baseline", "/dev/zero"]).refused("longer than");
+    // As PowerShell writes it.
+    let wide: Vec<u8> =
+        [0xFF, 0xFE].into_iter().chain("{}".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    place.put("wide.json", wide);
+    run(&["https://localhost:1", "--baseline", "wide.json"]).refused("missing field");
 }

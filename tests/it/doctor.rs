@@ -184,6 +184,7 @@ async fn names_that_lead_nowhere_are_told_apart() {
         ("enterpriseenrollment.garbage.example", Zone::Garbage),
         ("enterpriseenrollment.truncated.example", Zone::Truncated),
         ("enterpriseenrollment.silent.example", Zone::Silent),
+        ("enterpriseenrollment.nowhere.example", Zone::At(&["169.254.169.254"])),
         ("enterpriseenrollment.other.example", Zone::Alias("elsewhere.example")),
         ("elsewhere.example", Zone::At(&["127.0.0.1"])),
     ];
@@ -197,17 +198,26 @@ async fn names_that_lead_nowhere_are_told_apart() {
         ("garbage.example", "no usable answer"),
         ("truncated.example", "no usable answer"),
         ("silent.example", "no usable answer"),
+        ("nowhere.example", "169.254.169.254 is the address of no server"),
     ] {
         let (ran, steps) = doctor(domain, dns, &[]);
         assert_eq!(ran.code, 1, "{ran:?}");
         steps.is("dns-enrollment", "fail", words);
-        assert_eq!(steps.of("dns-enrollment")["hresult"], "0x80072EE7");
+        let code = if domain == "nowhere.example" { "0x80072EFD" } else { "0x80072EE7" };
+        assert_eq!(steps.of("dns-enrollment")["hresult"], code);
         steps.is("dns-registration", "warn", "EnterpriseRegistration");
         steps.is("tls", "skip", "has no address");
     }
     let wanted = ["--expect-cname", "mdm.contoso.example"];
     doctor("other.example", dns, &wanted).1.is("dns-enrollment", "fail", "no alias of mdm.contoso.example");
-    for text in ["contoso", "ftp://contoso.com", "büro.example", "10.0.0.1"] {
+    for text in [
+        "contoso",
+        "ftp://contoso.com",
+        "büro.example",
+        "10.0.0.1",
+        "https://localhost:99999",
+        "https://anna:secret@mdm.contoso.example",
+    ] {
         doctor(text, dns, &[]).0.refused("is no domain");
     }
 }
@@ -516,6 +526,9 @@ async fn with_a_user_it_goes_on_and_enrolls_only_when_told_to() {
     assert_eq!(ran.code, 0, "{ran:?}");
     steps.is("enrollment", "pass", "enrolled with");
     steps.is("first-sync", "pass", "done");
+    let (_, ip) = doctor(&format!("https://127.0.0.1:{port}"), dns, &["--ca", "ca.pem"]);
+    ip.is("certificate", "fail", "does not name 127.0.0.1");
+    doctor(&url, dns, &["--expect-cname", "x.example"]).0.refused("give a domain");
     // Without a terminal nobody can be asked.
     let (ran, _) = doctor(&url, dns, &[&user[..], &["--enroll"]].concat());
     ran.refused("--yes");
@@ -524,6 +537,32 @@ async fn with_a_user_it_goes_on_and_enrolls_only_when_told_to() {
     let (ran, steps) = doctor(&url, dns, &["--user", "anna@contoso.example"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     steps.is("policy", "skip", "not believed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_password_goes_to_a_host_that_nobody_named() {
+    let dns = name_server(HOME).await;
+    let port = site(AuthPolicy::OnPremise, |_, response| {
+        let text = String::from_utf8_lossy(&response.body.bytes).replace("mdm.contoso", "other.contoso");
+        Response {
+            headers: response.headers.iter().filter(|h| h.name != "Content-Length").cloned().collect(),
+            body: Body::full(text),
+            ..response
+        }
+    })
+    .await;
+    let url = format!("https://mdm.contoso.example:{port}");
+    let user = ["--ca", "ca.pem", "--follow-private", "--user", "anna@contoso.example"];
+    let (ran, steps) = doctor(&url, dns, &user);
+    steps.is("policy", "skip", "allow it with --allow-host other.contoso.example");
+    steps.is("enrollment", "skip", "was not taken");
+    assert!(!ran.out.contains("secret"), "{ran:?}");
+    let (_, steps) = doctor(&url, dns, &[&user[..], &["--allow-host", "*.contoso.example"]].concat());
+    assert!(
+        !steps.of("policy")["detail"].as_str().unwrap().contains("--allow-host"),
+        "{}",
+        steps.of("policy")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

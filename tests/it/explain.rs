@@ -76,3 +76,70 @@ fn what_is_known_is_listed_and_users_add_to_it() {
     place.run(&["explain", "--knowledge", "none.toml", "1"]).refused("none.toml");
     place.run(&["explain", "--platform", "amiga", "1"]).refused("windows-client");
 }
+
+#[test]
+fn options_stand_anywhere_and_what_is_none_is_refused() {
+    let place = Place::new();
+    assert!(place.run(&["explain", "0x80180013", "--format", "json"]).json()[0]["known"] == true);
+    assert_eq!(place.run(&["explain", "0x80180013", "--platform", "ios"]).code, 1);
+    place.run(&["explain", "0x80180013", "--nonsense"]).refused("--nonsense");
+    assert_eq!(place.run(&["explain", "-2145910765"]).code, 0);
+    place.run(&["explain", "--knowledge", "/dev/zero", "1"]).refused("longer than");
+}
+
+#[test]
+fn codes_are_found_however_logs_spell_them() {
+    let place = Place::new();
+    for text in [
+        "error \u{1b}[31m0x80180013\u{1b}[0m end",
+        "failed hr0x80180013",
+        "error_0x80180013",
+        "x80180013",
+        "0x80180013L",
+        "80180013h",
+        "&H80180013",
+    ] {
+        let ran = place.run_with(&["explain"], &[], text.as_bytes());
+        assert!(ran.code == 0 && ran.out.contains("MENROLL_E_DEVICECAPREACHED"), "{text:?}: {ran:?}");
+    }
+    for (status, symbol) in [("404", "0x80190194"), ("500", "0x801901F4")] {
+        assert!(place.run(&["explain", status]).out.contains(symbol), "{status}");
+    }
+}
+
+#[test]
+fn a_question_in_plain_words_is_led_on() {
+    let place = Place::new();
+    for (question, name) in [
+        ("device limit reached", "MENROLL_E_DEVICECAPREACHED"),
+        ("too many devices", "MENROLL_E_DEVICECAPREACHED"),
+        ("the user has no licence", "MENROLL_E_USERLICENSE"),
+        ("the user is not licensed", "MENROLL_E_USERLICENSE"),
+        ("certificate not trusted", "MENROLL_E_INVALIDSSLCERT"),
+        ("device is already enrolled", "MENROLL_E_DEVICE_ALREADY_ENROLLED"),
+    ] {
+        let ran = place.run(&["explain", question]);
+        assert!(
+            ran.code == 1 && ran.out.contains("is not known") && ran.out.contains(name),
+            "{question}: {ran:?}"
+        );
+    }
+    assert!(place.run(&["explain", "xyzzy plugh"]).out.is_empty());
+}
+
+#[test]
+fn nothing_of_somebodys_own_entries_steers_the_terminal() {
+    let place = Place::new();
+    place.put(
+        "own.toml",
+        "[[entry]]\nid = \"x\"\ncodes = [\"0x80180013\"]\nnames = [\"A\\u001b[2J\"]\nplatform = \"windows\"\n\
+         stage = \"network\"\nraised_by = \"network\"\nmeaning = \"b\\u001b]0;x\\u0007 \\u202e\"\nwire = \"-\"\n\
+         owner = \"network\"\nsources = [\"c\\u001b[2J\"]\n",
+    );
+    place.put("broken.toml", "[[entry]]\nid = \u{1b}[2J\u{202e}\n");
+    for file in ["own.toml", "broken.toml"] {
+        let ran = place.run(&["explain", "--knowledge", file, "0x80180013"]);
+        let said = ran.out + &ran.err;
+        assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{said:?}");
+    }
+}

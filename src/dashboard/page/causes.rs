@@ -31,7 +31,11 @@ pub(super) fn page(model: &Model, enrollment: &Enrollment, width: usize) -> Page
         page.blank();
         cause(&mut page, model, reason, width);
     }
-    if reasons.is_empty() && matches!(enrollment.outcome, Outcome::Enrolled | Outcome::InProgress) {
+    let explained = matches!(enrollment.cause, Cause::Finding { .. });
+    if reasons.is_empty()
+        && !explained
+        && matches!(enrollment.outcome, Outcome::Enrolled | Outcome::InProgress)
+    {
         page.push(Line::new(Role::Dim, "Nothing to explain so far."));
     }
     if let Some(code) = enrollment.hresult {

@@ -140,7 +140,8 @@ fn filter(model: &Model) -> Vec<Line> {
     }
     let (mut line, mut caret) = (Line::plain(" "), 0);
     if ui.only_failed || ui.only_stuck {
-        let what = if ui.only_failed { "only failed" } else { "only stuck, the longest first" };
+        let what =
+            if ui.only_failed { "only failed" } else { "only unfinished, the longest in their step first" };
         line.push(Role::Warning, what);
         line.push(Role::Dim, if writing || !ui.filter.value().is_empty() { " and " } else { "" });
     }

@@ -13,7 +13,7 @@ const SIGNS: &[(&str, &str)] = &[
     ("& | ! ( )", "and (a blank will do), or, not; \"quotation marks\" for blanks"),
 ];
 
-pub(crate) fn page(model: &Model) -> Page {
+pub(crate) fn page(model: &Model, width: usize) -> Page {
     let mut page = Page::default();
     let sections = [
         ("Everywhere", None),
@@ -30,22 +30,20 @@ pub(crate) fn page(model: &Model) -> Page {
                 Some(context) => !both && binding.contexts.contains(&context),
             };
             if fits {
-                let line = Line::new(Role::Info, &format!("  {:<12}", binding.label));
-                page.push(line.and(Role::Plain, binding.help));
+                row(&mut page, binding.label, binding.help, width);
             }
         }
     }
     page.heading("What the filter understands");
     for (name, words) in FIELDS {
-        page.push(Line::new(Role::Info, &format!("  {name:<12}")).and(Role::Plain, words));
+        row(&mut page, name, words, width);
     }
     for (sign, words) in SIGNS {
-        page.push(Line::new(Role::Info, &format!("  {sign:<12}")).and(Role::Plain, words));
+        row(&mut page, sign, words, width);
     }
     page.heading("Stages");
     for stage in Stage::ALL {
-        let line = Line::new(Role::Info, &format!("  {:<12}", stage_letter(*stage)));
-        page.push(line.and(Role::Plain, stage.title()));
+        row(&mut page, stage_letter(*stage), stage.title(), width);
     }
     page.heading("What this is");
     let live = if model.status.live { "it goes on while you look" } else { "a recording" };
@@ -54,4 +52,11 @@ pub(crate) fn page(model: &Model) -> Page {
         model.status.title
     )));
     page
+}
+
+fn row(page: &mut Page, label: &str, words: &str, width: usize) {
+    let line = Line::new(Role::Info, &format!("  {label:<12}")).and(Role::Plain, words);
+    for line in line.folded(width, 14) {
+        page.push(line);
+    }
 }

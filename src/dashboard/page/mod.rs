@@ -58,7 +58,7 @@ pub(super) fn over(model: &Model, width: usize) -> Page {
     match model.ui.overlay {
         Overlay::Site => site::page(model, width),
         Overlay::Explained => explained::page(&model.ui.explained, width),
-        Overlay::Help | Overlay::None | Overlay::Filter => help::page(model),
+        Overlay::Help | Overlay::None | Overlay::Filter => help::page(model, width),
     }
 }
 

@@ -88,6 +88,9 @@ fn chosen(page: &mut Page, model: &Model, width: usize) {
     }
 }
 
+/// More devices of a list are counted.
+const MOST_NAMED: usize = 50;
+
 /// Where the words begin.
 const INDENT: usize = 35;
 
@@ -154,18 +157,20 @@ fn expected(page: &mut Page, model: &Model, width: usize) {
     let count = |wanted: Arrival| arrivals.iter().filter(|(arrival, _)| *arrival == wanted).count();
     let counts = Arrival::ALL.map(|arrival| format!("{} {}", count(arrival), arrival.word()));
     page.heading(&format!("Expected: {} of them, {}", list.len(), counts.join(", ")));
-    for (expected, (arrival, _)) in
-        list.iter().zip(&arrivals).filter(|(_, (arrival, _))| *arrival != Arrival::Enrolled)
-    {
+    let open = || list.iter().zip(&arrivals).filter(|(_, (arrival, _))| *arrival != Arrival::Enrolled);
+    for (expected, (arrival, _)) in open().take(MOST_NAMED) {
         let role = if *arrival == Arrival::Failed { Role::Error } else { Role::Plain };
         page.push(Line::new(role, &format!("  {:<12} {}", arrival.word(), expected.label())));
     }
+    if let Some(more) = open().count().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+        page.push(Line::new(Role::Dim, &format!("  and {} more", grouped(more as u64))));
+    }
     if count(Arrival::NotSeen) > 0 {
         page.blank();
-        page.push(Line::new(
-            Role::Dim,
-            "  Of a device that was not seen, nothing arrived here. In this order, on the device:",
-        ));
+        let words = "  Of a device that was not seen, nothing arrived here. In this order, on the device:";
+        for line in Line::new(Role::Dim, words).folded(width, 2) {
+            page.push(line);
+        }
         for (number, question) in (1..).zip(UNSEEN) {
             for line in Line::plain(&format!("  {number}. ")).and(Role::Plain, question).folded(width, 5) {
                 page.push(line);
