@@ -108,6 +108,15 @@ pub enum Format {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    Human,
+    Json,
+    Junit,
+    Markdown,
+    Html,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
     Error,
     Warning,
@@ -422,9 +431,9 @@ pub struct CheckArgs {
     /// Captures, HAR, SAZ and mitmproxy flow files, directories, message files (XML or raw HTTP), packed or not, or - for the standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// For people, or for programs
+    /// For people, for programs, for build servers, for issue trackers, or a page to send
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub format: Format,
+    pub format: CheckFormat,
     /// Which severities count: what stops devices, or the letter of the specification
     #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile)]
     pub profile: Profile,

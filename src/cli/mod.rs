@@ -15,9 +15,9 @@ mod transfer;
 mod values;
 
 pub use args::{
-    Bodies, CertsArgs, CertsCommand, CheckArgs, Cli, ClientCertificates, Command, ConfigCommand, DemoArgs,
-    ExpectArgs, FailOn, FilterArgs, Format, ForwardedMode, Http2, OpenArgs, PassthroughFlag, PlainHttp,
-    ProxyArgs, RecordingArgs, Redact, RepairArgs, RouteFlag, RulesArgs, START_ONLY, When, command,
+    Bodies, CertsArgs, CertsCommand, CheckArgs, CheckFormat, Cli, ClientCertificates, Command, ConfigCommand,
+    DemoArgs, ExpectArgs, FailOn, FilterArgs, Format, ForwardedMode, Http2, OpenArgs, PassthroughFlag,
+    PlainHttp, ProxyArgs, RecordingArgs, Redact, RepairArgs, RouteFlag, RulesArgs, START_ONLY, When, command,
 };
 pub use bundle::{BundleArgs, BundleCommand, BundleOther};
 pub use conform::{ConformArgs, ConformFormat};

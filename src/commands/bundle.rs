@@ -116,11 +116,18 @@ fn make(args: &BundleArgs, out: Output) -> Result<Exit> {
     } else {
         format!("hidden: secrets, and {} names and addresses under pseudonyms", map.len())
     });
+    let report = story::Report {
+        stories: &stories,
+        loose: &[],
+        refused: &[],
+        level: &header.redaction.level,
+        inputs: &[],
+    };
     let mut members = vec![
         (MANIFEST, format!("{manifest:#}\n").into_bytes()),
         (BUNDLED_CAPTURE, capture),
-        ("report.html", story::page(&stories, &header.redaction.level).into_bytes()),
-        ("report.md", story::markdown(&stories, &header.redaction.level).into_bytes()),
+        ("report.html", story::page(&report).into_bytes()),
+        ("report.md", story::markdown(&report).into_bytes()),
     ];
     members.extend(doctor.map(|doctor| ("doctor.json", doctor)));
     let bytes = zipped(&members).context("could not make the bundle")?;

@@ -7,15 +7,19 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 
 use super::foreign::{Foreign, masked};
-use super::inputs::{expected, files_in, unbundled};
+use super::inputs::{MOST_HELD, expected, files_in, unbundled};
 use super::live::redactor;
 use super::output::{Exit, Output};
+use super::redact::rank;
 use crate::capture::{MessageFile, Play, Played, Reader, Ticker, recorded_at};
-use crate::cli::{Bodies, CheckArgs, FailOn, Format, Redact};
+use crate::cli::{Bodies, CheckArgs, CheckFormat, FailOn, Redact};
+use crate::compare::{Stories, Story, Told};
 use crate::diagnosis::{Arrival, arrivals};
-use crate::engine::Engine;
-use crate::enrollment::Deadlines;
+use crate::engine::{Engine, Observation};
+use crate::enrollment::{Deadlines, EnrollmentId};
 use crate::event::{Event, Exchange, ExchangeId};
+use crate::redact::Redactor;
+use crate::report::story::{self, Report};
 use crate::report::{self, Input, Judged};
 use crate::rules::{Level, Profile, by_id};
 use crate::sink::{self, group, is_capture_name};
@@ -33,21 +37,36 @@ pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
     let filter = args.filter.filter.clone().unwrap_or_default();
     let mut judged = Judged::new(profile);
     judged.filter = filter;
-    let mut judging = Judging { judged, profile, next: 0, unreadable: false, out };
+    // Reports show messages, which nothing else keeps.
+    let held = matches!(args.format, CheckFormat::Html | CheckFormat::Markdown).then(|| Held {
+        conversations: Vec::new(),
+        redactor: redactor(Redact::Secrets, Bodies::Enrollment, out),
+        is_raw: true,
+    });
+    let mut judging = Judging { judged, held, profile, next: 0, unreadable: false, out };
     let inputs = args.inputs.iter().filter(|input| !is_told_with_its_request(input, &args.inputs));
     for together in group(&inputs.cloned().collect::<Vec<_>>()) {
         judging.input(&together);
     }
-    let Judging { mut judged, unreadable, .. } = judging;
+    let Judging { mut judged, unreadable, held, .. } = judging;
     judged
         .findings
         .retain(|f| !args.allow.iter().any(|id| by_id(id).is_some_and(|rule| rule.id == f.finding.rule.id)));
     judged.sort();
     judged.expected = expected(&args.expect)?;
-    match args.format {
-        Format::Json => out.print(&format!("{:#}\n", report::json(&judged))),
-        Format::Human => out.print(&report::human(&judged, out.colour())),
-    }
+    let told = |held: Option<Held>| {
+        let (stories, loose) = held.map(|held| held.finish(&judged)).unwrap_or_default();
+        let inputs: Vec<_> = judged.inputs.iter().map(|input| input.path.clone()).collect();
+        let report =
+            Report { stories: &stories, loose: &loose, refused: &judged.refused, level: "", inputs: &inputs };
+        if args.format == CheckFormat::Html { story::page(&report) } else { story::markdown(&report) }
+    };
+    out.print(&match args.format {
+        CheckFormat::Json => format!("{:#}\n", report::json(&judged)),
+        CheckFormat::Human => report::human(&judged, out.colour()),
+        CheckFormat::Junit => report::junit(&judged),
+        CheckFormat::Html | CheckFormat::Markdown => told(held),
+    });
     let all_came = judged.expected.as_ref().is_none_or(|list| {
         let arrivals = arrivals(list, judged.enrollments.values());
         arrivals.iter().all(|(arrival, _)| *arrival == Arrival::Enrolled)
@@ -62,8 +81,64 @@ pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
     })
 }
 
+/// What was said, in each conversation, for a report that leaves the room.
+struct Held {
+    conversations: Vec<Stories>,
+    redactor: Redactor,
+    /// Nobody has taken the secrets out of what comes now.
+    is_raw: bool,
+}
+
+impl Held {
+    /// Takes in what was observed.
+    fn add(&mut self, seen: &Observation) -> Result<()> {
+        let mut seen = seen.clone();
+        if let Event::Exchange(exchange) = &mut seen.event
+            && self.is_raw
+        {
+            // Of the same length, so that the places of findings hold.
+            self.redactor.exchange(Arc::make_mut(exchange));
+        }
+        if let Some(stories) = self.conversations.last_mut() {
+            stories.add(seen);
+        }
+        if self.conversations.iter().map(Stories::bytes).sum::<u64>() > MOST_HELD {
+            bail!(
+                "there are more than {} MiB of messages, too many for a report: take a part (`enrollscope bundle`)",
+                MOST_HELD >> 20
+            );
+        }
+        Ok(())
+    }
+
+    /// Enrollments that are told of, by the ids that they have there, and what belongs to none.
+    fn finish(self, judged: &Judged) -> (Vec<Story>, Vec<Told>) {
+        let (mut all, mut loose) = (Vec::new(), Vec::new());
+        let mut before = 0;
+        for stories in self.conversations {
+            let last = stories.last();
+            let (stories, others) = stories.finish_all();
+            loose.extend(others);
+            for mut story in stories {
+                story.enrollment.id = EnrollmentId(before + story.enrollment.id.0);
+                if let Some(enrollment) = judged.enrollments.get(&story.enrollment.id) {
+                    story.enrollment.verdict.clone_from(&enrollment.verdict);
+                    all.push(story);
+                }
+            }
+            before += last;
+        }
+        if !judged.filter.is_empty() {
+            loose.clear();
+        }
+        (all, loose)
+    }
+}
+
 struct Judging {
     judged: Judged,
+    /// Only where a report shows it.
+    held: Option<Held>,
     profile: Profile,
     /// Numbers message files, which have no seq of their own.
     next: u64,
@@ -76,6 +151,7 @@ impl Judging {
     /// An engine for the next conversation.
     fn engine(&mut self) -> Engine {
         self.judged.begin();
+        self.held.iter_mut().for_each(|held| held.conversations.push(Stories::default()));
         Engine::new(self.profile, Deadlines::default())
     }
 
@@ -109,6 +185,12 @@ impl Judging {
             });
             self.told(file, read);
         }
+    }
+
+    fn add(&mut self, seen: Observation, source: Option<&str>) -> Result<()> {
+        let kept = self.held.as_mut().map_or(Ok(()), |held| held.add(&seen));
+        self.judged.add(seen, source);
+        kept
     }
 
     fn told(&mut self, path: &Path, read: Result<()>) {
@@ -168,8 +250,7 @@ impl Judging {
         {
             exchange.response = Some(response);
         }
-        self.message(engine, &name, exchange);
-        Ok(())
+        self.message(engine, &name, exchange)
     }
 
     /// Message files of a directory, in the order of their names, are one conversation; captures are their own, and
@@ -203,26 +284,37 @@ impl Judging {
         Ok(())
     }
 
-    fn message(&mut self, engine: &mut Engine, name: &str, mut exchange: Exchange) {
+    fn message(&mut self, engine: &mut Engine, name: &str, mut exchange: Exchange) -> Result<()> {
+        self.held.iter_mut().for_each(|held| held.is_raw = true);
         self.next += 1;
         exchange.seq = self.next;
         exchange.id = ExchangeId(format!("x{}", self.next).into());
         self.judged.inputs.push(Input { path: name.to_owned(), records: 1, ..Input::default() });
-        self.judged.add(engine.observe(Event::Exchange(Arc::new(exchange))), Some(name));
+        let seen = engine.observe(Event::Exchange(Arc::new(exchange)));
+        self.add(seen, Some(name))
     }
 
     /// What another tool has recorded, redacted as if we had.
     fn foreign(&mut self, path: &Path, foreign: Foreign, input: impl BufRead) -> Result<()> {
         let redactor = redactor(Redact::Secrets, Bodies::Enrollment, self.out);
         let (mut engine, mut ticker) = (self.engine(), Ticker::default());
-        let judged = &mut self.judged;
+        let (judged, held) = (&mut self.judged, &mut self.held);
+        held.iter_mut().for_each(|held| held.is_raw = false);
+        let mut kept = Ok(());
+        let mut add = |seen: Observation| {
+            if let (Some(held), Ok(())) = (held.as_mut(), &kept) {
+                kept = held.add(&seen);
+            }
+            judged.add(seen, None);
+        };
         let imported = foreign.read(path, input, |event| {
             let event = masked(event, &redactor);
             for tick in ticker.due(recorded_at(&event)) {
-                judged.add(engine.observe(Event::Tick(tick)), None);
+                add(engine.observe(Event::Tick(tick)));
             }
-            judged.add(engine.observe(event), None);
+            add(engine.observe(event));
         })?;
+        kept?;
         let (path, records) = (path.display().to_string(), imported.exchanges);
         for (what, count) in &imported.lost {
             self.out.note(&format!("note: {path}: not judged: {what} ({count})"));
@@ -233,11 +325,14 @@ impl Judging {
 
     fn capture(&mut self, name: &str, play: &mut Play<impl BufRead>, engine: &mut Engine) -> Result<()> {
         let mut input = Input { path: name.to_owned(), ..Input::default() };
-        for played in play {
+        while let Some(played) = play.next() {
+            // Each run says so for itself.
+            let is_raw = rank(&play.redaction().level) < rank("secrets");
+            self.held.iter_mut().for_each(|held| held.is_raw = is_raw);
             match played.context("could not read on")? {
                 Played::Event { event, .. } => {
                     input.records += u64::from(!matches!(event, Event::Tick(_)));
-                    self.judged.add(engine.observe(event), None);
+                    self.add(engine.observe(event), None)?;
                 }
                 Played::Damage(_) => input.damaged += 1,
                 Played::Closed(closed) => input.late += closed.late,

@@ -131,7 +131,7 @@ fn captures_in(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// More than this in bodies is not held at once, in bytes.
-const MOST_HELD: u64 = 1 << 30;
+pub(super) const MOST_HELD: u64 = 1 << 30;
 
 /// The enrollments of these captures with all that was said, judged.
 pub(super) fn stories(inputs: &Inputs, profile: Profile) -> Result<Vec<Story>> {

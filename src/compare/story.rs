@@ -76,9 +76,16 @@ pub struct Stories {
     by_id: HashMap<ExchangeId, usize>,
     enrollments: BTreeMap<EnrollmentId, Enrollment>,
     bytes: u64,
+    /// The highest number of an enrollment so far.
+    last: u64,
 }
 
 impl Stories {
+    /// The highest number that an enrollment had, be it gone into another since.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
     pub fn add(&mut self, seen: Observation) {
         if let Event::Exchange(exchange) = &seen.event {
             let answer = exchange.response.as_ref().map_or(0, |r| r.body.bytes.len());
@@ -104,6 +111,7 @@ impl Stories {
                 *place = Some(into);
             }
         }
+        self.last = seen.changed.iter().map(|changed| changed.id.0).fold(self.last, u64::max);
         self.enrollments.extend(seen.changed.into_iter().map(|changed| (changed.id, changed)));
     }
 
@@ -114,14 +122,20 @@ impl Stories {
 
     /// The enrollments in the order of their first exchange; exchanges that belong to none are left out.
     pub fn finish(self) -> Vec<Story> {
+        self.finish_all().0
+    }
+
+    /// The same, and with them the exchanges that belong to none.
+    pub fn finish_all(self) -> (Vec<Story>, Vec<Told>) {
         let mut exchanges: BTreeMap<EnrollmentId, Vec<Told>> = BTreeMap::new();
         for (enrollment, told) in self.told {
             exchanges.entry(enrollment.unwrap_or(EnrollmentId(0))).or_default().push(told);
         }
-        let stories = self
+        let stories: Vec<_> = self
             .enrollments
             .into_iter()
-            .filter_map(|(id, enrollment)| Some(Story { enrollment, exchanges: exchanges.remove(&id)? }));
-        stories.collect()
+            .filter_map(|(id, enrollment)| Some(Story { enrollment, exchanges: exchanges.remove(&id)? }))
+            .collect();
+        (stories, exchanges.remove(&EnrollmentId(0)).unwrap_or_default())
     }
 }

@@ -127,7 +127,7 @@ fn expected(out: &mut String, judged: &Judged, list: &[Expected], paint: Paint) 
 }
 
 /// `1 finding`, `2 findings`.
-fn plural(n: usize, word: &str) -> String {
+pub(super) fn plural(n: usize, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 

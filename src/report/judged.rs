@@ -23,7 +23,7 @@ pub struct Judged {
     pub enrollments: BTreeMap<EnrollmentId, Enrollment>,
     pub findings: Vec<Found>,
     /// Why connections came to nothing before HTTP, and how many did.
-    pub refused: Vec<(&'static Cause, Certainty, u64)>,
+    pub refused: Vec<Refused>,
     /// Devices that were to come, if a list was given.
     pub expected: Option<Vec<Expected>>,
     /// Which enrollments are told of.
@@ -38,6 +38,9 @@ pub struct Judged {
     /// The time of what was observed last, in the present conversation.
     now: Time,
 }
+
+/// Why connections came to nothing before HTTP, how sure that is, and how many did.
+pub type Refused = (&'static Cause, Certainty, u64);
 
 /// One file that was read, or could not be.
 #[derive(Debug, Default)]

@@ -15,9 +15,11 @@ mod paint;
 pub mod preflight;
 mod status;
 pub mod story;
+mod suite;
 
 pub use human::{clean, human};
 pub use json::json;
-pub use judged::{Input, Judged, Seen};
+pub use judged::{Input, Judged, Refused, Seen};
 pub use lines::{line, line_json};
 pub use status::{About, Overview};
+pub use suite::junit;

@@ -76,6 +76,24 @@ impl Source {
         }
     }
 
+    /// Where a place in the raw bytes is in the text.
+    pub fn range_of(&self, offset: u64, length: u64) -> std::ops::Range<usize> {
+        let find = |raw: u64| {
+            let raw = usize::try_from(raw).unwrap_or(usize::MAX);
+            let (mut low, mut high) = (0, self.text().len());
+            while low < high {
+                let middle = usize::midpoint(low, high);
+                if self.raw_offset(middle) < raw { low = middle + 1 } else { high = middle }
+            }
+            let mut at = low;
+            while !self.text().is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        find(offset)..find(offset.saturating_add(length))
+    }
+
     /// Where a span of the text lies in the raw bytes.
     pub fn place(&self, span: std::ops::Range<usize>) -> Place {
         let before = self.before(span.start);

@@ -501,3 +501,44 @@ fn a_filter_leaves_out_what_it_does_not_fit() {
         assert!(ran.code == 2 && ran.err.contains(words) && ran.err.contains('^'), "{ran:?}");
     }
 }
+
+#[test]
+fn reports_stand_by_themselves_and_hold_no_secret() {
+    let place = Place::new();
+    let demo = committed("captures/demo").display().to_string();
+    let report = |input: &str, format: &str| place.run(&["check", input, "--format", format]);
+    let html = report(&demo, "html");
+    assert_eq!(html.code, 1, "{}", html.err);
+    let page = &html.out;
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("default-src 'none'"), "{page}");
+    assert_eq!(page.matches("<details class=\"device\"").count(), 7);
+    assert_eq!(page.matches("<svg ").count(), 14);
+    for words in ["<mark>", "Connections that came to nothing", "PROV-CS-003", "0x80180013 on the screen"] {
+        assert!(page.contains(words), "{words}");
+    }
+    // Nothing is fetched, and the only links are its own.
+    assert!(!page.contains("src=") && page.matches("href=").count() == page.matches("href=\"#d").count());
+    let markdown = report(&demo, "markdown").out;
+    assert!(
+        markdown.contains("## anna@contoso.example (e1)") && markdown.contains("### error PROV-CS-004"),
+        "{markdown}"
+    );
+    let junit = report(&demo, "junit").out;
+    assert!(junit.contains("failures=\"8\"") && junit.contains("type=\"stalled\""), "{junit}");
+    // A message as it came from the wire: nobody has taken the password out.
+    let token = committed("tests/data/real/getpolicies-req.xml");
+    let raw = std::fs::read_to_string(token).unwrap();
+    let (before, rest) = raw.split_once("<wsse:Username>").unwrap();
+    let hostile = format!("{before}<wsse:Username>&lt;script&gt;alert(1)&lt;/script&gt;\u{1b}[2J{rest}");
+    let hostile = hostile.replace(">demo</wsse:Password>", ">hunter2-secret</wsse:Password>");
+    assert!(hostile.contains("hunter2-secret"));
+    place.put("m.xml", hostile.replace("mustUnderstand=\"1\"", "mustUnderstand=\"x\""));
+    for format in ["html", "markdown"] {
+        let said = report("m.xml", format).out;
+        assert!(said.contains("Outside any enrollment") || said.contains("get-policies-request"), "{said}");
+        assert!(
+            !said.contains("hunter2-secret") && !said.contains("<script>alert") && !said.contains('\u{1b}'),
+            "{said}"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::message::{text_range, touches};
+use super::message::touches;
 use super::summary;
 use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::screen::Target;
@@ -307,7 +307,7 @@ impl Decoder<'_> {
         let mark = self
             .target
             .filter(|t| t.within == Within::Provisioning)
-            .map(|t| text_range(provisioning.document.source(), t.offset, t.length));
+            .map(|t| provisioning.document.source().range_of(t.offset, t.length));
         if let Some(root) = provisioning.root() {
             self.branch(&root, 1, mark.as_ref());
         }

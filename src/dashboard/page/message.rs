@@ -9,7 +9,7 @@ use crate::dashboard::screen::{Target, Ui};
 use crate::dashboard::text::{bytes, clean, wrap};
 use crate::event::{Body, Exchange, Header, Sent, Side, Version};
 use crate::message::{Within, decode_content};
-use crate::xml::{Document, Source};
+use crate::xml::Document;
 
 /// Columns for line numbers.
 const NUMBERS: usize = 5;
@@ -125,7 +125,7 @@ fn show_body(page: &mut Page, body: &Body, target: Option<Target>, raw: bool, wi
         return dump(page, &decoded.bytes);
     }
     let document = Document::read(&decoded.bytes);
-    let mark = target.map(|t| text_range(document.source(), t.offset, t.length));
+    let mark = target.map(|t| document.source().range_of(t.offset, t.length));
     if raw || document.root().is_none() {
         lines_of(page, document.source().text(), mark.as_ref(), width);
     } else {
@@ -138,24 +138,6 @@ fn show_body(page: &mut Page, body: &Body, target: Option<Target>, raw: bool, wi
         let text = format!("the rest of {} was not kept or did not come", bytes(body.length));
         page.push(Line::new(Role::Warning, &text));
     }
-}
-
-/// Where a place in the raw bytes is in the text.
-pub(super) fn text_range(source: &Source, offset: u64, length: u64) -> Range<usize> {
-    let find = |raw: u64| {
-        let raw = usize::try_from(raw).unwrap_or(usize::MAX);
-        let (mut low, mut high) = (0, source.text().len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            if source.raw_offset(middle) < raw { low = middle + 1 } else { high = middle }
-        }
-        let mut at = low;
-        while !source.text().is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    };
-    find(offset)..find(offset.saturating_add(length))
 }
 
 /// An empty mark stands for the place itself.
