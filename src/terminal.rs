@@ -30,6 +30,10 @@ use crate::sink::{self, Feed, Next, Segments};
 const QUEUE: usize = 1_024;
 /// Between two drawings.
 const FRAME: Duration = Duration::from_millis(33);
+/// Drawing has at most this part of a core, while nobody presses a key.
+const SHARE: u32 = 20;
+/// However long drawing takes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Between two looks at the recording's state.
 const STATUS: Duration = Duration::from_millis(500);
 /// How long the screen may take to be left in order once the process is asked to end.
@@ -185,8 +189,8 @@ impl Session<'_> {
             if self.dirty && drawn.is_none_or(|at| at.elapsed() >= pause) {
                 let began = Instant::now();
                 self.draw()?;
-                // Twenty thousand rows take their time: the engine is to have most of it.
-                pause = FRAME.max(if busy { 4 * began.elapsed() } else { FRAME });
+                // Twenty thousand rows take their time: traffic and engine are to have nearly all of it.
+                pause = (began.elapsed() * (SHARE - 1)).clamp(FRAME, LONGEST_PAUSE);
                 drawn = Some(Instant::now());
             }
             // Keys are answered at once; observations when the next frame is due.
@@ -195,6 +199,8 @@ impl Session<'_> {
                 wait = Duration::ZERO;
                 let input = read()?;
                 self.dirty = true;
+                // Whoever presses a key waits for what comes of it.
+                pause = FRAME;
                 let effects = dashboard::update(&mut self.model, &input);
                 if effects.contains(&Effect::Quit) {
                     return Ok(Ended::Quit);
