@@ -105,7 +105,7 @@ fn attributes(e: &Enrollment) -> Vec<(&'static str, String)> {
     let words =
         |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
     for (name, value) in &e.signs.traits {
-        add(name, Some(value.clone()));
+        add(name, Some(value.to_string()));
     }
     add("Windows build", words(&e.os_version).map(|version| build(&version)));
     add("edition", words(&e.signs.os_edition));

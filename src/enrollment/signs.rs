@@ -1,7 +1,5 @@
 //! What was noticed on the way of an enrollment, and tells causes apart that end it in the same manner.
 
-use std::collections::BTreeMap;
-
 use crate::event::{ExchangeId, Version};
 use crate::rules::{Finding, Rule};
 
@@ -24,7 +22,7 @@ pub struct Signs {
     /// The latest exchange.
     pub last: ExchangeId,
     /// What else devices differ in, each under the name that people are told: the key, the TLS, the server's node.
-    pub traits: BTreeMap<&'static str, String>,
+    pub traits: Vec<(&'static str, Box<str>)>,
     /// A sign-in page handed a token over.
     pub has_token: bool,
     /// After so many minutes the document has the device come again (MS-MDE2 2.2.9.3), where it says so.
@@ -69,7 +67,17 @@ impl Signs {
         if noticed.os_edition.is_some() {
             self.os_edition.clone_from(&noticed.os_edition);
         }
-        self.traits.extend(noticed.traits.iter().cloned());
+        for (name, value) in &noticed.traits {
+            let value = value.as_str().into();
+            match self.traits.iter_mut().find(|(known, _)| known == name) {
+                Some((_, known)) => *known = value,
+                // They are few, and there are twenty thousand of us.
+                None => {
+                    self.traits.reserve_exact(1);
+                    self.traits.push((name, value));
+                }
+            }
+        }
         self.has_token |= noticed.has_token;
         self.poll = noticed.poll.or(self.poll);
         // What is no fault of anybody's can tell, too: that a document list has no such version.

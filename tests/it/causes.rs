@@ -401,7 +401,7 @@ fn the_document_says_when_a_first_session_is_overdue() {
 #[test]
 fn devices_are_compared_in_what_is_on_the_wire() {
     let enrolled = Play::of(Golden::OnPremise).judged(1_000);
-    let traits: Vec<_> = enrolled.signs.traits.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let traits: Vec<_> = enrolled.signs.traits.iter().map(|(name, value)| (*name, &**value)).collect();
     for wanted in [
         ("EnrollmentType", "Full"),
         ("NotInOobe", "true"),
