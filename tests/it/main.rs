@@ -21,6 +21,7 @@ mod correlation;
 mod coverage;
 mod differential;
 mod doctor;
+mod doctor_peers;
 mod endings;
 mod engine;
 mod explain;
