@@ -4,17 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cases::{Auth, Case, Place, matrix};
-use super::evaluate::{Way, cell};
 use thiserror::Error;
 
+use super::cases::{Auth, Case, Place, matrix};
+use super::evaluate::{Way, cell};
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
-use crate::event::{Body, Event, Framing, Request, Response, Side, Time};
+use crate::event::{Body, Event, Framing, Request, Response, Time};
 use crate::net::HostPattern;
 use crate::redact::Redactor;
 use crate::report::conformity::Cell;
-use crate::rules::{Finding, Profile as Strictness, Step, Subject};
+use crate::rules::{Finding, Profile as Strictness, Step};
 use crate::sim::{
     Address, Answered, Authority, Client, ClientError, Course, Device, GivesUp, Holder, Key, KeyError,
     Planned, Profile, Proof, RequestFlaw, Trust, entra_token, said,
@@ -318,10 +318,7 @@ impl Talk<'_> {
         let mut exchange = said(self.said, "conform", to, request, began.elapsed(), came);
         self.means.redactor.exchange(&mut exchange);
         let seen = self.engine.observe(Event::Exchange(Arc::new(exchange)));
-        self.findings.extend(seen.findings.into_iter().filter(|finding| {
-            finding.side == Some(Side::Response)
-                && !matches!(finding.subject, Subject::Device | Subject::Enrollscope)
-        }));
+        self.findings.extend(seen.findings.into_iter().filter(Finding::is_about_the_answer));
         match answered {
             Ok(Answered { response, .. }) => Ok(response),
             Err(error) => Err(GivesUp { reason: error.to_string(), hresult: error.hresult() }),

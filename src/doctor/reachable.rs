@@ -333,7 +333,6 @@ fn no_tls(error: &io::Error, host: &str) -> String {
         Some(rustls::Error::InvalidMessage(_)) => {
             "it answers with something that is not TLS; is the port that of plain HTTP?".to_owned()
         }
-        Some(_) => net::explain(error, host),
-        None => net::explain(error, host),
+        _ => net::explain(error, host),
     }
 }

@@ -15,8 +15,8 @@ use super::run::Means;
 use super::tls::looking;
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
-use crate::event::{Event, Exchange, Request, Response, Side, header};
-use crate::rules::{Finding, Profile, Subject};
+use crate::event::{Event, Exchange, Request, Response, header};
+use crate::rules::{Finding, Profile};
 use crate::sim::{Address, Answered, Client, said};
 
 /// Chunked, mislabelled, compressed unasked, cut short: what a server or its front end does to every answer alike.
@@ -165,14 +165,10 @@ impl<'m> Visitor<'m> {
         let exchange = Arc::new(exchange);
         self.exchanges.push(Arc::clone(&exchange));
         let seen = engine.observe(Event::Exchange(exchange));
-        let of_answer = |finding: &Finding| {
-            finding.side == Some(Side::Response)
-                && !matches!(finding.subject, Subject::Device | Subject::Enrollscope)
-        };
         let (framing, findings): (Vec<_>, Vec<_>) = seen
             .findings
             .into_iter()
-            .filter(of_answer)
+            .filter(Finding::is_about_the_answer)
             .partition(|finding| FRAMING.contains(&finding.rule.id));
         for finding in framing {
             if !self.framing.iter().any(|told| told.rule.id == finding.rule.id) {

@@ -375,6 +375,11 @@ impl Finding {
             },
         }
     }
+
+    /// Whether what answers is to blame: the server, or what stands before it.
+    pub(crate) fn is_about_the_answer(&self) -> bool {
+        self.side == Some(Side::Response) && !matches!(self.subject, Subject::Device | Subject::Enrollscope)
+    }
 }
 
 impl Rule {
