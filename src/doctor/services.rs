@@ -27,7 +27,7 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
             return;
         };
         device.profile.user.clone_from(&self.means.target.user);
-        let Some(discovery) = self.probe(&device).await else { return };
+        let discovery = self.probe(&device).await;
         let found = self.discover(&device, &discovery).await;
         if self.visitor.exchanges.last().is_some_and(|last| last.response.is_some()) {
             self.versions_asked(&device, &discovery).await;
@@ -56,8 +56,8 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
         }
     }
 
-    /// Where discovery is asked: the GET may be sent on. `None` when there is no answer at all.
-    async fn probe(&mut self, device: &Device) -> Option<Address> {
+    /// Where discovery is asked: the GET may be sent on. Where it is not answered, the POST still may be.
+    async fn probe(&mut self, device: &Device) -> Address {
         let to = self.means.target.discovery.clone();
         let begun = self.begin("discovery-get");
         let now = self.now();
@@ -85,11 +85,7 @@ impl<S: FnMut(Progress<'_>)> Examination<'_, S> {
             }
             None => self.skip("clock", "there is no answer whose Date could be read"),
         }
-        if !answered && way.hops.is_empty() {
-            // It may be that only the GET is not wanted.
-            return Some(to);
-        }
-        Some(if answered { last } else { to })
+        if answered { last } else { to }
     }
 
     /// What a device gets out of the answer; `None` where that is nothing.
