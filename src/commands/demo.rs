@@ -114,6 +114,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
         listeners: addresses,
         recording: None,
         read: None,
+        started: Some(now()),
         redaction: "secrets".to_owned(),
         warnings: Vec::new(),
         live: true,

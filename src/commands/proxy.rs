@@ -22,7 +22,7 @@ use crate::config::Configured;
 use crate::dashboard::Status;
 use crate::engine::{Engine, Observation};
 use crate::enrollment::Deadlines;
-use crate::net::{Fronts, Keeper, draw_ahead};
+use crate::net::{Fronts, Keeper, draw_ahead, now};
 use crate::proxy::{Forwarded, Limits, ListenerSettings, PlainHttp, Proxy, Settings};
 use crate::report::{About, Overview};
 use crate::rules::Level;
@@ -119,7 +119,8 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
             interrupted.await;
             flag.store(true, Ordering::Relaxed);
         });
-        let status = move || Status { recording: Some(recorder.read()), ..about.borrow().clone() };
+        let started = Some(now());
+        let status = move || Status { recording: Some(recorder.read()), started, ..about.borrow().clone() };
         let options = terminal::Options {
             expected,
             theme: terminal::theme(out.colour()),
@@ -194,6 +195,7 @@ pub(super) fn about(
         listeners,
         recording: None,
         read: None,
+        started: None,
         redaction: match recording.redact {
             Redact::Secrets => "secrets",
             Redact::Identities => "identities",

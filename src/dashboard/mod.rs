@@ -7,6 +7,7 @@ mod layout;
 mod line;
 mod model;
 mod page;
+mod rate;
 mod refused;
 mod rows;
 mod screen;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::exchanges::{Exchanges, New, Seen, Serial};
 use super::layout::Size;
+use super::rate::Rate;
 use super::refused::RefusedConnections;
 use super::rows::{self, Row, RowId, Totals};
 use super::screen::Ui;
@@ -41,6 +42,7 @@ pub struct Model {
     pub now: Time,
     pub enrollments: BTreeMap<EnrollmentId, Tracked>,
     pub exchanges: Exchanges,
+    pub(super) rate: Rate,
     pub refused: RefusedConnections,
     /// Handshakes in which devices took our certificate, and in which they did not.
     pub trusted: u64,
@@ -107,6 +109,7 @@ impl Model {
             Event::Exchange(exchange) => {
                 let connection =
                     exchange.connection.as_ref().and_then(|id| self.connections.get(id)).cloned();
+                self.rate.count(exchange.request.at);
                 self.exchanges.push(New {
                     exchange: Arc::clone(exchange),
                     request: seen.request.unwrap_or(Kind::None),
@@ -188,6 +191,7 @@ impl Model {
     pub fn tick(&mut self, now: Time) {
         if self.status.live {
             self.now = self.now.max(now);
+            self.rate.advance(self.now);
         }
     }
 
@@ -232,7 +236,7 @@ impl Model {
     }
 
     /// Exchanges a second, over the last ten.
-    pub fn rate(&self) -> f64 {
+    pub fn per_second(&self) -> f64 {
         let recent = self.exchanges.iter().rev().take_while(|seen| self.now.since(seen.at) < RATE_OVER);
         f64::from(u32::try_from(recent.count()).unwrap_or(u32::MAX)) * 1000.0 / 10_000.0
     }

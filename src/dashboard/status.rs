@@ -1,6 +1,7 @@
 //! What the tool says about itself: what it stands between, how recording goes, what the user should know.
 
 use crate::capture::Recording;
+use crate::event::Time;
 
 /// Given anew by the caller every now and then.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Status {
     pub redaction: String,
     /// What must not be forgotten while this runs, in words; shown red all the time.
     pub warnings: Vec<String>,
+    /// When this run began; absent for a recording.
+    pub started: Option<Time>,
     /// Time goes on by itself, and devices may come.
     pub live: bool,
 }

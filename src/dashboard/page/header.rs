@@ -5,7 +5,7 @@ use crate::dashboard::line::{Line, Role};
 use crate::dashboard::model::Model;
 use crate::dashboard::screen::{Overlay, Screen};
 use crate::dashboard::status::Status;
-use crate::dashboard::text::{bytes, grouped, plural, width, wrap};
+use crate::dashboard::text::{bytes, grouped, plural, span, width, wrap};
 
 use super::device;
 
@@ -99,7 +99,12 @@ fn recording(model: &Model) -> Line {
         line.push(Role::Warning, &text);
     }
     if status.live {
-        line.push(Role::Dim, &format!(" · {:.1} exchanges/s", model.rate()));
+        if let Some(started) = status.started {
+            line.push(Role::Dim, &format!(" · up {}", span(model.now.since(started))));
+        }
+        let (unit, marks) = if model.size.width < 120 { ("", 12) } else { (" exchanges", 30) };
+        line.push(Role::Dim, &format!(" · {:.1}{unit}/s ", model.per_second()));
+        line.push(Role::Info, &model.rate.line(marks));
     }
     if let Some(path) = status.recording.as_ref().and_then(|recording| recording.path.as_ref()) {
         line.push(Role::Dim, " · to ");

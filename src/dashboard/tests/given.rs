@@ -2,6 +2,7 @@
 
 use crate::capture::{Health, Recording};
 use crate::dashboard::Status;
+use crate::event::Time;
 
 pub(super) fn recorded() -> Status {
     Status {
@@ -24,6 +25,7 @@ pub(super) fn live() -> Status {
             ..Recording::default()
         }),
         redaction: "secrets".to_owned(),
+        started: Time::parse("2023-01-29T12:00:00Z"),
         live: true,
         ..Status::default()
     }

@@ -6,9 +6,10 @@ use crate::dashboard::line::{Line, Role};
 use crate::dashboard::model::Model;
 use crate::dashboard::page::device::{device, outcome_role, stage_letter, stage_name, who};
 use crate::dashboard::rows::{Row, RowId};
-use crate::dashboard::text::{fit, span, wrap};
+use crate::dashboard::text::{self, fit, span, wrap};
 use crate::dashboard::theme::Theme;
 use crate::enrollment::{Enrollment, Flow, Outcome, Stage};
+use crate::event::Time;
 
 pub(super) fn draw(painter: &mut Painter<'_>, model: &Model, panes: Panes) {
     if model.rows.is_empty() {
@@ -90,6 +91,24 @@ fn empty(painter: &mut Painter<'_>, model: &Model, area: Area) {
     painter.lines(area, &lines);
 }
 
+/// Rows that moved in so many milliseconds stand out.
+const FRESH: i64 = 3_000;
+/// So many within minutes are called a storm.
+const STORM: u64 = 4;
+
+/// When the first of the row's attempts began.
+fn began(model: &Model, row: &Row) -> Time {
+    row.attempts.first().and_then(|id| model.enrollment(*id)).map(|e| e.started).unwrap_or_default()
+}
+
+/// ` x12`, and in a storm how often it comes: ` x12 4/min`.
+fn often(count: u64, first: Time, last: Time) -> String {
+    let minutes = last.since(first) / 60_000;
+    let rate = count / u64::try_from(minutes.max(1)).unwrap_or(1);
+    let storm = count >= STORM && rate > 0;
+    if storm { format!(" x{count} {rate}/min") } else { format!(" x{count}") }
+}
+
 /// How wide each column is; 0: not shown.
 struct Columns {
     who: usize,
@@ -110,8 +129,8 @@ struct Columns {
 impl Columns {
     fn of(model: &Model, width: usize) -> Self {
         let enrollments = || model.enrollments.values().map(|tracked| &tracked.enrollment);
-        let longest = |text: fn(&Enrollment) -> String| {
-            let sizes = enrollments().rev().take(200).map(|e| crate::dashboard::text::width(&text(e)));
+        let longest = |label: fn(&Enrollment) -> String| {
+            let sizes = enrollments().rev().take(200).map(|e| text::width(&label(e)));
             sizes.max().unwrap_or(0)
         };
         let from = |at: usize, columns: usize| if width >= at { columns } else { 0 };
@@ -184,21 +203,17 @@ impl Columns {
         }
     }
 
-    fn device(
-        &self,
-        model: &Model,
-        row: &Row,
-        e: &Enrollment,
-        since: crate::event::Time,
-        theme: Theme,
-    ) -> Line {
+    fn device(&self, model: &Model, row: &Row, e: &Enrollment, since: Time, theme: Theme) -> Line {
         let dots = theme.dots();
         let (mark, role) = theme.outcome(e.outcome);
         let mut line = Line::plain(" ").and(role, mark).and(Role::Plain, " ");
         let name = match row.number {
             Some(number) => format!("  attempt {number}"),
-            None if row.attempts.len() > 1 => format!("{} x{}", who(e), row.attempts.len()),
             None => who(e),
+        };
+        let attempts = match row.attempts.len() {
+            2.. if row.number.is_none() => often(row.attempts.len() as u64, began(model, row), e.started),
+            _ => String::new(),
         };
         let put = |line: &mut Line, role: Role, text: &str, room: usize| {
             if room > 0 {
@@ -206,8 +221,16 @@ impl Columns {
                 line.push(Role::Plain, " ");
             }
         };
-        let name_role = if row.number.is_some() { Role::Dim } else { Role::Plain };
-        put(&mut line, name_role, &name, self.who);
+        let name_role = match row.number {
+            Some(_) => Role::Dim,
+            // What moves catches the eye for a moment.
+            None if model.status.live && model.now.since(e.latest) < FRESH => Role::Strong,
+            None => Role::Plain,
+        };
+        let room = self.who.saturating_sub(text::width(&attempts));
+        cell(&mut line, name_role, &name, room, dots);
+        cell(&mut line, Role::Warning, &attempts, self.who - room, dots);
+        line.push(Role::Plain, " ");
         let device = device(e);
         put(&mut line, Role::Plain, if device == name { "" } else { &device }, self.device);
         for stage in &self.stages {
@@ -258,19 +281,48 @@ impl Columns {
         }
         cell(&mut line, Role::Dim, "TLS", self.strip(), "");
         line.push(Role::Plain, &format!(" {:>1$} ", span(model.now.since(group.last)), self.since));
-        let times = format!("{}x", group.count);
+        let times = often(group.count, group.first, group.last);
         let left = self.before_verdict().saturating_sub(line.width());
-        cell(&mut line, Role::Error, &format!("{times:>left$}", left = left.saturating_sub(1)), left, "");
+        cell(
+            &mut line,
+            Role::Error,
+            &format!("{:>1$}", times.trim_start(), left.saturating_sub(1)),
+            left,
+            "",
+        );
         let host = group.sni.as_ref().map(|sni| format!(", {sni}")).unwrap_or_default();
         line.and(Role::Error, &format!("{}{host}", group.reason))
     }
 
     fn strays(&self, model: &Model, theme: Theme) -> Line {
         let count = model.exchanges.strays().count() as u64;
-        let text = crate::dashboard::text::plural(count, "exchange");
+        let text = text::plural(count, "exchange");
         Line::new(
             Role::Dim,
             &format!(" {} {text} outside any enrollment", theme.step(crate::enrollment::StepState::Ahead).0),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_storm_says_how_often_it_comes() {
+        let cases = [
+            (2, 0, " x2"),
+            (3, 10, " x3"),
+            (12, 30, " x12 12/min"),
+            (12, 180, " x12 4/min"),
+            // Over a day it is no storm.
+            (12, 86_400, " x12"),
+            // A clock that went back.
+            (12, -50, " x12 12/min"),
+        ];
+        for (count, seconds, expected) in cases {
+            let first = Time(1_700_000_000_000);
+            assert_eq!(often(count, first, first.plus_millis(seconds * 1_000)), expected);
+        }
     }
 }
