@@ -1,6 +1,7 @@
 //! Owns the screen: reads keys, takes in observations, draws at most thirty times a second, and leaves the terminal as
 //! it was, whatever happens.
 
+use std::collections::{HashSet, VecDeque};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
@@ -19,10 +20,10 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
 use crate::capture::{Closed, Damage, Place, Played, Record};
-use crate::dashboard::{self, Effect, Model, Size, Status, Theme};
+use crate::dashboard::{self, Effect, Model, Serial, Size, Status, Theme, Wish};
 use crate::diagnosis::Expected;
 use crate::engine::{Engine, Observation};
-use crate::event::{Exchange, Time};
+use crate::event::{Connection, End, Event, Exchange, Time};
 use crate::sink::{self, Feed, Next, Segments};
 
 /// Updates that wait for the screen. When it is full the engine waits, its own queue grows into the file, and nothing
@@ -38,6 +39,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const STATUS: Duration = Duration::from_millis(500);
 /// How long the screen may take to be left in order once the process is asked to end.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// Events that wait while the screen stands still; with more it goes on by itself.
+const MAX_WAITING: usize = 4_096;
 /// Taking in updates is interrupted after so long, so that keys are answered.
 const BATCH: Duration = Duration::from_millis(25);
 
@@ -53,6 +56,40 @@ pub enum Update {
     Ended(Option<String>),
 }
 
+/// What came of a wish.
+#[derive(Debug)]
+pub enum Granted {
+    /// For the clipboard.
+    Copy(String),
+    /// In a line.
+    Done(String),
+    /// A title, and text to be read.
+    Page(String, String),
+}
+
+/// Set when nobody waits for what was wished for any more.
+pub type Cancelled = AtomicBool;
+
+type Granting = dyn Fn(Wish, Vec<Event>, &Cancelled) -> Result<Granted, String> + Send + Sync;
+
+/// How wishes about exchanges are granted, on a thread of its own.
+#[derive(Clone, Default)]
+pub struct Grant(Option<Arc<Granting>>);
+
+impl Grant {
+    pub fn new(
+        grant: impl Fn(Wish, Vec<Event>, &Cancelled) -> Result<Granted, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some(Arc::new(grant)))
+    }
+}
+
+impl std::fmt::Debug for Grant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Grant").field(&self.0.is_some()).finish()
+    }
+}
+
 /// How it is drawn, and from where bodies are read again.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -61,6 +98,7 @@ pub struct Options {
     pub capture: Option<Segments>,
     /// Devices that are to come.
     pub expected: Vec<Expected>,
+    pub grant: Grant,
     /// Set by the caller's signal handler: leave.
     pub stop: Arc<AtomicBool>,
 }
@@ -146,8 +184,13 @@ pub fn run(updates: Receiver<Update>, status: impl Fn() -> Status, options: &Opt
         options,
         dirty: true,
         open: true,
+        waiting: VecDeque::new(),
+        working: None,
+        cancelled: Arc::default(),
     };
     let ended = session.run(&updates, status);
+    session.cancelled.store(true, Ordering::Relaxed);
+    session.working.take().into_iter().for_each(|working| drop(working.join()));
     drop(screen);
     // The engine's thread must not wait for a screen that is gone.
     drop(updates);
@@ -161,6 +204,11 @@ struct Session<'o> {
     dirty: bool,
     /// Updates can still come.
     open: bool,
+    /// What came while the screen stands still.
+    waiting: VecDeque<Update>,
+    /// A wish is being granted.
+    working: Option<JoinHandle<Result<Granted, String>>>,
+    cancelled: Arc<Cancelled>,
 }
 
 impl Session<'_> {
@@ -174,6 +222,7 @@ impl Session<'_> {
                 return Ok(Ended::Stopped);
             }
             let busy = self.take_in(updates);
+            self.finish()?;
             if asked.elapsed() >= STATUS {
                 asked = Instant::now();
                 let status = status();
@@ -214,10 +263,11 @@ impl Session<'_> {
 
     /// Takes in what came; true when more is waiting.
     fn take_in(&mut self, updates: &Receiver<Update>) -> bool {
+        self.resume();
         let began = Instant::now();
         while self.open && began.elapsed() < BATCH {
             match updates.try_recv() {
-                Ok(update) => self.take(update),
+                Ok(update) => self.receive(update),
                 Err(TryRecvError::Empty) => return false,
                 Err(TryRecvError::Disconnected) => {
                     self.open = false;
@@ -227,6 +277,30 @@ impl Session<'_> {
             }
         }
         self.open
+    }
+
+    /// While the screen stands still, what comes waits, up to a bound.
+    fn receive(&mut self, update: Update) {
+        if self.model.ui.paused && self.waiting.len() < MAX_WAITING {
+            self.waiting.push_back(update);
+            self.model.waiting = self.waiting.len();
+            self.dirty = true;
+            return;
+        }
+        if std::mem::take(&mut self.model.ui.paused) {
+            self.model.notify(format!("it goes on by itself: {MAX_WAITING} events were waiting"));
+            self.resume();
+        }
+        self.take(update);
+    }
+
+    /// Goes on where the screen stood still. Before anything newer is taken in.
+    fn resume(&mut self) {
+        if !self.model.ui.paused && !self.waiting.is_empty() {
+            std::mem::take(&mut self.waiting).into_iter().for_each(|update| self.take(update));
+            self.model.waiting = 0;
+            self.model.tick(wall_clock());
+        }
     }
 
     fn take(&mut self, update: Update) {
@@ -263,6 +337,7 @@ impl Session<'_> {
                 self.model.read_back = Some((serial, read));
             }
             Effect::Copy(text) => execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))?,
+            Effect::Do(wish, serials) => self.begin(wish, &serials),
             Effect::Suspend => {
                 leave();
                 suspend()?;
@@ -273,6 +348,76 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+impl Session<'_> {
+    /// Begins to grant a wish about these exchanges: one at a time.
+    fn begin(&mut self, wish: Wish, serials: &[Serial]) {
+        let Some(grant) = self.options.grant.0.clone() else { return };
+        if self.working.is_some() {
+            return self.model.notify("the last one is not done yet".to_owned());
+        }
+        let sources: Vec<_> = serials
+            .iter()
+            .filter_map(|serial| self.model.exchanges.get(*serial))
+            .map(|seen| Source {
+                connection: seen.connection.clone(),
+                whole: seen.whole.clone(),
+                place: seen.place,
+                end: seen.end.clone(),
+            })
+            .collect();
+        let (segments, cancelled) = (self.options.capture.clone(), Arc::clone(&self.cancelled));
+        let work = move || grant(wish, events(sources, segments.as_ref())?, &cancelled);
+        match std::thread::Builder::new().name("wish".to_owned()).spawn(work) {
+            Ok(working) => self.working = Some(working),
+            Err(error) => self.model.notify(format!("could not start a thread: {error}")),
+        }
+    }
+
+    /// Shows what came of it, once it is there.
+    fn finish(&mut self) -> io::Result<()> {
+        let Some(working) = self.working.take_if(|working| working.is_finished()) else { return Ok(()) };
+        self.dirty = true;
+        match working.join() {
+            Ok(Ok(Granted::Copy(text))) => {
+                self.model.notify(format!("copied {} characters", text.chars().count()));
+                execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))?;
+            }
+            Ok(Ok(Granted::Done(words))) => self.model.notify(words),
+            Ok(Ok(Granted::Page(title, text))) => self.model.tell(&title, text),
+            // A sentence fits into the last line; what is longer is read on a page.
+            Ok(Err(why)) if why.len() > 60 || why.contains('\n') => self.model.tell("That did not work", why),
+            Ok(Err(why)) => self.model.notify(why),
+            Err(_) => self.model.notify("that broke: a mistake in enrollscope".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// An exchange, and from where it can be had.
+struct Source {
+    connection: Option<Arc<Connection>>,
+    whole: Option<Arc<Exchange>>,
+    place: Option<Place>,
+    end: Option<End>,
+}
+
+/// What happened, as it would be in a capture of these exchanges only.
+fn events(sources: Vec<Source>, segments: Option<&Segments>) -> Result<Vec<Event>, String> {
+    let (mut events, mut opened) = (Vec::new(), HashSet::new());
+    for source in sources {
+        let exchange = match (source.whole, source.place, segments) {
+            (Some(exchange), ..) => exchange,
+            (None, Some(place), Some(segments)) => read_back(segments, place)?,
+            (None, ..) => return Err("its bodies are not in memory any more, and on no file".to_owned()),
+        };
+        let connection = source.connection.filter(|connection| opened.insert(connection.id.clone()));
+        events.extend(connection.map(Event::Connection));
+        events.push(Event::Exchange(exchange));
+        events.extend(source.end.map(Event::End));
+    }
+    Ok(events)
 }
 
 fn read_back(segments: &Segments, place: Place) -> Result<Arc<Exchange>, String> {

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::fleet::{Ending, Member, Story, fleet};
+use super::granting::granting;
 use super::live::{self, Judged};
 use super::output::{Exit, Output};
 use super::proxy::{Wire, announce, interrupted, workers};
@@ -74,7 +75,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     let cast =
         Cast { members: members.clone(), keys, identities, trust, port, seed: args.seed, paced: !headless };
     let playing = runtime.spawn(cast.play());
-    let live::Record { journal, writer, feed, path } = record;
+    let live::Record { journal, writer, feed, path, redaction } = record;
     let recorder = Arc::clone(writer.status());
     let limit = args.duration;
     let wire = Wire { runtime, running, stop, journal, writer };
@@ -123,6 +124,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     let options = terminal::Options {
         expected: Vec::new(),
         theme: terminal::theme(out.colour()),
+        grant: granting(redaction),
         capture: path.clone().map(Segments::Growing),
         stop: asked,
     };

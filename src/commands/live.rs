@@ -27,6 +27,7 @@ pub(super) struct Record {
     pub(super) writer: Writer,
     pub(super) feed: Feed,
     pub(super) path: Option<PathBuf>,
+    pub(super) redaction: Redaction,
 }
 
 /// Opens the capture and starts the writer. `wanted` is false for a demo that was not asked to record.
@@ -43,6 +44,7 @@ pub(super) fn record(
         out.note(&format!("warning: the capture ended in {cut} bytes of a broken record; they were cut off"));
     }
     let path = file.as_ref().map(|f| f.path().to_owned());
+    let redaction = origin(&redactor).redaction;
     let connections = redactor.clone();
     let mask = Mask {
         exchange: Box::new(move |exchange| redactor.exchange(exchange)),
@@ -50,7 +52,7 @@ pub(super) fn record(
     };
     let setup = Setup::new(file, mask, Arc::new(net::now));
     let (writer, feed) = Writer::start(setup, &journal, receiver).context("could not start the writer")?;
-    Ok(Record { journal, writer, feed, path })
+    Ok(Record { journal, writer, feed, path, redaction })
 }
 
 /// With this machine's own key.

@@ -13,6 +13,7 @@ mod enroll;
 mod explain;
 mod fleet;
 mod foreign;
+mod granting;
 mod inputs;
 mod kit;
 mod live;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::granting::granting;
 use super::inputs::{Inputs, expected};
 use super::output::{Exit, Output};
 use crate::cli::OpenArgs;
@@ -27,11 +28,13 @@ pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
         redaction: playing.header().redaction.level.clone(),
         ..Status::default()
     };
+    let redaction = playing.header().redaction.clone();
     let (segments, progress) = (playing.segments(), playing.progress());
     let engine = Engine::new(args.profile, Deadlines::default());
     let (updates, _reading) = terminal::play(playing, engine).context("could not start reading")?;
     let options = terminal::Options {
         theme: terminal::theme(out.colour()),
+        grant: granting(redaction),
         capture: Some(segments),
         expected,
         stop: terminal::stop_on_signals().context("could not listen for signals")?,

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::sync::{Notify, watch};
 
 use super::admin::Admin;
+use super::granting::granting;
 use super::inputs::expected;
 use super::live;
 use super::logging;
@@ -65,7 +66,7 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
         let _runtime = runtime.enter();
         nudge_on_hangup(nudge);
     }
-    let live::Record { journal, writer, feed, path } = record;
+    let live::Record { journal, writer, feed, path, redaction } = record;
     let recorder = Arc::clone(writer.status());
     let awaited = expected.clone();
     let told = admin.map(|admin| {
@@ -124,6 +125,7 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
         let options = terminal::Options {
             expected,
             theme: terminal::theme(out.colour()),
+            grant: granting(redaction),
             capture: path.clone().map(Segments::Growing),
             stop: asked,
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::capture::Place;
 use crate::enrollment::{EnrollmentId, Link};
-use crate::event::{Connection, Delivery, Exchange, ExchangeId, From, Time, header};
+use crate::event::{Connection, Delivery, End, Exchange, ExchangeId, From, Time, header};
 use crate::message::Kind;
 use crate::rules::{Finding, Level};
 
@@ -37,6 +37,8 @@ pub struct Seen {
     /// From the request's first byte to the answer's head.
     pub millis: Option<i64>,
     pub delivery: Delivery,
+    /// How its delivery ended, once that is known.
+    pub end: Option<End>,
     pub findings: Vec<Finding>,
     /// The device's connection as it was opened.
     pub connection: Option<Arc<Connection>>,
@@ -127,6 +129,7 @@ impl Exchanges {
             from: answer.map_or(From::Upstream, |r| r.from),
             millis: answer.map(|r| r.at.since(exchange.request.at)),
             delivery: exchange.delivery,
+            end: None,
             findings,
             connection: new.connection,
             place: new.place,
@@ -208,10 +211,11 @@ impl Exchanges {
         self.members(Some(into)).extend(moved);
     }
 
-    /// How the delivery of the exchange at a position of the record ended.
-    pub fn ended(&mut self, seq: u64, delivery: Delivery) {
-        if let Some(seen) = self.kept.iter_mut().rev().find(|seen| seen.seq == seq) {
-            seen.delivery = delivery;
+    /// How the delivery of an exchange ended.
+    pub fn ended(&mut self, end: &End) {
+        if let Some(seen) = self.kept.iter_mut().rev().find(|seen| seen.seq == end.of) {
+            seen.delivery = end.delivery;
+            seen.end = Some(end.clone());
         }
     }
 

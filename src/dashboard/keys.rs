@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::model::Model;
-use super::screen::{Focus, Overlay, Screen};
+use super::screen::{Focus, Screen};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -34,6 +34,12 @@ pub(super) enum Action {
     Sort,
     Raw,
     Copy,
+    Ticket,
+    Mark,
+    Compare,
+    Save,
+    Replay,
+    Pause,
     Help,
     Suspend,
     Quit,
@@ -275,18 +281,18 @@ pub(super) static BINDINGS: &[Binding] = &[
     Binding {
         keys: &[key('n')],
         action: Action::NextFinding,
-        contexts: SCREENS,
+        contexts: EVERYWHERE,
         label: "n",
         short: "next finding",
-        help: "The next finding, or the next device with one",
+        help: "The next finding, or the next device with one; on a page that is searched, the next place",
     },
     Binding {
         keys: &[key('N')],
         action: Action::PreviousFinding,
-        contexts: SCREENS,
+        contexts: EVERYWHERE,
         label: "N",
         short: "",
-        help: "The finding or device before",
+        help: "The finding, device or place before",
     },
     Binding {
         keys: &[key('/')],
@@ -295,6 +301,14 @@ pub(super) static BINDINGS: &[Binding] = &[
         label: "/",
         short: "filter",
         help: "Show devices that this fits: words, or stage:policy & outcome:failed, rule:CSR-004, status>=400, age<10m",
+    },
+    Binding {
+        keys: &[key('/')],
+        action: Action::Filter,
+        contexts: &[Exchanges, Sheet, Over],
+        label: "/",
+        short: "search",
+        help: "Search the page; n and N go from place to place, Esc ends it",
     },
     Binding {
         keys: &[key('e')],
@@ -345,6 +359,54 @@ pub(super) static BINDINGS: &[Binding] = &[
         help: "Copy the verdict, the exchange or the page to the clipboard",
     },
     Binding {
+        keys: &[key('Y')],
+        action: Action::Ticket,
+        contexts: SCREENS,
+        label: "Y",
+        short: "",
+        help: "Copy the device, or those that are marked, as a ticket in Markdown",
+    },
+    Binding {
+        keys: &[key('m')],
+        action: Action::Mark,
+        contexts: &[Overview],
+        label: "m",
+        short: "mark",
+        help: "Mark the device, to compare, save, copy or replay several at once; again to unmark",
+    },
+    Binding {
+        keys: &[key('c')],
+        action: Action::Compare,
+        contexts: &[Overview],
+        label: "c",
+        short: "",
+        help: "Compare two devices by stage: the two that are marked, or the marked one and this",
+    },
+    Binding {
+        keys: &[key('E')],
+        action: Action::Save,
+        contexts: SCREENS,
+        label: "E",
+        short: "save",
+        help: "Save it to a file: a report (.html, .md), a bundle (.zip), a capture (.jsonl) or HAR (.har)",
+    },
+    Binding {
+        keys: &[key('R')],
+        action: Action::Replay,
+        contexts: SCREENS,
+        label: "R",
+        short: "",
+        help: "Have it enroll again at another server, and compare; options as those of `replay`",
+    },
+    Binding {
+        keys: &[key('p')],
+        action: Action::Pause,
+        contexts: EVERYWHERE,
+        label: "p",
+        short: "",
+        help: "Let the screen stand still, and go on; traffic and recording do not notice",
+    },
+    Binding {
         keys: &[(KeyCode::Char('z'), CTRL)],
         action: Action::Suspend,
         contexts: EVERYWHERE,
@@ -354,10 +416,10 @@ pub(super) static BINDINGS: &[Binding] = &[
     },
 ];
 
-/// Where the user is, as far as keys go. Writing a filter has its own rules.
+/// Where the user is, as far as keys go. Writing a line has its own rules.
 pub(super) fn context(model: &Model) -> Context {
     match (model.ui.overlay, model.ui.screen, model.ui.focus) {
-        (Overlay::Help | Overlay::Site | Overlay::Explained, ..) => Over,
+        (overlay, ..) if overlay.is_page() => Over,
         (_, Screen::Overview, _) => Overview,
         (_, Screen::Device, Focus::List) => Exchanges,
         (_, Screen::Device, Focus::Sheet) => Sheet,

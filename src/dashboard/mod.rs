@@ -6,11 +6,13 @@ mod keys;
 mod layout;
 mod line;
 mod model;
+mod mouse;
 mod page;
 mod rate;
 mod refused;
 mod rows;
 mod screen;
+mod search;
 mod sheet;
 mod status;
 #[cfg(test)]
@@ -19,6 +21,8 @@ mod text;
 mod theme;
 mod update;
 mod view;
+mod wish;
+mod writing;
 
 pub use exchanges::Serial;
 pub use layout::Size;
@@ -28,3 +32,4 @@ pub use text::clean;
 pub use theme::Theme;
 pub use update::{Effect, update};
 pub use view::draw;
+pub use wish::Wish;

@@ -8,9 +8,10 @@ use super::layout::Size;
 use super::rate::Rate;
 use super::refused::RefusedConnections;
 use super::rows::{self, Row, RowId, Totals};
-use super::screen::Ui;
+use super::screen::{Overlay, Ui};
 use super::sheet::{Over, Sheet};
 use super::status::Status;
+use super::wish::TO;
 use crate::capture::Place;
 use crate::diagnosis::{Expected, trouble};
 use crate::engine::Observation;
@@ -59,6 +60,8 @@ pub struct Model {
     pub damaged: u64,
     /// Exchanges that a capture says were answered before they were on file.
     pub recorded_late: u64,
+    /// What waits while the screen stands still.
+    pub waiting: usize,
     /// The source has ended: nothing more will come.
     pub ended: bool,
     /// An exchange that was read back from the capture, or why it could not be.
@@ -95,7 +98,7 @@ impl Default for Zone {
 impl Model {
     /// `zone` is where the reader is.
     pub fn new(status: Status, zone: jiff::tz::TimeZone) -> Self {
-        let ui = Ui { follow: status.live, ..Ui::default() };
+        let ui = Ui { follow: status.live, replayed_to: TO.to_owned(), ..Ui::default() };
         Self { status, ui, zone: Zone(zone), ..Self::default() }
     }
 
@@ -141,7 +144,7 @@ impl Model {
                 self.connection_order.clear();
             }
             Event::Gap { lost, .. } => self.missing = self.missing.saturating_add(*lost),
-            Event::End(end) => self.exchanges.ended(end.of, end.delivery),
+            Event::End(end) => self.exchanges.ended(end),
             Event::Tick(_) => {}
         }
         for (id, to, link) in &seen.moved {
@@ -187,9 +190,18 @@ impl Model {
         self.ui.notice = Some(text);
     }
 
+    /// Lays a page over the screen: what came of something that was asked for.
+    pub fn tell(&mut self, title: &str, text: String) {
+        self.ui.told = (title.to_owned(), text);
+        self.ui.overlay = Overlay::Told;
+        self.ui.over_scroll = 0;
+        self.ui.notice = None;
+        self.over = Over::default();
+    }
+
     /// Time went on by itself.
     pub fn tick(&mut self, now: Time) {
-        if self.status.live {
+        if self.status.live && !self.ui.paused {
             self.now = self.now.max(now);
             self.rate.advance(self.now);
         }
@@ -222,6 +234,11 @@ impl Model {
     /// The exchange that the device screen is about.
     pub fn selected_exchange(&self) -> Option<&Seen> {
         self.exchanges.get(self.ui.exchange?)
+    }
+
+    /// How many findings the selected exchange has.
+    pub(super) fn findings_here(&self) -> usize {
+        self.selected_exchange().map_or(0, |seen| seen.findings.len())
     }
 
     /// The exchange with its bodies: as kept, or as read back.

@@ -37,8 +37,30 @@ pub enum Overlay {
     Site,
     /// Codes and rules, explained.
     Explained,
+    /// Two devices side by side.
+    Compared,
+    /// What came of something that was asked for.
+    Told,
     /// The filter is being written.
     Filter,
+    /// What to look for on the page.
+    Search,
+    /// The file to write to.
+    Save,
+    /// Where to replay to, as on the command line.
+    Replay,
+}
+
+impl Overlay {
+    /// A line is being written, and keys are its letters.
+    pub fn is_written(self) -> bool {
+        matches!(self, Self::Filter | Self::Search | Self::Save | Self::Replay)
+    }
+
+    /// A page lies over the screen.
+    pub fn is_page(self) -> bool {
+        matches!(self, Self::Help | Self::Site | Self::Explained | Self::Compared | Self::Told)
+    }
 }
 
 /// What is shown of an exchange.
@@ -66,6 +88,15 @@ impl Tab {
             Self::Response => "Response",
             Self::Decoded => "Decoded",
             Self::Causes => "Causes",
+        }
+    }
+
+    /// As it stands in the line of tabs; with the number of findings where there are some.
+    pub fn label(self, findings: usize) -> String {
+        let at = Self::ALL.iter().position(|tab| *tab == self).unwrap_or(0) + 1;
+        match (self, findings) {
+            (Self::Findings, 1..) => format!(" {at} {} {findings} ", self.title()),
+            _ => format!(" {at} {} ", self.title()),
         }
     }
 
@@ -159,6 +190,22 @@ pub struct Ui {
     pub target: Option<Target>,
     /// Bodies as received rather than laid out.
     pub raw: bool,
+    /// What is looked for on pages; empty: nothing.
+    pub search: TextInput,
+    /// The line of the page that was gone to.
+    pub found: Option<usize>,
+    /// The page under the line that is written.
+    pub under: Overlay,
+    /// The file to write to, or where to replay to.
+    pub entry: TextInput,
+    /// What was written last time.
+    pub replayed_to: String,
+    /// Rows that belong together: to be compared, or saved as one.
+    pub marked: Vec<RowId>,
+    /// The screen stands still; what comes waits.
+    pub paused: bool,
+    /// What [`Overlay::Told`] says: a title, and text.
+    pub told: (String, String),
     /// What [`Overlay::Explained`] explains: codes and rules.
     pub explained: String,
     /// The first line in view of the page over the screen.
@@ -169,6 +216,11 @@ pub struct Ui {
 }
 
 impl Ui {
+    /// What lies over the screen, while a line is written below it, too.
+    pub(super) fn page(&self) -> Overlay {
+        if self.overlay == Overlay::Search { self.under } else { self.overlay }
+    }
+
     pub(super) fn view_key(&self) -> ViewKey {
         let marks = [self.only_failed, self.only_stuck, self.follow];
         (self.filter.value().to_owned(), marks, self.sort, self.expanded.clone())
@@ -176,7 +228,7 @@ impl Ui {
 
     /// Two enrollments turned out to be one.
     pub(super) fn merged(&mut self, gone: EnrollmentId, into: EnrollmentId) {
-        for row in [&mut self.row, &mut self.opened].into_iter().flatten() {
+        for row in [&mut self.row, &mut self.opened].into_iter().flatten().chain(&mut self.marked) {
             match row {
                 RowId::Device(id) | RowId::Attempt(id) if *id == gone => *id = into,
                 _ => {}

@@ -40,11 +40,11 @@ pub struct Over {
 fn refresh_over(model: &mut Model) {
     let area = over(model);
     let ui = &model.ui;
-    if matches!(ui.overlay, Overlay::None | Overlay::Filter) {
+    if !ui.page().is_page() {
         model.over = Over::default();
         return;
     }
-    let key = (ui.overlay, ui.explained.clone(), area.width, model.now.0 / 1000, model.ended);
+    let key = (ui.page(), ui.explained.clone(), area.width, model.now.0 / 1000, model.ended);
     if model.over.key.as_ref() != Some(&key) {
         let page = page::over(model, usize::from(area.width));
         model.over = Over { page, key: Some(key) };
@@ -107,7 +107,7 @@ pub(super) fn refresh(model: &mut Model) {
 /// The exchanges of the device that is looked at.
 fn list(model: &mut Model) {
     let Some(wanted) = model.ui.opened.clone() else {
-        model.opened = None;
+        (model.opened, model.listed) = (None, None);
         model.listing.clear();
         return;
     };

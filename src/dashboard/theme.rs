@@ -62,6 +62,11 @@ impl Theme {
         if self.ascii { ("-", "|") } else { ("─", "│") }
     }
 
+    /// Before a row that the user has marked.
+    pub fn marked(self) -> &'static str {
+        if self.ascii { "*" } else { "▪" }
+    }
+
     pub fn outcome(self, outcome: Outcome) -> (&'static str, Role) {
         let (fine, plain, role) = match outcome {
             Outcome::Enrolled => ("✔", "+", Role::Good),

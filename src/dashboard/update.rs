@@ -1,18 +1,19 @@
 //! What keys, the mouse and the world do to the model, and what they want done.
 
-use crossterm::event::{
-    Event as Terminal, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
-};
-use tui_input::InputRequest;
+use crossterm::event::{Event as Terminal, KeyEvent, KeyEventKind};
 
 use super::exchanges::Serial;
 use super::keys::{self, Action, BINDINGS, Context};
 use super::layout::{Size, panes};
 use super::model::Model;
+use super::mouse::moused;
 use super::page::{self, findings};
 use super::rows::{self, Row, RowId};
 use super::screen::{Focus, Overlay, Screen, Tab};
+use super::search;
 use super::sheet::exchange_index;
+use super::wish::{self, Wish};
+use super::writing;
 use crate::capture::Place;
 use crate::enrollment::{Cause, Outcome};
 
@@ -25,6 +26,8 @@ pub enum Effect {
     /// Put this on the clipboard.
     Copy(String),
     Suspend,
+    /// Do something with these exchanges.
+    Do(Wish, Vec<Serial>),
 }
 
 /// Applies a key, a mouse event or a change of size. The model is up to date before and after.
@@ -47,8 +50,8 @@ pub fn update(model: &mut Model, input: &Terminal) -> Vec<Effect> {
 }
 
 fn pressed(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
-    if model.ui.overlay == Overlay::Filter {
-        return write_filter(model, key, effects);
+    if model.ui.overlay.is_written() {
+        return effects.extend(writing::key(model, key));
     }
     let Some(action) = keys::action(key, keys::context(model)) else { return };
     match action {
@@ -58,44 +61,18 @@ fn pressed(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
         }
         Action::Suspend => effects.push(Effect::Suspend),
         Action::Copy => effects.extend(copy(model)),
+        Action::Ticket => effects.extend(wish::ticket(model)),
         action => act(model, action),
     }
 }
 
-fn write_filter(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    let request = match key.code {
-        KeyCode::Enter => {
-            model.ui.chosen = true;
-            return model.ui.overlay = Overlay::None;
-        }
-        KeyCode::Esc => {
-            model.ui.filter.reset();
-            return model.ui.overlay = Overlay::None;
-        }
-        KeyCode::Char('c') if control => return effects.push(Effect::Quit),
-        KeyCode::Char('u') if control => InputRequest::DeleteLine,
-        KeyCode::Char('w') if control => InputRequest::DeletePrevWord,
-        KeyCode::Char('a') if control => InputRequest::GoToStart,
-        KeyCode::Char('e') if control => InputRequest::GoToEnd,
-        KeyCode::Char(c) if !control => InputRequest::InsertChar(c),
-        KeyCode::Backspace => InputRequest::DeletePrevChar,
-        KeyCode::Delete => InputRequest::DeleteNextChar,
-        KeyCode::Left => InputRequest::GoToPrevChar,
-        KeyCode::Right => InputRequest::GoToNextChar,
-        KeyCode::Home => InputRequest::GoToStart,
-        KeyCode::End => InputRequest::GoToEnd,
-        KeyCode::Down => return act(model, Action::Down),
-        KeyCode::Up => return act(model, Action::Up),
-        _ => return,
-    };
-    model.ui.filter.handle(request);
-}
-
-fn act(model: &mut Model, action: Action) {
+pub(super) fn act(model: &mut Model, action: Action) {
     let page = |area: super::layout::Area| isize::from(area.below_title().height.max(2).cast_signed()) - 1;
     let panes = panes(model);
     match (action, keys::context(model)) {
+        (Action::Back, Context::Sheet | Context::Over) if !model.ui.search.value().is_empty() => {
+            model.ui.search.reset();
+        }
         (Action::Back | Action::Open, Context::Over) => model.ui.overlay = Overlay::None,
         (Action::Help, _) => turn_to(model, Overlay::Help),
         (Action::Site, _) => turn_to(model, Overlay::Site),
@@ -118,9 +95,21 @@ fn act(model: &mut Model, action: Action) {
         (Action::PreviousExchange, _) => step_exchange(model, -1),
         (Action::Expand, _) => expand(model, true),
         (Action::Collapse, _) => expand(model, false),
+        (Action::NextFinding, context) if context == Context::Over || search::is_on(model) => {
+            search::step(model, 1);
+        }
+        (Action::PreviousFinding, context) if context == Context::Over || search::is_on(model) => {
+            search::step(model, -1);
+        }
         (Action::NextFinding, context) => next_finding(model, context, 1),
         (Action::PreviousFinding, context) => next_finding(model, context, -1),
-        (Action::Filter, _) => model.ui.overlay = Overlay::Filter,
+        (Action::Filter, Context::Overview) => model.ui.overlay = Overlay::Filter,
+        (Action::Filter, context) => search::begin(model, context),
+        (Action::Mark, _) => wish::mark(model),
+        (Action::Compare, _) => wish::compare(model),
+        (Action::Save, _) => wish::ask(model, Overlay::Save),
+        (Action::Replay, _) => wish::ask(model, Overlay::Replay),
+        (Action::Pause, _) => model.ui.paused = !model.ui.paused,
         (Action::OnlyFailed, _) => {
             (model.ui.only_failed, model.ui.only_stuck) = (!model.ui.only_failed, false);
         }
@@ -137,7 +126,7 @@ fn act(model: &mut Model, action: Action) {
             let what = if model.ui.raw { "as received" } else { "laid out" };
             model.ui.notice = Some(format!("bodies {what}"));
         }
-        (Action::Copy | Action::Suspend | Action::Quit, _) => {}
+        (Action::Copy | Action::Ticket | Action::Suspend | Action::Quit, _) => {}
     }
 }
 
@@ -187,7 +176,7 @@ fn of_row(model: &Model, row: &Row) -> String {
 }
 
 /// Moves what the keys move here: the selection, the page, the help.
-fn step(model: &mut Model, by: isize) {
+pub(super) fn step(model: &mut Model, by: isize) {
     match keys::context(model) {
         Context::Over => model.ui.over_scroll = model.ui.over_scroll.saturating_add_signed(by),
         Context::Overview => {
@@ -197,7 +186,7 @@ fn step(model: &mut Model, by: isize) {
         }
         Context::Exchanges => step_exchange(model, by),
         Context::Sheet if model.ui.tab == Tab::Findings && by.abs() == 1 => {
-            let count = model.selected_exchange().map_or(0, |seen| seen.findings.len());
+            let count = model.findings_here();
             let next = model.ui.finding.saturating_add_signed(by);
             if next < count && next != model.ui.finding {
                 model.ui.finding = next;
@@ -209,7 +198,7 @@ fn step(model: &mut Model, by: isize) {
     }
 }
 
-fn select(model: &mut Model, at: usize) {
+pub(super) fn select(model: &mut Model, at: usize) {
     model.ui.chosen = true;
     model.ui.follow = false;
     model.ui.row = model.rows.get(at).map(|row| row.id.clone());
@@ -228,7 +217,7 @@ fn step_exchange(model: &mut Model, by: isize) {
     }
 }
 
-fn open(model: &mut Model, context: Context) {
+pub(super) fn open(model: &mut Model, context: Context) {
     match context {
         Context::Overview => {
             let Some(row) = model.selected_row().map(|row| row.id.clone()) else { return };
@@ -266,7 +255,10 @@ fn open(model: &mut Model, context: Context) {
 fn back(model: &mut Model, context: Context) {
     match context {
         Context::Overview if !model.ui.filter.value().is_empty() => model.ui.filter.reset(),
-        Context::Overview => (model.ui.only_failed, model.ui.only_stuck) = (false, false),
+        Context::Overview if model.ui.only_failed || model.ui.only_stuck => {
+            (model.ui.only_failed, model.ui.only_stuck) = (false, false);
+        }
+        Context::Overview => model.ui.marked.clear(),
         // From a finding's place back to the findings.
         Context::Sheet if model.ui.target.is_some() => {
             model.ui.target = None;
@@ -283,7 +275,7 @@ fn back(model: &mut Model, context: Context) {
     }
 }
 
-fn show_tab(model: &mut Model, tab: Tab) {
+pub(super) fn show_tab(model: &mut Model, tab: Tab) {
     model.ui.tab = tab;
     model.ui.target = None;
 }
@@ -350,59 +342,6 @@ fn troubled(model: &Model, row: &Row) -> bool {
         .is_some_and(|e| e.errors + e.warnings > 0 || matches!(e.outcome, Outcome::Failed | Outcome::Stalled))
 }
 
-fn moused(model: &mut Model, mouse: MouseEvent) {
-    let panes = panes(model);
-    let (x, y) = (mouse.column, mouse.row);
-    let over_list = panes.list.contains(x, y);
-    let by = match mouse.kind {
-        MouseEventKind::ScrollUp => -3,
-        MouseEventKind::ScrollDown => 3,
-        MouseEventKind::Down(MouseButton::Left) if keys::context(model) != Context::Over => {
-            return clicked(model, over_list, y);
-        }
-        _ => return,
-    };
-    match (keys::context(model), over_list) {
-        (Context::Over, _) | (_, true) => step(model, by),
-        (_, false) if panes.sheet.contains(x, y) => {
-            model.ui.scroll = model.ui.scroll.saturating_add_signed(by);
-        }
-        _ => {}
-    }
-}
-
-fn clicked(model: &mut Model, over_list: bool, y: u16) {
-    let panes = panes(model);
-    if !over_list {
-        if model.ui.screen == Screen::Device && y >= panes.sheet.y && y < panes.footer.y {
-            model.ui.focus = Focus::Sheet;
-        }
-        return;
-    }
-    let list = panes.list.below_title();
-    let Some(line) = y.checked_sub(list.y) else { return };
-    match model.ui.screen {
-        Screen::Overview => {
-            let at = model.ui.row_top + usize::from(line);
-            if at < model.rows.len() {
-                if at == model.ui.row_index {
-                    return open(model, Context::Overview);
-                }
-                select(model, at);
-            }
-        }
-        Screen::Device => {
-            model.ui.focus = Focus::List;
-            let at = model.ui.exchange_top + usize::from(line);
-            if let Some(serial) = model.listing.get(at).copied() {
-                model.ui.exchange = Some(serial);
-                model.ui.finding = 0;
-                model.ui.target = None;
-            }
-        }
-    }
-}
-
 /// The selected exchange's bodies, if they are not here and can be read again.
 fn wanted_body(model: &Model) -> Option<Effect> {
     let seen = model.selected_exchange().filter(|_| model.ui.screen == Screen::Device)?;
@@ -428,8 +367,11 @@ fn copy(model: &mut Model) -> Option<Effect> {
 
 /// The footer's words here: label and meaning.
 pub(super) fn footer(model: &Model) -> Vec<(&'static str, &'static str)> {
-    if model.ui.overlay == Overlay::Filter {
-        return vec![("Enter", "keep"), ("Esc", "clear")];
+    match model.ui.overlay {
+        Overlay::Filter | Overlay::Search => return vec![("Enter", "keep"), ("Esc", "clear")],
+        Overlay::Save | Overlay::Replay => return vec![("Enter", "go"), ("Esc", "leave it")],
+        Overlay::None | Overlay::Help | Overlay::Site | Overlay::Explained => {}
+        Overlay::Compared | Overlay::Told => {}
     }
     let context = keys::context(model);
     let here = BINDINGS.iter().filter(|b| b.contexts.contains(&context) && !b.short.is_empty());

@@ -13,4 +13,4 @@ mod ways;
 pub use correlate::{Correlator, Link, Placement, Traits};
 pub use ending::Ending;
 pub use signs::{Noticed, Signs};
-pub use state::{Cause, Deadlines, Enrollment, EnrollmentId, Flow, Outcome, Stage, StepState};
+pub use state::{Cause, Deadlines, Enrollment, EnrollmentId, Flow, Outcome, Stage, StepState, stage_of};

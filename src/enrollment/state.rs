@@ -369,7 +369,7 @@ fn overdue(minutes: u32) -> i64 {
 }
 
 /// The stage that a message belongs to.
-pub(super) fn stage_of(kind: Kind) -> Option<Stage> {
+pub fn stage_of(kind: Kind) -> Option<Stage> {
     Some(match kind {
         Kind::TermsOfUse => Stage::Terms,
         Kind::DiscoveryProbe | Kind::DiscoverRequest | Kind::DiscoverResponse => Stage::Discovery,

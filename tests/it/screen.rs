@@ -1,5 +1,6 @@
 //! The real binary in a pseudo-terminal: it draws, answers keys, and leaves the terminal as it was.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -49,10 +50,14 @@ struct Screen {
 
 impl Screen {
     fn open(capture: &Path, width: u16, height: u16) -> Self {
+        Self::run(&[OsStr::new("open"), capture.as_os_str()], width, height)
+    }
+
+    fn run(args: &[&OsStr], width: u16, height: u16) -> Self {
         let size = PtySize { rows: height, cols: width, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_enrollscope"));
-        command.args([std::ffi::OsStr::new("open"), capture.as_os_str()]);
+        command.args(args);
         for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("LC_ALL", ""), ("TZ", "UTC")]
         {
             command.env(name, value);
@@ -152,6 +157,73 @@ fn a_recording_is_opened_read_and_left() {
     assert!(screen.is_restored());
     let bare = String::from_utf8_lossy(&screen.raw).replace("\x1b[2J", "");
     assert!(!bare.contains('\u{202e}') && !bare.contains('\u{9b}'), "hostile text got through");
+}
+
+#[test]
+fn what_is_chosen_is_saved_copied_and_replayed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut screen = Screen::open(&capture(dir.path()), 120, 40);
+    screen.shows("read to its end");
+    screen.press("/bert\r");
+    screen.until("only bert", |screen| !screen.text().contains("anna@contoso.example"));
+    let name = |ending: &str| dir.path().join(format!("bert.{ending}"));
+    for ending in ["html", "md", "jsonl", "har", "zip"] {
+        screen.press("E");
+        screen.shows("save to bert-2023");
+        // All of it is deleted.
+        screen.press("\x15");
+        screen.press(&format!("{}\r", name(ending).display()));
+        screen.shows(&format!("bert.{ending}"));
+        screen.until("saved", |screen| screen.text().contains("saved"));
+        screen.press("j");
+        screen.until("the word gone", |screen| !screen.text().contains("saved"));
+    }
+    let read = |ending: &str| std::fs::read(name(ending)).unwrap();
+    let text = |ending: &str| String::from_utf8(read(ending)).unwrap();
+    for ending in ["html", "md", "jsonl", "har"] {
+        assert!(text(ending).contains("bert@contoso.example"), "{ending}");
+        assert!(!text(ending).contains("anna@contoso.example"), "{ending}");
+    }
+    assert!(read("zip").starts_with(b"PK"));
+    // What is saved is a capture like any other, of this device.
+    let mut check = assert_cmd::Command::cargo_bin("enrollscope").unwrap();
+    let run = check.args(["check", "--format=json"]).arg(name("jsonl")).output().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(told["summary"]["exchanges"], 8, "{told}");
+    assert_eq!(told["enrollments"][0]["hresult"], "0x80180013");
+    // Nothing is written over.
+    let before = read("html");
+    screen.press(&format!("E\x15{}\r", name("html").display()));
+    screen.shows("is there already");
+    assert_eq!(read("html"), before);
+    screen.press("\x1b");
+    screen.until("the page gone", |screen| !screen.text().contains("is there already"));
+    screen.press("Y");
+    screen.shows("copied");
+    let raw = String::from_utf8_lossy(&screen.raw).into_owned();
+    assert!(raw.contains("\x1b]52;c;"), "nothing went to the clipboard");
+    // A port on which nobody listens: what comes of it is told on a page.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    screen.press(&format!("R\x15--to http://127.0.0.1:{port}\r"));
+    screen.shows("Esc leaves it");
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+    assert!(screen.is_restored());
+}
+
+#[test]
+fn the_screen_stands_still_and_goes_on() {
+    let args = ["demo", "--devices", "12", "--seed", "5"].map(OsStr::new);
+    let mut screen = Screen::run(&args, 120, 40);
+    screen.shows("exchanges");
+    screen.press("p");
+    screen.shows("The screen stands still");
+    screen.until("events that wait", |screen| screen.text().contains("in the meantime"));
+    screen.press("p");
+    screen.until("it goes on", |screen| !screen.text().contains("The screen stands still"));
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+    assert!(screen.is_restored());
 }
 
 #[test]

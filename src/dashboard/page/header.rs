@@ -19,6 +19,15 @@ pub(crate) fn lines(model: &Model) -> Vec<Line> {
         Screen::Device => Vec::new(),
     };
     lines.insert(0, subject(&model.status, width));
+    if model.ui.paused {
+        let waiting = match model.waiting {
+            0 => "nothing new so far".to_owned(),
+            n => format!("{} in the meantime", plural(n as u64, "event")),
+        };
+        let line =
+            Line::new(Role::Warning, " The screen stands still").and(Role::Dim, &format!(" · {waiting} · "));
+        lines.push(line.and(Role::Strong, "p").and(Role::Dim, " goes on").whole_parts(width));
+    }
     let alarms = model.status.alarms().join(" · ");
     if !alarms.is_empty() {
         let room = width.saturating_sub(3);

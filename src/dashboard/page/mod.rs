@@ -1,6 +1,7 @@
 //! What is read on the screen, as lines whose pieces say what they are.
 
 mod causes;
+mod compared;
 mod decoded;
 pub(super) mod device;
 mod explained;
@@ -8,6 +9,7 @@ pub(super) mod findings;
 pub(super) mod header;
 mod help;
 mod message;
+mod over;
 mod refused;
 mod site;
 pub(super) mod summary;
@@ -16,8 +18,10 @@ mod xml;
 use super::line::{Line, Page, Role};
 use super::model::Model;
 use super::rows::RowId;
-use super::screen::{Overlay, Screen, Tab};
+use super::screen::{Screen, Tab};
 use crate::event::Side;
+
+pub(super) use over::over;
 
 /// The page of the sheet, for so many columns.
 pub(super) fn build(model: &Model, width: usize) -> Page {
@@ -50,15 +54,6 @@ pub(super) fn build(model: &Model, width: usize) -> Page {
         (Tab::Request, Some(exchange)) => message::page(&exchange, Side::Request, &model.ui, width),
         (Tab::Response, Some(exchange)) => message::page(&exchange, Side::Response, &model.ui, width),
         (Tab::Decoded, Some(exchange)) => decoded::page(&exchange, model.ui.target, width),
-    }
-}
-
-/// The page over the screen.
-pub(super) fn over(model: &Model, width: usize) -> Page {
-    match model.ui.overlay {
-        Overlay::Site => site::page(model, width),
-        Overlay::Explained => explained::page(&model.ui.explained, width),
-        Overlay::Help | Overlay::None | Overlay::Filter => help::page(model, width),
     }
 }
 

@@ -51,6 +51,7 @@ fn keys_lead_where_they_say() {
         ("n n n n n n n", "row 0 田中"),
         ("/ b e r t Enter Enter", "bert exchange 7 Findings in list"),
         ("/ b e r t Enter Enter Esc", "row 0 bert"),
+        ("/ b e r t Enter Enter Esc Enter", "bert exchange 7 Findings in list"),
         ("/ b e r t Enter Enter Enter", "bert exchange 7 Findings in sheet"),
         ("/ b e r t Enter Enter Enter Esc Esc", "row 0 bert"),
         ("/ b e r t Enter Enter k", "bert exchange 6 Findings in list"),
@@ -67,6 +68,13 @@ fn keys_lead_where_they_say() {
         ("/ b e r t Enter Enter Enter Enter Esc", "bert exchange 7 Findings in sheet"),
         ("/ 2 0 3 . 0 Enter Enter", " exchange 0 Summary in sheet"),
         ("/ 2 0 3 . 0 Enter Enter Esc", "row 0 "),
+        // A page is searched: n goes from place to place, not to findings.
+        ("/ b e r t Enter Enter Enter 4 / f a u l t Enter n", "bert exchange 7 Response in sheet"),
+        ("/ b e r t Enter Enter 4 / f a u l t Enter Esc", "bert exchange 7 Response in sheet"),
+        ("/ b e r t Enter Enter 4 / f a u l t Enter Esc Esc", "bert exchange 7 Response in list"),
+        ("/ b e r t Enter Enter 4 / f a u l t Esc n", "bert exchange 7 Findings in sheet"),
+        ("? / c o p y Enter n n", "help"),
+        ("? / c o p y Enter Esc Esc", "row 0 田中"),
     ];
     for (keys, expected) in cases {
         let mut model = model(recorded());
@@ -231,6 +239,14 @@ fn the_mouse_selects_opens_and_scrolls() {
     update(&mut model, &mouse(click, 10, sheet.y + 2));
     assert_eq!(model.ui.focus, Focus::Sheet);
     assert_eq!(model.ui.tab, Tab::Findings);
+    let titles = model.findings_here();
+    let mut at = sheet.x;
+    for tab in Tab::ALL {
+        let sheet = panes(&model).sheet;
+        update(&mut model, &mouse(click, at + 2, sheet.y));
+        assert_eq!(model.ui.tab, *tab);
+        at += u16::try_from(tab.label(titles).len()).unwrap();
+    }
 }
 
 #[test]
@@ -244,7 +260,7 @@ fn a_released_key_does_nothing() {
 /// Any keys in any order, at changing sizes: no panic, and always something to draw.
 #[test]
 fn random_keys_break_nothing() {
-    let keys = "j k g G Enter Enter Esc Tab BackTab 1 2 3 4 5 n N e f s r ] [ Left Right PageDown Home ? / a Down Backspace";
+    let keys = "j k g G Enter Enter Esc Tab BackTab 1 2 3 4 5 6 7 n N e t f s r ] [ Left Right PageDown Home ? / a Down Backspace w x m c E R Y p z + -";
     let keys: Vec<_> = keys.split(' ').collect();
     let mut model = model(recorded());
     let mut state = 42_u64;
@@ -258,4 +274,76 @@ fn random_keys_break_nothing() {
         assert!(model.ui.scroll <= model.sheet.page.lines.len());
         assert!(model.rows.is_empty() || model.ui.row_index < model.rows.len());
     }
+}
+
+#[test]
+fn what_is_searched_comes_into_view_and_is_counted() {
+    let mut model = model(recorded());
+    press(&mut model, "? / m a r k");
+    let top = |model: &Model| model.ui.over_scroll;
+    let shown = |model: &Model| {
+        let found = model.ui.found.unwrap();
+        assert!(model.over.page.lines[found].text().to_lowercase().contains("mark"));
+        assert!((top(model)..top(model) + 22).contains(&found));
+        found
+    };
+    let first = shown(&model);
+    press(&mut model, "Enter");
+    let all = model.ui.notice.clone().unwrap();
+    assert!(all.starts_with("line 1 of "), "{all}");
+    press(&mut model, "n");
+    assert!(shown(&model) > first);
+    press(&mut model, "N N");
+    assert!(model.ui.notice.clone().unwrap().starts_with("line "), "around the end");
+    press(&mut model, "Esc");
+    assert_eq!((model.ui.overlay, model.ui.search.value()), (Overlay::Help, ""));
+    press(&mut model, "/ \u{7} x y z z y Enter");
+    assert!(model.ui.notice.clone().unwrap().contains("is not on this page"));
+}
+
+#[test]
+fn something_can_be_done_with_what_is_chosen() {
+    use crate::dashboard::Wish;
+    let all = |effects: &[Effect]| match effects {
+        [Effect::Do(wish, serials)] => (wish.clone(), serials.len()),
+        other => panic!("{other:?}"),
+    };
+    let effects = press(&mut model(recorded()), "/ b e r t Enter Y");
+    assert_eq!(all(&effects), (Wish::Ticket, 8));
+    let effects = press(&mut model(recorded()), "/ b e r t Enter Enter E Enter");
+    assert_eq!(all(&effects), (Wish::Save("bert-20230129-1347.html".to_owned()), 8));
+    let effects = press(&mut model(recorded()), "/ b e r t Enter E C-u a . z i p Enter");
+    assert_eq!(all(&effects), (Wish::Save("a.zip".to_owned()), 8));
+    // Names that devices choose do not lead elsewhere.
+    let mut hostile = model(recorded());
+    assert_eq!(press(&mut hostile, "/ e v e Enter E"), []);
+    assert!(!hostile.ui.entry.value().contains(['/', '\\', '\u{1b}']), "{}", hostile.ui.entry.value());
+    // Marked ones are meant together, and may be hidden by the filter by now.
+    let mut model = model(recorded());
+    press(&mut model, "/ b e r t Enter m / C-u a n n a Enter m");
+    assert_eq!(model.ui.marked.len(), 2);
+    let effects = press(&mut model, "R x Enter");
+    assert_eq!(all(&effects), (Wish::Replay("--to https://x".to_owned()), 13));
+    assert_eq!(press(&mut model, "R Enter").len(), 1, "what was written last time is there");
+    press(&mut model, "c");
+    assert_eq!(model.ui.overlay, Overlay::Compared);
+    press(&mut model, "Esc m");
+    assert_eq!(model.ui.marked.len(), 1);
+    press(&mut model, "c");
+    assert_eq!(model.ui.overlay, Overlay::Compared, "the marked one and this");
+    press(&mut model, "Esc Esc Esc c");
+    assert_eq!((model.ui.overlay, model.ui.marked.len()), (Overlay::None, 0));
+    assert!(model.ui.notice.as_deref().unwrap().contains("mark two"));
+}
+
+#[test]
+fn time_stands_still_while_the_screen_does() {
+    let mut model = model(live());
+    let before = model.now;
+    press(&mut model, "p");
+    model.tick(before.plus_millis(60_000));
+    assert_eq!((model.ui.paused, model.now), (true, before));
+    press(&mut model, "p");
+    model.tick(before.plus_millis(60_000));
+    assert_eq!((model.ui.paused, model.now), (false, before.plus_millis(60_000)));
 }

@@ -86,6 +86,10 @@ pictures! {
     device_fault_decoded: recorded(), "/ b e r t Enter Enter G Enter 5";
     device_causes: recorded(), "/ b e r t Enter Enter Enter 6";
     device_withheld_sync: recorded(), "/ a n n a Enter Enter G Enter 3";
+    device_searched: recorded(), "/ b e r t Enter Enter 4 / f a u l t Enter n";
+    device_saved: recorded(), "/ b e r t Enter Enter E";
+    compared: recorded(), "/ b e r t Enter m / C-u a n n a Enter m c";
+    paused: live(), "j m p";
     refused: recorded(), "/ 2 0 3 . 0 Enter Enter";
     strays: recorded(), "G Enter";
 }
@@ -155,6 +159,14 @@ fn nothing_hostile_reaches_the_terminal() {
             "x",
             "Esc",
             "x",
+            "Esc",
+            "/ e Enter",
+            "Esc Esc Esc Esc C-u",
+            "m j m c",
+            "Esc E",
+            "Esc R",
+            "Esc",
+            "Enter",
         ] {
             press(&mut model, keys);
             for cell in &buffer(&model, Theme::default()).content {

@@ -30,18 +30,13 @@ pub(super) fn draw(painter: &mut Painter<'_>, model: &Model, panes: Panes) {
 fn tabs(model: &Model) -> Line {
     let focused = model.ui.focus == Focus::Sheet;
     let mut line = Line::default();
-    for (index, tab) in Tab::ALL.iter().enumerate() {
-        let count = match tab {
-            Tab::Findings => model.selected_exchange().map_or(0, |seen| seen.findings.len()),
-            _ => 0,
-        };
-        let count = if count > 0 { format!(" {count}") } else { String::new() };
+    for tab in Tab::ALL {
         let role = match (*tab == model.ui.tab, focused) {
             (true, true) => Role::Mark,
             (true, false) => Role::Strong,
             (false, _) => Role::Dim,
         };
-        line.push(role, &format!(" {} {}{count} ", index + 1, tab.title()));
+        line.push(role, &tab.label(model.findings_here()));
     }
     let lines = model.sheet.page.lines.len();
     if lines > 1 {

@@ -11,9 +11,10 @@ use super::layout::panes;
 use super::line::{Line, Role};
 use super::model::Model;
 use super::page::header;
-use super::screen::Screen;
+use super::screen::{Overlay, Screen};
 use super::theme::Theme;
 use super::update::footer;
+use super::wish;
 use paint::Painter;
 
 /// The smallest screen that shows anything worth it.
@@ -35,6 +36,14 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) {
         Screen::Device => device::draw(&mut painter, model, panes),
     }
     over::draw(&mut painter, model);
+    if let Some((label, hint)) = wish::asked(model, model.size) {
+        let room = usize::from(area.width).saturating_sub(super::text::width(&label) + 1);
+        let line =
+            Line::new(Role::Strong, &label).and(Role::Plain, written(model, room)).and(Role::Mark, " ");
+        let hint = if line.width() + hint.len() <= usize::from(area.width) { hint } else { "" };
+        painter.line(panes.footer.x, panes.footer.y, panes.footer.width, &line.and(Role::Dim, hint));
+        return;
+    }
     let mut line = Line::plain(" ");
     let notice = model.ui.notice.as_deref().unwrap_or_default();
     let room = usize::from(area.width).saturating_sub(super::text::width(notice) + 3);
@@ -50,4 +59,13 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) {
         line.push(Role::Warning, notice);
     }
     painter.line(panes.footer.x, panes.footer.y, panes.footer.width, &line);
+}
+
+/// The end of the line that is written, as far as there is room for it.
+fn written(model: &Model, room: usize) -> &str {
+    let line = if model.ui.overlay == Overlay::Search { &model.ui.search } else { &model.ui.entry };
+    let text = line.value();
+    let mut starts = text.char_indices().map(|(at, _)| at);
+    let fits = |at: &usize| text.get(*at..).is_some_and(|rest| super::text::width(rest) <= room);
+    starts.find(fits).and_then(|at| text.get(at..)).unwrap_or_default()
 }

@@ -42,8 +42,7 @@ pub(super) fn draw(painter: &mut Painter<'_>, model: &Model, panes: Panes) {
 
 /// The page, from where it is scrolled to.
 pub(super) fn sheet(painter: &mut Painter<'_>, model: &Model, area: Area) {
-    let lines = model.sheet.page.lines.get(model.ui.scroll..).unwrap_or_default();
-    painter.lines(area, lines);
+    painter.page(area, model, &model.sheet.page, model.ui.scroll);
 }
 
 fn title(model: &Model, row: &Row) -> Line {
@@ -206,7 +205,11 @@ impl Columns {
     fn device(&self, model: &Model, row: &Row, e: &Enrollment, since: Time, theme: Theme) -> Line {
         let dots = theme.dots();
         let (mark, role) = theme.outcome(e.outcome);
-        let mut line = Line::plain(" ").and(role, mark).and(Role::Plain, " ");
+        let marked = row.number.is_none() && model.ui.marked.iter().any(|id| row.is(id))
+            || model.ui.marked.contains(&row.id);
+        let mut line = Line::new(Role::Strong, if marked { theme.marked() } else { " " });
+        line.push(role, mark);
+        line.push(Role::Plain, " ");
         let name = match row.number {
             Some(number) => format!("  attempt {number}"),
             None => who(e),

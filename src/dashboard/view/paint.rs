@@ -5,7 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::dashboard::layout::Area;
-use crate::dashboard::line::{Line, Role};
+use crate::dashboard::line::{Line, Page, Role};
+use crate::dashboard::model::Model;
+use crate::dashboard::search::Sought;
 use crate::dashboard::text::width;
 use crate::dashboard::theme::Theme;
 
@@ -30,6 +32,18 @@ impl<'b> Painter<'b> {
     pub(super) fn lines(&mut self, area: Area, lines: &[Line]) {
         for (line, y) in lines.iter().zip(area.y..area.y.saturating_add(area.height)) {
             self.line(area.x, y, area.width, line);
+        }
+    }
+
+    /// A page from its line `top` on, with what is searched for made visible.
+    pub(super) fn page(&mut self, area: Area, model: &Model, page: &Page, top: usize) {
+        let lines = page.lines.get(top..).unwrap_or_default();
+        match Sought::of(model) {
+            Some(sought) => {
+                let room = lines.iter().take(usize::from(area.height));
+                self.lines(area, &room.map(|line| sought.marked(line)).collect::<Vec<_>>());
+            }
+            None => self.lines(area, lines),
         }
     }
 
