@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 
 use super::inputs::{Inputs, expected};
+use super::look::theme;
 use super::output::{Exit, Output};
 use crate::cli::OpenArgs;
 use crate::dashboard::Status;
@@ -31,7 +32,7 @@ pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
     let engine = Engine::new(args.profile, Deadlines::default());
     let (updates, _reading) = terminal::play(playing, engine).context("could not start reading")?;
     let options = terminal::Options {
-        theme: terminal::theme(out.colour()),
+        theme: theme(args.look, out),
         capture: Some(segments),
         expected,
         stop: terminal::stop_on_signals().context("could not listen for signals")?,
