@@ -18,7 +18,7 @@ pub enum ThemeFlag {
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct LookArgs {
-    /// The dashboard's colours; NO_COLOR and --color never take them out of each
+    /// The dashboard's colours; with NO_COLOR, or `--color never`, each theme is `none`
     #[arg(long, value_name = "THEME", default_value = "auto")]
     pub theme: ThemeFlag,
     /// Draw the dashboard with ASCII only (so it is, too, where the locale is not UTF-8)

@@ -146,12 +146,12 @@ fn high_contrast(role: Role) -> Style {
     let strong = |colour: Color| Style::default().fg(colour).add_modifier(Modifier::BOLD);
     match role {
         Role::Plain | Role::Dim => Style::default(),
-        Role::Strong => strong(Color::White),
+        // Windows' magenta is dark.
+        Role::Strong | Role::Attribute => strong(Color::White),
         Role::Good | Role::Value => strong(Color::LightGreen),
         Role::Warning => strong(Color::LightYellow),
         Role::Error => strong(Color::LightRed).add_modifier(Modifier::UNDERLINED),
         Role::Info | Role::Tag => strong(Color::LightCyan),
-        Role::Attribute => strong(Color::LightMagenta),
         Role::Mark => strong(Color::Black).bg(Color::LightYellow),
     }
 }
