@@ -20,7 +20,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
 use crate::capture::{Closed, Damage, Place, Played, Record};
-use crate::dashboard::{self, Effect, Model, Serial, Size, Status, Theme, Wish};
+use crate::dashboard::{self, Colours, Effect, Model, Serial, Size, Status, Theme, Wish};
 use crate::diagnosis::Expected;
 use crate::engine::{Engine, Observation};
 use crate::event::{Connection, End, Event, Exchange, Time};
@@ -115,9 +115,10 @@ pub fn available() -> bool {
     io::stdout().is_terminal()
 }
 
-/// The theme that the environment asks for; `colour` as the command line decided.
-pub fn theme(colour: bool) -> Theme {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+/// The theme; without `colours` those that suit the background, as far as the terminal tells of it.
+pub fn theme(colours: Option<Colours>, ascii: bool) -> Theme {
+    let told = || std::env::var("COLORFGBG").unwrap_or_default();
+    let colours = colours.unwrap_or_else(|| Colours::on(&told()));
     // Without UTF-8 the fine marks would be noise.
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()
@@ -126,7 +127,7 @@ pub fn theme(colour: bool) -> Theme {
         let l = l.to_ascii_lowercase();
         l.contains("utf-8") || l.contains("utf8")
     });
-    Theme { colour: colour && !set("NO_COLOR"), ascii: set("ENROLLSCOPE_ASCII") || !utf8 }
+    Theme { colours, ascii: ascii || !utf8 }
 }
 
 /// A flag that is set when the process is asked to end, so that the screen can be left in order.

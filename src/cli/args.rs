@@ -15,6 +15,7 @@ use super::conform::ConformArgs;
 use super::doctor::DoctorArgs;
 use super::explain::ExplainArgs;
 use super::limits::LimitsArgs;
+use super::look::LookArgs;
 use super::redact::RedactArgs;
 use super::replay::{DiffArgs, ReplayArgs, ServeArgs};
 use super::rotation::RotationArgs;
@@ -183,6 +184,8 @@ pub const START_ONLY: &[&str] = &[
     "redact",
     "record-bodies",
     "headless",
+    "theme",
+    "ascii",
     "format",
     "max-connections",
     "body-memory",
@@ -280,6 +283,8 @@ pub struct ProxyArgs {
     /// No dashboard: one line per exchange (so it is, too, when stdout is no terminal)
     #[arg(long)]
     pub headless: bool,
+    #[command(flatten)]
+    pub look: LookArgs,
     /// The form of the lines without a dashboard: for people, or for programs
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
@@ -396,6 +401,8 @@ pub struct DemoArgs {
     /// End after so long, for instance 90s or 5m
     #[arg(long = "for", value_name = "DUR", value_parser = duration)]
     pub duration: Option<Duration>,
+    #[command(flatten)]
+    pub look: LookArgs,
 }
 
 #[derive(Debug, Args)]
@@ -408,6 +415,8 @@ pub struct OpenArgs {
     /// Which severities count: what stops devices, or the letter of the specification
     #[arg(long, value_name = "PROFILE", default_value = "field", value_parser = profile)]
     pub profile: Profile,
+    #[command(flatten)]
+    pub look: LookArgs,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod conform;
 mod doctor;
 mod explain;
 mod limits;
+mod look;
 mod redact;
 mod replay;
 mod rotation;
@@ -24,6 +25,7 @@ pub use conform::{ConformArgs, ConformFormat};
 pub use doctor::{DoctorArgs, StepsFormat};
 pub use explain::ExplainArgs;
 pub use limits::LimitsArgs;
+pub use look::{LookArgs, ThemeFlag};
 pub use redact::{RedactArgs, RedactTo};
 pub use replay::{
     ComparingArgs, ComparisonFormat, DiffArgs, FailOnDifference, LoginArgs, MissAction, ReplayArgs,

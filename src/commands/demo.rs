@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::fleet::{Ending, Member, Story, fleet};
 use super::granting::granting;
 use super::live::{self, Judged};
+use super::look::theme;
 use super::output::{Exit, Output};
 use super::proxy::{Wire, announce, interrupted, workers};
 use crate::cli::{Bodies, DemoArgs, RecordingArgs, Redact, RotationArgs};
@@ -123,7 +124,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     let status = move || Status { recording: Some(recorder.read()), ..about.clone() };
     let options = terminal::Options {
         expected: Vec::new(),
-        theme: terminal::theme(out.colour()),
+        theme: theme(args.look, out),
         grant: granting(redaction),
         capture: path.clone().map(Segments::Growing),
         stop: asked,

@@ -18,6 +18,7 @@ mod inputs;
 mod kit;
 mod live;
 mod logging;
+mod look;
 mod open;
 mod output;
 mod proxy;

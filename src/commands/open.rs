@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::granting::granting;
 use super::inputs::{Inputs, expected};
+use super::look::theme;
 use super::output::{Exit, Output};
 use crate::cli::OpenArgs;
 use crate::dashboard::Status;
@@ -33,7 +34,7 @@ pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
     let engine = Engine::new(args.profile, Deadlines::default());
     let (updates, _reading) = terminal::play(playing, engine).context("could not start reading")?;
     let options = terminal::Options {
-        theme: terminal::theme(out.colour()),
+        theme: theme(args.look, out),
         grant: granting(redaction),
         capture: Some(segments),
         expected,

@@ -14,6 +14,7 @@ use super::granting::granting;
 use super::inputs::expected;
 use super::live;
 use super::logging;
+use super::look::theme;
 use super::output::{Exit, Output};
 use super::reload::Reloader;
 use super::sites::{Run, Sites};
@@ -124,7 +125,7 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
         let status = move || Status { recording: Some(recorder.read()), started, ..about.borrow().clone() };
         let options = terminal::Options {
             expected,
-            theme: terminal::theme(out.colour()),
+            theme: theme(args.look, out),
             grant: granting(redaction),
             capture: path.clone().map(Segments::Growing),
             stop: asked,

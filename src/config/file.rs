@@ -33,7 +33,7 @@ pub enum ConfigError {
 const HOSTS: &str = "hosts";
 
 /// Commands whose options can stand in the file.
-const TABLES: &[&str] = &["proxy", "check"];
+const TABLES: &[&str] = &["proxy", "check", "open", "demo"];
 
 /// A file that was read and whose names exist.
 #[derive(Debug)]

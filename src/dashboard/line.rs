@@ -15,10 +15,31 @@ pub enum Role {
     Warning,
     Error,
     Info,
-    /// Markup: element names and header names.
+    /// Markup: tags and header names.
     Tag,
+    /// Attributes' names.
+    Attribute,
+    /// Attributes' values.
+    Value,
     /// The place that a finding is about.
     Mark,
+}
+
+#[cfg(test)]
+impl Role {
+    pub(super) const ALL: &'static [Self] = &[
+        Self::Plain,
+        Self::Dim,
+        Self::Strong,
+        Self::Good,
+        Self::Warning,
+        Self::Error,
+        Self::Info,
+        Self::Tag,
+        Self::Attribute,
+        Self::Value,
+        Self::Mark,
+    ];
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

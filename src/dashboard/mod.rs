@@ -29,7 +29,7 @@ pub use layout::Size;
 pub use model::Model;
 pub use status::Status;
 pub use text::clean;
-pub use theme::Theme;
+pub use theme::{Colours, Theme};
 pub use update::{Effect, update};
 pub use view::draw;
 pub use wish::Wish;

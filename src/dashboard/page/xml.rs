@@ -11,13 +11,17 @@ pub(super) struct Laid {
     pub(super) span: Range<usize>,
 }
 
+/// A stretch of the document's text, and what it is.
+type Part = (Range<usize>, Role);
+
 const INDENT: usize = 2;
 /// Deeper levels are not indented further.
 const MAX_INDENT: usize = 24;
 
 /// `mark` is a range of the text to make visible.
 pub(super) fn lay_out(document: &Document, mark: Option<&Range<usize>>) -> Vec<Laid> {
-    let mut layout = Layout { text: document.source().text(), mark, lines: Vec::new() };
+    let comments = document.comments().collect();
+    let mut layout = Layout { text: document.source().text(), comments, mark, lines: Vec::new() };
     match document.root() {
         Some(root) => {
             layout.loose(0..root.span().start, 0);
@@ -31,6 +35,7 @@ pub(super) fn lay_out(document: &Document, mark: Option<&Range<usize>>) -> Vec<L
 
 struct Layout<'d> {
     text: &'d str,
+    comments: Vec<Range<usize>>,
     mark: Option<&'d Range<usize>>,
     lines: Vec<Laid>,
 }
@@ -42,7 +47,7 @@ impl Layout<'_> {
         if children.is_empty() {
             return self.tagged(span, element, depth);
         }
-        self.line(element.start(), depth, Role::Tag);
+        self.line(self.start(element), depth);
         let mut at = element.start().end;
         for child in &children {
             let start = child.span().start;
@@ -51,18 +56,17 @@ impl Layout<'_> {
             at = child.span().end.max(start);
         }
         self.loose(at..element.content().end.max(at), depth + 1);
-        self.line(element.content().end.max(at)..span.end, depth, Role::Tag);
+        self.line(vec![(element.content().end.max(at)..span.end, Role::Tag)], depth);
     }
 
     /// An element without elements in it stands on one line.
     fn tagged(&mut self, span: Range<usize>, element: &Element<'_>, depth: usize) {
-        let (start, content) = (element.start(), element.content());
-        let parts = [(start, Role::Tag), (content.clone(), Role::Plain), (content.end..span.end, Role::Tag)];
-        let mut line = Line::plain(&indent(depth));
-        for (part, role) in parts {
-            self.pieces(&mut line, part, role);
-        }
-        self.lines.push(Laid { line, span });
+        let mut parts = self.start(element);
+        let (start, content) = (element.start().end, element.content());
+        let end = content.end.max(start);
+        parts.extend(self.text(start..end));
+        parts.push((end..span.end.max(end), Role::Tag));
+        self.line(parts, depth);
     }
 
     /// What stands between elements: comments, declarations, stray text. Blanks are not shown.
@@ -70,16 +74,61 @@ impl Layout<'_> {
         let text = self.text.get(span.clone()).unwrap_or_default();
         let start = span.start + (text.len() - text.trim_start().len());
         if !text.trim().is_empty() {
-            self.line(start..start + text.trim().len(), depth, Role::Dim);
+            self.line(vec![(start..start + text.trim().len(), Role::Dim)], depth);
         }
     }
 
-    fn line(&mut self, span: Range<usize>, depth: usize, role: Role) {
+    /// A start tag. Its pieces are large, so that folding tears none of them needlessly.
+    fn start(&self, element: &Element<'_>) -> Vec<Part> {
+        let tag = element.start();
+        let mut parts = Vec::new();
+        let mut at = tag.start;
+        for attribute in element.attributes() {
+            let value = self.quoted(attribute.span());
+            // What stands before a value ends with its name and "=".
+            let before = self.text.get(at..value.start).unwrap_or_default();
+            let Some(name) = before.rfind(attribute.name()).filter(|_| at <= value.start) else { continue };
+            let name = at + name;
+            parts.extend([(at..name, Role::Tag), (name..value.start, Role::Attribute)]);
+            parts.push((value.clone(), Role::Value));
+            at = value.end;
+        }
+        parts.push((at..tag.end.max(at), Role::Tag));
+        parts
+    }
+
+    /// A value with its quotation marks.
+    fn quoted(&self, value: Range<usize>) -> Range<usize> {
+        let quote = |at: usize| self.text.as_bytes().get(at).filter(|b| matches!(b, b'"' | b'\''));
+        match (value.start.checked_sub(1), quote(value.end)) {
+            (Some(before), Some(after)) if quote(before) == Some(after) => before..value.end + 1,
+            _ => value,
+        }
+    }
+
+    /// What is in an element without elements: text, and comments in it.
+    fn text(&self, span: Range<usize>) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut at = span.start;
+        let first = self.comments.partition_point(|comment| comment.start < span.start);
+        for comment in self.comments.iter().skip(first).take_while(|comment| comment.end <= span.end) {
+            parts.extend([(at..comment.start.max(at), Role::Plain), (comment.clone(), Role::Dim)]);
+            at = comment.end;
+        }
+        parts.push((at..span.end.max(at), Role::Plain));
+        parts
+    }
+
+    fn line(&mut self, parts: Vec<Part>, depth: usize) {
+        let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return };
+        let span = first.0.start..last.0.end;
         if span.is_empty() {
             return;
         }
         let mut line = Line::plain(&indent(depth));
-        self.pieces(&mut line, span.clone(), role);
+        for (part, role) in parts {
+            self.pieces(&mut line, part, role);
+        }
         self.lines.push(Laid { line, span });
     }
 
@@ -149,6 +198,19 @@ mod tests {
             let dense = |t: &str| t.split_whitespace().collect::<String>();
             assert_eq!(dense(&text), dense(xml));
         }
+    }
+
+    #[test]
+    fn names_values_and_comments_are_told_apart() {
+        let document = Document::read(b"<s:a\n x = 'x' y='<'><b>1<!-- 2 -->3</b><c/></s:a><!-- 4 -->");
+        let laid = lay_out(&document, None);
+        let of = |role: Role| -> Vec<_> {
+            let pieces = laid.iter().flat_map(|l| &l.line.0).filter(|p| p.role == role);
+            pieces.map(|p| p.text.as_str()).collect()
+        };
+        assert_eq!(of(Role::Tag), ["<s:a ", " ", ">", "<b>", "</b>", "<c/>", "</s:a>"]);
+        assert_eq!((of(Role::Attribute), of(Role::Value)), (vec!["x = ", "y="], vec!["'x'", "'<'"]));
+        assert!(of(Role::Dim).contains(&"<!-- 2 -->") && of(Role::Dim).contains(&"<!-- 4 -->"));
     }
 
     #[test]

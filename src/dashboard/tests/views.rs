@@ -3,12 +3,12 @@
 use insta::assert_snapshot;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::Color;
 
 use super::given::alarmed;
 use super::*;
-use crate::dashboard::{Theme, draw};
+use crate::dashboard::{Colours, Theme, draw};
 
 fn buffer(model: &Model, theme: Theme) -> Buffer {
     let Size { width, height } = model.size;
@@ -107,7 +107,7 @@ fn nothing_yet() {
 fn marks_that_every_font_has_and_no_colour() {
     insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../snapshots", omit_expression => true }, {
         let mut model = model(recorded());
-        let theme = Theme { colour: false, ascii: true };
+        let theme = Theme { colours: Colours::None, ascii: true };
         let overview = buffer(&model, theme);
         assert_snapshot!("ascii_overview-80x24", text(&overview));
         press(&mut model, "/ b e r t Enter Enter");
@@ -120,6 +120,97 @@ fn marks_that_every_font_has_and_no_colour() {
         let ours: String = text(&overview).replace("田中@株式会社", "");
         assert!(ours.is_ascii(), "{ours}");
     });
+}
+
+/// Every view, every tab and every page over them.
+const TOUR: &[&str] = &[
+    "j",
+    "t",
+    "t",
+    "e",
+    "e",
+    "w",
+    "Esc",
+    "?",
+    "PageDown",
+    "Esc",
+    "x",
+    "Esc",
+    "/ s t a g : x",
+    "Esc",
+    "/ b e r t Enter Enter",
+    "Enter",
+    "1",
+    "2",
+    "x",
+    "Esc",
+    "3",
+    "r",
+    "r",
+    "4",
+    "G",
+    "r",
+    "5",
+    "6",
+    "Esc",
+    "Esc",
+    "Esc",
+    "/ a n n a Enter Enter G Enter",
+    "1",
+    "2",
+    "Enter",
+    "3",
+    "5",
+    "6",
+    "Esc",
+    "Esc",
+    "Esc",
+    "/ 2 0 3 . 0 Enter Enter",
+    "x",
+    "Esc",
+    "Esc",
+    "Esc",
+    "G Enter",
+    "1",
+    "3",
+    "4",
+];
+
+/// Every view, drawn in that theme.
+fn tour(theme: Theme, mut see: impl FnMut(&Buffer, &str)) {
+    for (status, width, height) in [(recorded(), 80, 24), (live(), 120, 34), (alarmed(), 200, 60)] {
+        let mut model = model(status);
+        resize(&mut model, width, height);
+        see(&buffer(&model, theme), "");
+        for keys in TOUR {
+            press(&mut model, keys);
+            see(&buffer(&model, theme), keys);
+        }
+    }
+}
+
+#[test]
+fn the_ascii_form_draws_nothing_else() {
+    // One user's name has letters that are not; they stay as they are.
+    let plain = |c: char| (' '..='~').contains(&c) || "田中株式会社".contains(c);
+    tour(Theme { colours: Colours::Dark, ascii: true }, |shown, keys| {
+        let ours = shown.content.iter().all(|cell| cell.symbol().chars().all(plain));
+        assert!(ours, "{keys}:\n{}", text(shown));
+    });
+}
+
+#[test]
+fn every_text_can_be_read_on_what_is_behind_it() {
+    for colours in [Colours::Dark, Colours::Light, Colours::HighContrast, Colours::None] {
+        tour(Theme { colours, ascii: false }, |shown, keys| {
+            let own = Color::Reset;
+            assert!(shown.content.iter().all(|c| c.fg != c.bg || c.fg == own), "{colours:?} {keys}");
+            // Behind a character of two cells the second is left alone.
+            let wide = |cell: &Cell| crate::dashboard::text::width(cell.symbol()) > 1;
+            let grounded = shown.content.windows(2).all(|c| wide(&c[0]) || c[1].fg != own && c[1].bg != own);
+            assert_eq!(grounded, colours == Colours::HighContrast, "{colours:?} {keys}");
+        });
+    }
 }
 
 #[test]

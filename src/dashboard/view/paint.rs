@@ -18,13 +18,14 @@ pub(super) struct Painter<'b> {
 
 impl<'b> Painter<'b> {
     pub(super) fn new(buffer: &'b mut Buffer, theme: Theme) -> Self {
+        buffer.set_style(buffer.area, theme.ground());
         Self { buffer, theme }
     }
 
     /// One line, cut to the width.
     pub(super) fn line(&mut self, x: u16, y: u16, room: u16, line: &Line) {
         if self.buffer.area.contains((x, y).into()) {
-            let fitted = line.clone().fitted(usize::from(room), self.theme.dots());
+            let fitted = self.theme.written(line).fitted(usize::from(room), self.theme.dots());
             self.buffer.set_line(x, y, &self.theme.line(&fitted), room);
         }
     }
@@ -69,8 +70,8 @@ impl<'b> Painter<'b> {
     pub(super) fn blank(&mut self, area: Area) {
         let blank = " ".repeat(usize::from(area.width));
         for y in area.y..area.y.saturating_add(area.height) {
-            self.style(area.x, y, area.width, Style::reset());
-            self.buffer.set_string(area.x, y, &blank, Style::reset());
+            self.style(area.x, y, area.width, self.theme.ground());
+            self.buffer.set_string(area.x, y, &blank, self.theme.ground());
         }
     }
 }
