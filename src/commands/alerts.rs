@@ -15,7 +15,7 @@ use crate::config::Configured;
 use crate::diagnosis::Expected;
 use crate::engine::Observation;
 use crate::event::Event;
-use crate::net::{self, Trust, Webhook, now, stopped};
+use crate::net::{Trust, Webhook, now, stopped};
 use crate::sink::Status;
 
 /// Alerts that wait for one receiver; it has an hour's worth, and beyond it they are counted as lost.
@@ -142,10 +142,19 @@ impl Alerts {
     }
 
     pub(super) fn see(&mut self, observation: &Observation) {
-        let mut alerts = self.watch.see(observation);
+        let alerts = self.watch.see(observation);
+        self.tell(alerts);
         if matches!(observation.event, Event::Tick(_)) {
-            alerts.extend(self.watch.look(&self.recorder.read(), &self.served.borrow()));
+            self.look();
         }
+    }
+
+    fn look(&mut self) {
+        let alerts = self.watch.look(&self.recorder.read(), &self.served.borrow());
+        self.tell(alerts);
+    }
+
+    fn tell(&self, alerts: Vec<Alert>) {
         for alert in alerts.into_iter().map(Arc::new) {
             tracing::info!(kind = alert.kind.word(), "alert: {}", alert.title);
             for Letterbox { room, trouble } in &self.outgoing {
@@ -154,6 +163,13 @@ impl Alerts {
                 }
             }
         }
+    }
+}
+
+impl Drop for Alerts {
+    /// The writer has ended by now: what did not get on file in the end is told, too.
+    fn drop(&mut self) {
+        self.look();
     }
 }
 
@@ -198,7 +214,6 @@ pub fn alert_test(args: &AlertTestArgs, configured: Option<&Configured>, out: Ou
         "whom to tell? give --notify URL, --exec CMD, or the proxy's configuration with --config FILE"
     );
     targets.warn(out);
-    net::draw_ahead();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let alert = Alert::test(now());
     let mut exit = Exit::Good;
