@@ -14,7 +14,9 @@ use enrollscope::sim::golden;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::binary::{Place, Running};
+use crate::binary::Place;
+#[cfg(unix)]
+use crate::binary::Running;
 use crate::wire;
 
 const MINUTE: i64 = 60_000;
@@ -231,11 +233,13 @@ fn stuck_enrollments_count_as_failures() {
     assert_eq!(told(&rate), ["raised failure-rate: 1 of 1 enrollments failed or are stuck"]);
 }
 
+#[cfg(unix)]
 const DISCOVER: &str = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body><Discover \
     xmlns=\"http://schemas.microsoft.com/windows/management/2012/01/enrollment\"><request>\
     <EmailAddress>&lt;!channel&gt;anna@contoso.example</EmailAddress></request></Discover></s:Body></s:Envelope>";
 
 /// A device asks, and the server has but a 503 for it.
+#[cfg(unix)]
 async fn fail(running: &Running, server: &wire::Server) {
     let mut device = tokio::net::TcpStream::connect(running.addresses[0]).await.unwrap();
     let length = DISCOVER.len();
