@@ -31,6 +31,8 @@ pub mod metrics;
 
 pub mod report;
 
+pub mod alert;
+
 pub mod dashboard;
 
 // The world: files, sockets, clocks.

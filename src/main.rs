@@ -45,6 +45,7 @@ fn run(
     match &cli.command {
         Command::Demo(args) => commands::demo(args, out),
         Command::Proxy(args) => commands::proxy(args, configured.as_ref(), out),
+        Command::AlertTest(args) => commands::alert_test(args, configured.as_deref(), out),
         Command::Open(args) => commands::open(args, out),
         Command::Check(args) => commands::check(args, out),
         Command::Replay(args) => commands::replay(args, out),

@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use ipnet::IpNet;
 
+use super::alert::{AlertArgs, AlertTestArgs};
 use super::bundle::BundleCommand;
 use super::conform::ConformArgs;
 use super::doctor::DoctorArgs;
@@ -48,6 +49,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Stand between devices and an enrollment server: forward, record, judge, show
     Proxy(ProxyArgs),
+    /// Send one test alert to --notify and --exec, or to those of the proxy's configuration (--config)
+    AlertTest(AlertTestArgs),
     /// The dashboard on a recording
     Open(OpenArgs),
     /// Judge captures, directories of messages and single messages
@@ -197,6 +200,12 @@ pub const START_ONLY: &[&str] = &[
     "profile",
     "fail-on",
     "expect",
+    "notify",
+    "notify-as",
+    "notify-ca",
+    "exec",
+    "alert-failures",
+    "alert-overdue",
 ];
 
 #[derive(Debug, Args)]
@@ -317,6 +326,8 @@ pub struct ProxyArgs {
     /// End with exit code 1 when there were findings of this severity
     #[arg(long, value_name = "SEVERITY", default_value = "never")]
     pub fail_on: FailOn,
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 }
 
 /// `NAME=URL`

@@ -1,5 +1,6 @@
 //! The command line: what `--help`, completions, the man page and the configuration file all come from.
 
+mod alert;
 mod args;
 mod bundle;
 mod conform;
@@ -15,6 +16,7 @@ mod suite;
 mod transfer;
 mod values;
 
+pub use alert::{AlertArgs, AlertTestArgs, Failures, NotifyArgs, NotifyAs, Overdue, SecretUrl};
 pub use args::{
     Bodies, CertsArgs, CertsCommand, CheckArgs, CheckFormat, Cli, ClientCertificates, Command, ConfigCommand,
     DemoArgs, ExpectArgs, FailOn, FilterArgs, Format, ForwardedMode, Http2, OpenArgs, PassthroughFlag,

@@ -82,7 +82,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
     let wire = Wire { runtime, running, stop, journal, writer };
     if headless {
         announce(&addresses, None, out)?;
-        let (seen, judging) = live::judge(feed, engine, Some(600_000))?;
+        let (seen, judging) = live::judge(feed, engine, Some(600_000), |_| {})?;
         let ending = std::thread::spawn(move || {
             wire.end_when(async {
                 tokio::select! {

@@ -98,11 +98,13 @@ fn rotation(args: &RotationArgs) -> Rotation {
 pub(super) type Judged = (Observation, Option<Place>);
 
 /// Runs the engine on its own thread; the receiver ends when everything was judged. With `patience`, so many
-/// milliseconds pass for the engine at the end: a run that does not wait for the silent to be called stalled.
+/// milliseconds pass for the engine at the end: a run that does not wait for the silent to be called stalled. `watch` sees
+/// each observation on that thread, whoever reads them here, and must not wait.
 pub(super) fn judge(
     mut feed: Feed,
     mut engine: Engine,
     patience: Option<i64>,
+    mut watch: impl FnMut(&Observation) + Send + 'static,
 ) -> Result<(Receiver<Judged>, JoinHandle<()>)> {
     let (sender, receiver): (Sender<Judged>, _) = channel();
     let thread = std::thread::Builder::new()
@@ -111,7 +113,11 @@ pub(super) fn judge(
             loop {
                 match feed.recv(Duration::from_millis(250)) {
                     // Nobody may listen any more: the feed is emptied all the same, so that the writer can end.
-                    Next::Event { event, place } => drop(sender.send((engine.observe(event), place))),
+                    Next::Event { event, place } => {
+                        let seen = engine.observe(event);
+                        watch(&seen);
+                        let _ = sender.send((seen, place));
+                    }
                     Next::Idle => {}
                     Next::Closed => break,
                 }

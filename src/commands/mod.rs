@@ -1,11 +1,13 @@
 //! One file per subcommand: the wiring between the world and the pure modules.
 
 mod admin;
+mod alerts;
 mod bundle;
 mod certs;
 mod check;
 mod configure;
 mod conform;
+mod courier;
 mod demo;
 mod diff;
 mod doctor;
@@ -35,6 +37,7 @@ mod state;
 mod suite;
 mod transfer;
 
+pub use alerts::alert_test;
 pub use bundle::bundle;
 pub use certs::certs;
 pub use check::check;

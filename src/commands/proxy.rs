@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::sync::{Notify, watch};
 
 use super::admin::Admin;
+use super::alerts::{Alerts, Couriers, Targets};
 use super::granting::granting;
 use super::inputs::expected;
 use super::live;
@@ -37,7 +38,9 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
     let headless = args.headless || !std::io::stdout().is_terminal();
     logging::start(args.log.as_deref(), args.log_format, headless)?;
     let sites = Sites::new(args, configured.map_or(&[], |configured| &configured.reading.hosts))?;
+    let targets = Targets::new(&args.alerts.notify)?;
     warn(args, &sites, out);
+    targets.warn(out);
     let Prepared { settings, keeper } = prepare(args, args, &sites, Run::Start(&|words| out.note(words)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())
@@ -59,7 +62,7 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
     let about = about(args, &args.recording, &sites, addresses.clone());
     let (stop, stopped) = watch::channel(false);
     let reloader = Reloader::new(keeper, proxy.control(), configured, about);
-    let about = reloader.told();
+    let (about, served) = (reloader.told(), reloader.served());
     let nudge = Arc::new(Notify::new());
     runtime.spawn(reloader.run(Arc::clone(&nudge), stopped.clone()));
     #[cfg(unix)]
@@ -69,11 +72,17 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
     }
     let live::Record { journal, writer, feed, path, redaction } = record;
     let recorder = Arc::clone(writer.status());
+    let alerts = Alerts::start(&args.alerts, targets, &expected, Arc::clone(&recorder), served)?;
+    let (mut alerts, couriers) = alerts.unzip();
+    let troubles = couriers.as_ref().map(Couriers::troubles);
+    let troubles = move || troubles.as_ref().map(|troubles| troubles()).unwrap_or_default();
+    let unsent = troubles.clone();
     let awaited = expected.clone();
     let told = admin.map(|admin| {
         let page = about.clone();
         let about = move || {
-            let Status { subject, listeners, warnings, .. } = page.borrow().clone();
+            let Status { subject, listeners, mut warnings, .. } = page.borrow().clone();
+            warnings.extend(unsent());
             About { subject, listeners, warnings, recording: None, expected: awaited.clone() }
         };
         admin.start(&runtime, Arc::clone(&recorder), about, stopped.clone(), out)
@@ -85,21 +94,26 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
     let engine = Engine::new(args.profile, Deadlines::default());
     let wire = Wire { runtime, running, stop, journal, writer };
 
+    let mut watch = move |observation: &Observation| {
+        told.iter().for_each(|told| told.see(observation));
+        alerts.iter_mut().for_each(|alerts| alerts.see(observation));
+    };
+
     let mut worst = None;
     let recording = if headless {
-        let (seen, judging) = live::judge(feed, engine, None)?;
+        let (seen, judging) = live::judge(feed, engine, None, watch)?;
         let mut overview = Overview::new(true);
         // Ends when the engine has judged everything, after the proxy has stopped and the writer has ended.
         let ending = std::thread::spawn(move || wire.end_when(interrupted));
         for (observation, _) in seen {
             worst = worst.max(observation.findings.iter().map(|f| f.level).max());
-            told.iter().for_each(|told| told.see(&observation));
             live::print(&observation, args.format, out);
             if !expected.is_empty() {
                 overview.see(&observation);
             }
         }
         let _ = judging.join();
+        couriers.into_iter().for_each(|couriers| couriers.finish(out));
         if !expected.is_empty() {
             out.note(&overview.expected(&expected));
         }
@@ -108,13 +122,13 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
         // The worst finding so far, as its place among the levels from 1; 0 is none.
         let level = Arc::new(AtomicU8::new(0));
         let seen = Arc::clone(&level);
-        let watch = move |observation: &Observation| {
+        let both = move |observation: &Observation| {
             let worst = observation.findings.iter().map(|f| f.level as u8 + 1).max();
             seen.fetch_max(worst.unwrap_or(0), Ordering::Relaxed);
-            told.iter().for_each(|told| told.see(observation));
+            watch(observation);
         };
         let (updates, judging) =
-            terminal::follow(feed, engine, watch).context("could not start the engine's thread")?;
+            terminal::follow(feed, engine, both).context("could not start the engine's thread")?;
         let asked = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&asked);
         wire.runtime.spawn(async move {
@@ -122,7 +136,11 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
             flag.store(true, Ordering::Relaxed);
         });
         let started = Some(now());
-        let status = move || Status { recording: Some(recorder.read()), started, ..about.borrow().clone() };
+        let status = move || {
+            let mut status = about.borrow().clone();
+            status.warnings.extend(troubles());
+            Status { recording: Some(recorder.read()), started, ..status }
+        };
         let options = terminal::Options {
             expected,
             theme: theme(args.look, out),
@@ -133,6 +151,7 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
         let shown = terminal::run(updates, status, &options);
         let recording = wire.end_when(std::future::ready(()));
         let _ = judging.join();
+        couriers.into_iter().for_each(|couriers| couriers.finish(out));
         shown.context("the terminal failed")?;
         let levels = [Level::Info, Level::Warning, Level::Error];
         worst = levels.into_iter().rfind(|l| (*l as u8) < level.load(Ordering::Relaxed));

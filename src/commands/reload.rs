@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use super::proxy::{Prepared, about, prepare};
 use super::sites::{Run, Sites};
+use crate::alert::Lasting;
 use crate::cli::{Command, START_ONLY};
 use crate::config::{Configured, Reading};
 use crate::dashboard::Status;
@@ -27,6 +28,7 @@ pub(super) struct Reloader {
     /// What is told of this run, without what is wrong now.
     about: Status,
     told: watch::Sender<Status>,
+    served: watch::Sender<Vec<Lasting>>,
 }
 
 /// The configuration that is in force.
@@ -51,7 +53,8 @@ impl Reloader {
     ) -> Self {
         let configured = configured.map(Current::new);
         let told = watch::Sender::new(about.clone());
-        let reloader = Self { keeper, control, configured, about, told };
+        let served = watch::Sender::default();
+        let reloader = Self { keeper, control, configured, about, told, served };
         reloader.tell();
         reloader
     }
@@ -59,6 +62,11 @@ impl Reloader {
     /// What is told of this run, at any time.
     pub(super) fn told(&self) -> watch::Receiver<Status> {
         self.told.subscribe()
+    }
+
+    /// The certificates that are served, at any time.
+    pub(super) fn served(&self) -> watch::Receiver<Vec<Lasting>> {
+        self.served.subscribe()
     }
 
     /// Looks until the proxy stops, and at once when it is nudged.
@@ -143,6 +151,7 @@ impl Reloader {
         }
         status.warnings.extend(self.keeper.iter().flat_map(Keeper::alarms).cloned());
         self.told.send_replace(status);
+        self.served.send_replace(self.keeper.iter().flat_map(Keeper::lasting).collect());
     }
 }
 

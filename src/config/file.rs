@@ -53,7 +53,7 @@ impl Config {
     pub(super) fn parse(path: &Path, text: &str, command: &Command) -> Result<Self, ConfigError> {
         let document: toml::Table = text.parse().map_err(|e: toml::de::Error| ConfigError::Syntax {
             path: path.to_owned(),
-            message: e.to_string(),
+            message: without_paths(&e.to_string()),
         })?;
         let (mut tables, mut hosts) = (Vec::new(), Vec::new());
         for (table, entries) in document {
@@ -115,6 +115,19 @@ impl Config {
         }
         line
     }
+}
+
+/// The message shows the line that is meant, and behind a URL's host may be a secret.
+fn without_paths(message: &str) -> String {
+    let Some((before, rest)) = message.split_once("://") else { return message.to_owned() };
+    let (line, lines) = rest.split_at(rest.find('\n').unwrap_or(rest.len()));
+    let shown = match line.find(['/', '?', '#']) {
+        // A user and password come first.
+        _ if line.contains('@') => "…".to_owned(),
+        Some(at) => format!("{}…", line.get(..=at).unwrap_or_default()),
+        None => line.to_owned(),
+    };
+    format!("{before}://{shown}{}", without_paths(lines))
 }
 
 fn read_hosts(path: &Path, value: toml::Value) -> Result<Vec<Host>, ConfigError> {

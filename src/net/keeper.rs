@@ -8,6 +8,7 @@ use super::files::{CertificateError, CertificateFiles};
 use super::name::HostPattern;
 use super::pem::Identity;
 use super::tls::{Certificate, Served, fits};
+use crate::alert::Lasting;
 use crate::event::Time;
 
 const DAY: i64 = 24 * 3600 * 1000;
@@ -123,6 +124,20 @@ impl Keeper {
     /// What is wrong now, in words, for whoever shows it.
     pub fn alarms(&self) -> &[String] {
         &self.alarms
+    }
+
+    /// What is served, and how long it lasts.
+    pub fn lasting(&self) -> Vec<Lasting> {
+        let given = self
+            .kept
+            .iter()
+            .filter_map(|kept| Some(Lasting { name: kept.files.name(), expires: kept.expires?, soon: SOON }));
+        let local = self.local.as_ref().map(|local| Lasting {
+            name: "of the local authority".to_owned(),
+            expires: local.expires,
+            soon: SOON_LOCAL,
+        });
+        given.chain(local).collect()
     }
 
     /// Looks at the files, and at the calendar. Connections that are open keep what they have.

@@ -20,6 +20,7 @@ mod pem;
 mod replay;
 mod tls;
 mod trust;
+mod webhook;
 mod wire;
 
 pub use admin::{Pages as AdminPages, Token as AdminToken, watch_port};
@@ -44,4 +45,5 @@ pub use tls::{
     refusal_reason, with_http2,
 };
 pub use trust::{Trust, TrustError, Verdict, explain};
+pub use webhook::{PostError, Webhook, WebhookError};
 pub use wire::{Patience, Role, Wire};

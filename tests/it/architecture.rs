@@ -19,6 +19,7 @@ const ORDER: &[&str] = &[
     "filter",
     "metrics",
     "report",
+    "alert",
     "dashboard",
     "sink",
     "net",
@@ -40,6 +41,7 @@ const LAST_PURE: &str = "dashboard";
 const STRANGERS: &[(&str, &str)] = &[
     ("proxy", "dashboard"),
     ("dashboard", "report"),
+    ("dashboard", "alert"),
     ("sim", "proxy"),
     ("net", "dashboard"),
     ("sink", "dashboard"),

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod alerts;
 mod architecture;
 mod binary;
 mod bundle;
