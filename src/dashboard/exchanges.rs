@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::capture::Place;
 use crate::enrollment::{EnrollmentId, Link};
-use crate::event::{Connection, Delivery, End, Exchange, ExchangeId, From, Time, header};
+use crate::event::{Connection, Delivery, End, Exchange, ExchangeId, From, Time, Timing, header};
 use crate::message::Kind;
 use crate::rules::{Finding, Level};
 
@@ -36,6 +36,7 @@ pub struct Seen {
     pub from: From,
     /// From the request's first byte to the answer's head.
     pub millis: Option<i64>,
+    pub timing: Timing,
     pub delivery: Delivery,
     /// How its delivery ended, once that is known.
     pub end: Option<End>,
@@ -128,6 +129,7 @@ impl Exchanges {
             status: answer.map(|r| r.status),
             from: answer.map_or(From::Upstream, |r| r.from),
             millis: answer.map(|r| r.at.since(exchange.request.at)),
+            timing: exchange.timing.clone(),
             delivery: exchange.delivery,
             end: None,
             findings,

@@ -166,6 +166,8 @@ fn at_blank(start: &str) -> &str {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     pub lines: Vec<Line>,
+    /// Lines that what is below them can be folded under, and how they are called.
+    pub nodes: Vec<(usize, String)>,
     /// The line to have in view first.
     pub focus: Option<usize>,
 }

@@ -2,6 +2,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod exchanges;
+mod folds;
 mod keys;
 mod layout;
 mod line;

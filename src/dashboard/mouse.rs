@@ -2,11 +2,12 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
+use super::folds;
 use super::keys::{self, Context};
 use super::layout::panes;
 use super::model::Model;
 use super::screen::{Focus, Screen, Tab};
-use super::update::{open, select, show_tab, step};
+use super::update::{open, select, show_tab, step, turn};
 
 pub(super) fn moused(model: &mut Model, mouse: MouseEvent) {
     let panes = panes(model);
@@ -36,6 +37,8 @@ fn clicked(model: &mut Model, over_list: bool, x: u16, y: u16) {
             model.ui.focus = Focus::Sheet;
             let tab = tab_at(model, x - panes.sheet.x).filter(|_| y == panes.sheet.y);
             tab.into_iter().for_each(|tab| show_tab(model, tab));
+            let line = usize::from(y).checked_sub(usize::from(panes.sheet.y) + 1);
+            line.into_iter().for_each(|line| folds::clicked(model, model.ui.scroll + line));
         }
         return;
     }
@@ -55,9 +58,7 @@ fn clicked(model: &mut Model, over_list: bool, x: u16, y: u16) {
             model.ui.focus = Focus::List;
             let at = model.ui.exchange_top + usize::from(line);
             if let Some(serial) = model.listing.get(at).copied() {
-                model.ui.exchange = Some(serial);
-                model.ui.finding = 0;
-                model.ui.target = None;
+                turn(model, Some(serial));
             }
         }
     }

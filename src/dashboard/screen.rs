@@ -74,11 +74,20 @@ pub enum Tab {
     Decoded,
     /// Of the enrollment, not of the exchange.
     Causes,
+    /// Of the enrollment: its exchanges on a common axis.
+    Time,
 }
 
 impl Tab {
-    pub const ALL: &'static [Self] =
-        &[Self::Summary, Self::Findings, Self::Request, Self::Response, Self::Decoded, Self::Causes];
+    pub const ALL: &'static [Self] = &[
+        Self::Summary,
+        Self::Findings,
+        Self::Request,
+        Self::Response,
+        Self::Decoded,
+        Self::Causes,
+        Self::Time,
+    ];
 
     pub fn title(self) -> &'static str {
         match self {
@@ -88,6 +97,7 @@ impl Tab {
             Self::Response => "Response",
             Self::Decoded => "Decoded",
             Self::Causes => "Causes",
+            Self::Time => "Time",
         }
     }
 
@@ -188,6 +198,10 @@ pub struct Ui {
     /// The finding that is selected in its tab.
     pub finding: usize,
     pub target: Option<Target>,
+    /// The part of a decoded document that keys act on.
+    pub node: Option<String>,
+    /// Its parts that are folded.
+    pub folded: BTreeSet<String>,
     /// Bodies as received rather than laid out.
     pub raw: bool,
     /// What is looked for on pages; empty: nothing.

@@ -1,5 +1,7 @@
 //! The page that is read: built when what it shows changed, kept while it is scrolled.
 
+use std::collections::BTreeSet;
+
 use super::layout::{over, panes};
 use super::line::Page;
 use super::model::Model;
@@ -26,6 +28,8 @@ struct Key {
     finding: usize,
     target: Option<Target>,
     raw: bool,
+    node: Option<String>,
+    folded: BTreeSet<String>,
     width: u16,
     bodies: (bool, bool),
 }
@@ -64,7 +68,7 @@ pub(super) fn refresh(model: &mut Model) {
     let fixed = !overview && !matches!(row, Some(RowId::Refused(_)));
     let key = Key {
         // A body that was laid out stays; only its summary and findings can change.
-        revision: if fixed && !matches!(ui.tab, Tab::Summary | Tab::Findings | Tab::Causes) {
+        revision: if fixed && !matches!(ui.tab, Tab::Summary | Tab::Findings | Tab::Causes | Tab::Time) {
             0
         } else {
             model.revision
@@ -77,6 +81,8 @@ pub(super) fn refresh(model: &mut Model) {
         finding: ui.finding,
         target: ui.target,
         raw: ui.raw,
+        node: ui.node.clone(),
+        folded: ui.folded.clone(),
         width: area.width,
         bodies: (whole, model.read_back.is_some()),
     };

@@ -185,6 +185,13 @@ fn ascii(text: &str) -> String {
             '→' | '»' => out.push('>'),
             '“' | '”' => out.push('"'),
             'µ' => out.push('u'),
+            '▸' => out.push('>'),
+            '▾' => out.push('v'),
+            // The parts of an exchange's time.
+            '░' => out.push('n'),
+            '▒' => out.push('c'),
+            '▓' => out.push('t'),
+            '▖' => out.push('s'),
             // From low to high.
             '▁' => out.push('_'),
             '▂' => out.push('.'),

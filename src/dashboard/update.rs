@@ -3,6 +3,7 @@
 use crossterm::event::{Event as Terminal, KeyEvent, KeyEventKind};
 
 use super::exchanges::Serial;
+use super::folds;
 use super::keys::{self, Action, BINDINGS, Context};
 use super::layout::{Size, panes};
 use super::model::Model;
@@ -121,6 +122,8 @@ pub(super) fn act(model: &mut Model, action: Action) {
             model.ui.sort = model.ui.sort.next();
             model.ui.notice = Some(model.ui.sort.title().to_owned());
         }
+        (Action::FoldAll, _) => folds::all(model, true),
+        (Action::UnfoldAll, _) => folds::all(model, false),
         (Action::Raw, _) => {
             model.ui.raw = !model.ui.raw;
             let what = if model.ui.raw { "as received" } else { "laid out" };
@@ -194,6 +197,7 @@ pub(super) fn step(model: &mut Model, by: isize) {
                 model.ui.scroll = model.ui.scroll.saturating_add_signed(by);
             }
         }
+        Context::Sheet if by.abs() == 1 && folds::step(model, by) => {}
         Context::Sheet => model.ui.scroll = model.ui.scroll.saturating_add_signed(by),
     }
 }
@@ -211,10 +215,17 @@ fn step_exchange(model: &mut Model, by: isize) {
     if let Some(serial) = model.listing.get(at).copied()
         && model.ui.exchange != Some(serial)
     {
-        model.ui.exchange = Some(serial);
-        model.ui.finding = 0;
-        model.ui.target = None;
+        turn(model, Some(serial));
     }
+}
+
+/// Another exchange is looked at.
+pub(super) fn turn(model: &mut Model, exchange: Option<Serial>) {
+    model.ui.exchange = exchange;
+    model.ui.finding = 0;
+    model.ui.target = None;
+    model.ui.node = None;
+    model.ui.folded.clear();
 }
 
 pub(super) fn open(model: &mut Model, context: Context) {
@@ -227,13 +238,11 @@ pub(super) fn open(model: &mut Model, context: Context) {
             model.ui.opened = Some(row);
             model.ui.screen = Screen::Device;
             model.ui.tab = Tab::Summary;
-            model.ui.target = None;
-            model.ui.exchange = None;
+            turn(model, None);
             model.refresh();
             // What went wrong last is what one wants to see first.
             let all = model.listing.iter().filter_map(|serial| model.exchanges.get(*serial));
             model.ui.exchange = all.max_by_key(|seen| seen.trouble()).map(|seen| seen.serial);
-            model.ui.finding = 0;
             if model.selected_exchange().is_some_and(|seen| !seen.findings.is_empty()) {
                 model.ui.tab = Tab::Findings;
             }
@@ -248,7 +257,11 @@ pub(super) fn open(model: &mut Model, context: Context) {
                 model.ui.notice = Some("this finding is about no place in a message".to_owned());
             }
         }
-        Context::Sheet | Context::Over => {}
+        Context::Sheet => {
+            let node = model.ui.node.clone().filter(|_| model.ui.tab == Tab::Decoded);
+            node.into_iter().for_each(|node| folds::toggle(model, node));
+        }
+        Context::Over => {}
     }
 }
 

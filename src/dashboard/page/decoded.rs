@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::message::touches;
 use super::summary;
 use crate::dashboard::line::{Line, Page, Role};
-use crate::dashboard::screen::Target;
-use crate::dashboard::text::{fit, span};
+use crate::dashboard::screen::{Target, Ui};
+use crate::dashboard::text::{fit, grouped, span};
 use crate::event::{Exchange, Side};
 use crate::message::certificate::{Certificate, Csr, algorithm_name, digest_of};
 use crate::message::flags::FlagSet;
@@ -24,14 +24,14 @@ const MAX_VALUE: usize = 200;
 const HIDDEN: &str = "present (never shown)";
 const SECRETS: &[&str] = &["AAUTHSECRET", "AAUTHDATA"];
 
-pub(super) fn page(exchange: &Exchange, target: Option<Target>, width: usize) -> Page {
+pub(super) fn page(exchange: &Exchange, ui: &Ui, width: usize) -> Page {
     let mut page = Page::default();
     let request = read_request(&exchange.request);
     let response = exchange.response.as_ref().map(read_response);
     let messages = [Some((Side::Request, request)), response.map(|r| (Side::Response, r))];
     for (side, message) in messages.into_iter().flatten() {
-        let target = target.filter(|t| t.side == Some(side));
-        Decoder { page: &mut page, width, target }.message(side, &message);
+        let target = ui.target.filter(|t| t.side == Some(side));
+        Decoder { page: &mut page, width, target, ui }.message(side, &message);
     }
     if page.lines.is_empty() {
         page.push(Line::new(Role::Dim, "  There is nothing to decode in this exchange."));
@@ -43,6 +43,7 @@ struct Decoder<'p> {
     page: &'p mut Page,
     width: usize,
     target: Option<Target>,
+    ui: &'p Ui,
 }
 
 impl Decoder<'_> {
@@ -309,16 +310,28 @@ impl Decoder<'_> {
             .filter(|t| t.within == Within::Provisioning)
             .map(|t| provisioning.document.source().range_of(t.offset, t.length));
         if let Some(root) = provisioning.root() {
-            self.branch(&root, 1, mark.as_ref());
+            self.branch(&root, "0", mark.as_ref());
         }
     }
 
-    /// A characteristic with what is below it, or a parm.
-    fn branch(&mut self, element: &Element<'_>, depth: usize, mark: Option<&std::ops::Range<usize>>) {
+    /// A characteristic with what is below it, or a parm. `path` counts the way to it: `0/2/1`.
+    fn branch(&mut self, element: &Element<'_>, path: &str, mark: Option<&std::ops::Range<usize>>) {
+        let depth = path.split('/').count();
+        let children: Vec<_> = element.children().collect();
+        // A place that is gone to is never folded away.
+        let folded = mark.is_none() && self.ui.folded.contains(path);
         let start = element.start();
         let here = mark.is_some_and(|m| touches(&start, m));
         let attribute = |name: &str| element.attribute(name).map(|a| a.value().into_owned());
-        let mut line = Line::plain(&"  ".repeat(depth.min(12)));
+        let mut line = Line::plain(&"  ".repeat(depth.min(12) - 1));
+        if children.is_empty() {
+            line.push(Role::Plain, "  ");
+        } else {
+            let here = self.ui.node.as_deref() == Some(path);
+            line.push(if here { Role::Mark } else { Role::Dim }, if folded { "▸" } else { "▾" });
+            line.push(Role::Plain, " ");
+            self.page.nodes.push((self.page.lines.len(), path.to_owned()));
+        }
         let role = |role: Role| if here { Role::Mark } else { role };
         match element.local() {
             "characteristic" => {
@@ -343,11 +356,15 @@ impl Decoder<'_> {
         if here && self.page.focus.is_none() {
             self.page.focus = Some(self.page.lines.len());
         }
+        if folded {
+            let inside = element.descendants().count() as u64;
+            line.push(Role::Dim, &format!(" ({} inside)", grouped(inside)));
+        }
         for part in line.folded(self.width, 2 * depth.min(12) + 2) {
             self.page.push(part);
         }
-        for child in element.children() {
-            self.branch(&child, depth + 1, mark);
+        for (index, child) in children.iter().enumerate().filter(|_| !folded) {
+            self.branch(child, &format!("{path}/{index}"), mark);
         }
     }
 
@@ -414,7 +431,7 @@ mod tests {
         });
         let policies = |e: &Exchange| read_request(&e.request).kind == Kind::GetPoliciesRequest;
         let exchange = exchanges.find(|e| policies(e)).unwrap();
-        let text = page(&exchange, None, 160).text();
+        let text = page(&exchange, &Ui::default(), 160).text();
         for told in [
             "key algorithm  RSA",
             "attestation    IgnoreOnError",

@@ -13,6 +13,7 @@ mod over;
 mod refused;
 mod site;
 pub(super) mod summary;
+mod timeline;
 mod xml;
 
 use super::line::{Line, Page, Role};
@@ -49,11 +50,15 @@ pub(super) fn build(model: &Model, width: usize) -> Page {
             Some(enrollment) => causes::page(model, enrollment, width),
             None => message::absent(model, width),
         },
+        (Tab::Time, _) => match &model.opened {
+            Some(row) => timeline::page(model, row, width),
+            None => message::absent(model, width),
+        },
         (Tab::Summary, whole) => summary::page(model, seen, whole.as_deref(), width),
         (_, None) => message::absent(model, width),
         (Tab::Request, Some(exchange)) => message::page(&exchange, Side::Request, &model.ui, width),
         (Tab::Response, Some(exchange)) => message::page(&exchange, Side::Response, &model.ui, width),
-        (Tab::Decoded, Some(exchange)) => decoded::page(&exchange, model.ui.target, width),
+        (Tab::Decoded, Some(exchange)) => decoded::page(&exchange, &model.ui, width),
     }
 }
 
@@ -62,7 +67,7 @@ pub(super) fn message_text(model: &Model) -> Option<String> {
     let side = match model.ui.tab {
         Tab::Request => Side::Request,
         Tab::Response => Side::Response,
-        Tab::Summary | Tab::Findings | Tab::Decoded | Tab::Causes => return None,
+        Tab::Summary | Tab::Findings | Tab::Decoded | Tab::Causes | Tab::Time => return None,
     };
     Some(message::text(&*model.whole(model.selected_exchange()?.serial)?, side))
 }

@@ -61,7 +61,7 @@ fn keys_lead_where_they_say() {
         ("/ b e r t Enter Enter BackTab", "bert exchange 7 Summary in list"),
         ("/ b e r t Enter Enter 5", "bert exchange 7 Decoded in list"),
         ("/ b e r t Enter Enter 6", "bert exchange 7 Causes in list"),
-        ("/ b e r t Enter Enter 6 Tab", "bert exchange 7 Summary in list"),
+        ("/ b e r t Enter Enter 6 Tab Tab", "bert exchange 7 Summary in list"),
         ("/ b e r t Enter Enter n n", "bert exchange 2 Findings in list"),
         ("/ b e r t Enter Enter N", "bert exchange 6 Findings in list"),
         ("/ b e r t Enter Enter Enter Enter", "bert exchange 7 Decoded in sheet"),
@@ -346,4 +346,48 @@ fn time_stands_still_while_the_screen_does() {
     press(&mut model, "p");
     model.tick(before.plus_millis(60_000));
     assert_eq!((model.ui.paused, model.now), (false, before.plus_millis(60_000)));
+}
+
+#[test]
+fn parts_of_a_document_are_folded() {
+    let mut model = model(recorded());
+    resize(&mut model, 120, 40);
+    press(&mut model, "/ a n n a Enter Enter G k Enter 5");
+    let all = model.sheet.page.lines.len();
+    let has = |model: &Model, text: &str| model.sheet.page.text().contains(text);
+    assert!(has(&model, "BOOTSTRAP") || has(&model, "APPLICATION"), "{}", model.sheet.page.text());
+    press(&mut model, "-");
+    let folded = model.sheet.page.lines.len();
+    assert!(folded < all && has(&model, "inside)"));
+    // Down goes to the first part in view: the document; the next is a part of it.
+    press(&mut model, "G j");
+    assert_eq!(model.ui.node.as_deref(), Some("0"));
+    press(&mut model, "j Enter");
+    assert_eq!(model.ui.node.as_deref(), Some("0/0"));
+    assert!(model.sheet.page.lines.len() > folded);
+    press(&mut model, "Enter");
+    assert_eq!(model.sheet.page.lines.len(), folded);
+    press(&mut model, "k Enter");
+    assert!(model.sheet.page.lines.len() < folded, "all of it is folded");
+    press(&mut model, "+");
+    assert_eq!(model.sheet.page.lines.len(), all);
+    // Another exchange is another document.
+    press(&mut model, "- [ ]");
+    assert_eq!(model.sheet.page.lines.len(), all);
+    // The mouse does it, too.
+    let (line, node) = model.sheet.page.nodes[0].clone();
+    model.ui.scroll = line;
+    let sheet = panes(&model).sheet;
+    let click = MouseEvent {
+        kind: MouseEventKind::Down(MouseButton::Left),
+        column: sheet.x + 5,
+        row: sheet.y + 1,
+        modifiers: KeyModifiers::NONE,
+    };
+    model.refresh();
+    let row = sheet.y + 1 + u16::try_from(line - model.ui.scroll).unwrap();
+    update(&mut model, &Terminal::Mouse(MouseEvent { row, ..click }));
+    assert!(model.ui.folded.contains(&node));
+    press(&mut model, "1 -");
+    assert!(model.ui.notice.as_deref().unwrap().contains("nothing to fold"));
 }

@@ -86,6 +86,8 @@ pictures! {
     device_fault_decoded: recorded(), "/ b e r t Enter Enter G Enter 5";
     device_causes: recorded(), "/ b e r t Enter Enter Enter 6";
     device_withheld_sync: recorded(), "/ a n n a Enter Enter G Enter 3";
+    device_time: recorded(), "/ b e r t Enter Enter 7";
+    device_decoded_folded: recorded(), "/ a n n a Enter Enter G k Enter 5 - G";
     device_searched: recorded(), "/ b e r t Enter Enter 4 / f a u l t Enter n";
     device_saved: recorded(), "/ b e r t Enter Enter E";
     compared: recorded(), "/ b e r t Enter m / C-u a n n a Enter m c";

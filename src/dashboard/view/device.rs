@@ -22,12 +22,12 @@ pub(super) fn draw(painter: &mut Painter<'_>, model: &Model, panes: Panes) {
     if matches!(model.ui.opened, Some(RowId::Refused(_))) {
         painter.title(panes.sheet, Line::new(Role::Strong, " Refused handshakes"));
     } else {
-        painter.title(panes.sheet, tabs(model));
+        painter.title(panes.sheet, tabs(model, usize::from(panes.sheet.width)));
     }
     sheet(painter, model, panes.sheet.below_title());
 }
 
-fn tabs(model: &Model) -> Line {
+fn tabs(model: &Model, width: usize) -> Line {
     let focused = model.ui.focus == Focus::Sheet;
     let mut line = Line::default();
     for tab in Tab::ALL {
@@ -39,8 +39,9 @@ fn tabs(model: &Model) -> Line {
         line.push(role, &tab.label(model.findings_here()));
     }
     let lines = model.sheet.page.lines.len();
-    if lines > 1 {
-        line.push(Role::Dim, &format!(" {}/{lines}", (model.ui.scroll + 1).min(lines)));
+    let at = format!(" {}/{lines}", (model.ui.scroll + 1).min(lines));
+    if lines > 1 && line.width() + at.len() <= width {
+        line.push(Role::Dim, &at);
     }
     line
 }
