@@ -41,13 +41,15 @@ fn picture(model: &Model) -> String {
     text(&buffer(model, Theme::default()))
 }
 
-/// A picture at both sizes, after these keys. `name` names the file.
-fn check(name: &str, status: Status, keys: &str) {
-    for (width, height) in [(80, 24), (200, 60)] {
-        let mut model = model(status.clone());
+/// A picture at each size, after these keys. `name` names the file.
+fn check(name: &str, make: impl Fn() -> Model, keys: &str) {
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let mut model = make();
         resize(&mut model, width, height);
         press(&mut model, keys);
-        assert_snapshot!(format!("{name}-{width}x{height}"), picture(&model));
+        insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../snapshots", omit_expression => true }, {
+            assert_snapshot!(format!("{name}-{width}x{height}"), picture(&model));
+        });
     }
 }
 
@@ -55,9 +57,7 @@ macro_rules! pictures {
     ($($name:ident: $status:expr, $keys:expr;)*) => {
         $(#[test]
         fn $name() {
-            insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../snapshots", omit_expression => true }, {
-                check(stringify!($name), $status, $keys);
-            });
+            check(stringify!($name), || model($status), $keys);
         })*
     };
 }
@@ -98,11 +98,16 @@ pictures! {
 
 #[test]
 fn nothing_yet() {
-    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../snapshots", omit_expression => true }, {
-        let mut model = Model::new(live(), jiff::tz::TimeZone::UTC);
-        model.refresh();
-        assert_snapshot!("nothing_yet-80x24", picture(&model));
-    });
+    check("nothing_yet", || Model::new(live(), jiff::tz::TimeZone::UTC), "");
+}
+
+/// Three hundred devices on a Monday morning.
+#[test]
+fn a_crowd_stays_readable() {
+    check("crowd", crowd, "s");
+    check("crowd_only_failed", crowd, "e");
+    check("crowd_causes", crowd, "w");
+    check("crowd_device", crowd, "e j j Enter");
 }
 
 #[test]
