@@ -28,6 +28,7 @@ pub(super) enum Action {
     Filter,
     OnlyFailed,
     OnlyStuck,
+    OneOfEach,
     Site,
     Explain,
     Follow,
@@ -351,6 +352,14 @@ pub(super) static BINDINGS: &[Binding] = &[
         label: "t",
         short: "unfinished",
         help: "Show only who is neither enrolled nor failed, the longest in their step first",
+    },
+    Binding {
+        keys: &[key('o')],
+        action: Action::OneOfEach,
+        contexts: &[Overview],
+        label: "o",
+        short: "one of each",
+        help: "Of those with the same trouble show one, and how many there are",
     },
     Binding {
         keys: &[key('f')],

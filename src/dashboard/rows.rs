@@ -33,6 +33,8 @@ pub struct Row {
     /// Since when it stands where it stands.
     since: Time,
     latest: Time,
+    /// How many others with the same trouble it stands for.
+    pub alike: u64,
 }
 
 /// Devices by how their latest attempt stands.
@@ -138,11 +140,15 @@ fn build(model: &Model) -> (Vec<Row>, Totals) {
             started: group.first,
             since: group.last,
             latest: group.last,
+            alike: 0,
         });
     }
     sort(&mut rows, model.ui.sort);
     if model.ui.only_stuck {
         rows.sort_by_key(|row| row.since);
+    }
+    if model.ui.one_of_each {
+        rows = one_of_each(model, rows);
     }
     let mut shown = Vec::with_capacity(rows.len());
     for row in rows {
@@ -168,9 +174,30 @@ fn build(model: &Model) -> (Vec<Row>, Totals) {
             started: Time::default(),
             since: latest,
             latest,
+            alike: 0,
         });
     }
     (shown, totals)
+}
+
+/// Of rows with the same trouble the first, which says how many there are.
+fn one_of_each(model: &Model, rows: Vec<Row>) -> Vec<Row> {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut kept: Vec<Row> = Vec::new();
+    for row in rows {
+        let trouble = match &row.id {
+            RowId::Refused(id) => model.refused.get(*id).map(|group| group.reason.as_str()),
+            _ => row.latest().and_then(|id| model.enrollments.get(&id)?.trouble.as_ref()).map(|(id, _)| *id),
+        };
+        match trouble.and_then(|trouble| first.get(trouble)).and_then(|at| kept.get_mut(*at)) {
+            Some(same) => same.alike += 1,
+            None => {
+                first.extend(trouble.map(|trouble| (trouble, kept.len())));
+                kept.push(row);
+            }
+        }
+    }
+    kept
 }
 
 /// Attempts by device: those that name one by its id, the others each by itself. In the order of the first.
@@ -202,6 +229,7 @@ pub(super) fn find(model: &Model, wanted: &RowId) -> Option<Row> {
         started: latest,
         since: latest,
         latest,
+        alike: 0,
     };
     match wanted {
         RowId::Device(id) => {
@@ -228,6 +256,7 @@ fn device(model: &Model, attempts: Vec<EnrollmentId>) -> Row {
         started: latest.map(|e| e.started).unwrap_or_default(),
         since: tracked.map(|tracked| tracked.since).unwrap_or_default(),
         latest: latest.map(|e| e.latest).unwrap_or_default(),
+        alike: 0,
         attempts,
     }
 }

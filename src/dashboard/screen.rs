@@ -163,7 +163,7 @@ pub struct Target {
 }
 
 /// What the rows depend on, besides what is known.
-pub(super) type ViewKey = (String, [bool; 3], Sort, BTreeSet<EnrollmentId>);
+pub(super) type ViewKey = (String, [bool; 4], Sort, BTreeSet<EnrollmentId>);
 
 #[derive(Clone, Debug, Default)]
 pub struct Ui {
@@ -186,6 +186,8 @@ pub struct Ui {
     pub only_failed: bool,
     /// Who is neither enrolled nor failed, the longest in their step first.
     pub only_stuck: bool,
+    /// Of those with the same trouble only one is shown.
+    pub one_of_each: bool,
     /// The selection goes to what is newest.
     pub follow: bool,
     pub sort: Sort,
@@ -236,7 +238,7 @@ impl Ui {
     }
 
     pub(super) fn view_key(&self) -> ViewKey {
-        let marks = [self.only_failed, self.only_stuck, self.follow];
+        let marks = [self.only_failed, self.only_stuck, self.one_of_each, self.follow];
         (self.filter.value().to_owned(), marks, self.sort, self.expanded.clone())
     }
 

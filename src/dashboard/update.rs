@@ -117,6 +117,7 @@ pub(super) fn act(model: &mut Model, action: Action) {
         (Action::OnlyStuck, _) => {
             (model.ui.only_stuck, model.ui.only_failed) = (!model.ui.only_stuck, false);
         }
+        (Action::OneOfEach, _) => model.ui.one_of_each = !model.ui.one_of_each,
         (Action::Follow, _) => model.ui.follow = !model.ui.follow,
         (Action::Sort, _) => {
             model.ui.sort = model.ui.sort.next();
@@ -268,8 +269,8 @@ pub(super) fn open(model: &mut Model, context: Context) {
 fn back(model: &mut Model, context: Context) {
     match context {
         Context::Overview if !model.ui.filter.value().is_empty() => model.ui.filter.reset(),
-        Context::Overview if model.ui.only_failed || model.ui.only_stuck => {
-            (model.ui.only_failed, model.ui.only_stuck) = (false, false);
+        Context::Overview if model.ui.only_failed || model.ui.only_stuck || model.ui.one_of_each => {
+            (model.ui.only_failed, model.ui.only_stuck, model.ui.one_of_each) = (false, false, false);
         }
         Context::Overview => model.ui.marked.clear(),
         // From a finding's place back to the findings.

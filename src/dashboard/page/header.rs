@@ -149,14 +149,18 @@ fn totals(model: &Model) -> Line {
 fn filter(model: &Model) -> Vec<Line> {
     let ui = &model.ui;
     let writing = ui.overlay == Overlay::Filter;
-    if !writing && ui.filter.value().is_empty() && !ui.only_failed && !ui.only_stuck {
+    let narrowed = [
+        (ui.only_failed, "only failed"),
+        (ui.only_stuck, "only unfinished, the longest in their step first"),
+        (ui.one_of_each, "one of each trouble"),
+    ];
+    let narrowed: Vec<_> = narrowed.iter().filter(|(is, _)| *is).map(|(_, words)| *words).collect();
+    if !writing && ui.filter.value().is_empty() && narrowed.is_empty() {
         return Vec::new();
     }
     let (mut line, mut caret) = (Line::plain(" "), 0);
-    if ui.only_failed || ui.only_stuck {
-        let what =
-            if ui.only_failed { "only failed" } else { "only unfinished, the longest in their step first" };
-        line.push(Role::Warning, what);
+    if !narrowed.is_empty() {
+        line.push(Role::Warning, &narrowed.join(", "));
         line.push(Role::Dim, if writing || !ui.filter.value().is_empty() { " and " } else { "" });
     }
     if writing || !ui.filter.value().is_empty() {

@@ -260,7 +260,7 @@ fn a_released_key_does_nothing() {
 /// Any keys in any order, at changing sizes: no panic, and always something to draw.
 #[test]
 fn random_keys_break_nothing() {
-    let keys = "j k g G Enter Enter Esc Tab BackTab 1 2 3 4 5 6 7 n N e t f s r ] [ Left Right PageDown Home ? / a Down Backspace w x m c E R Y p z + -";
+    let keys = "j k g G Enter Enter Esc Tab BackTab 1 2 3 4 5 6 7 n N e t o f s r ] [ Left Right PageDown Home ? / a Down Backspace w x m c E R Y p z + -";
     let keys: Vec<_> = keys.split(' ').collect();
     let mut model = model(recorded());
     let mut state = 42_u64;
@@ -346,6 +346,20 @@ fn time_stands_still_while_the_screen_does() {
     press(&mut model, "p");
     model.tick(before.plus_millis(60_000));
     assert_eq!((model.ui.paused, model.now), (false, before.plus_millis(60_000)));
+}
+
+#[test]
+fn one_stands_for_all_with_the_same_trouble() {
+    let mut model = crowd();
+    let all = model.rows.len();
+    press(&mut model, "s o");
+    let alike: u64 = model.rows.iter().map(|row| row.alike).sum();
+    assert_eq!(model.rows.len() as u64 + alike, all as u64);
+    // 31 with too many devices, 12 that stopped after discovery.
+    let of: Vec<_> = model.rows.iter().map(|row| row.alike).filter(|alike| *alike > 0).collect();
+    assert_eq!(of, [30, 11]);
+    press(&mut model, "Esc");
+    assert_eq!((model.ui.one_of_each, model.rows.len()), (false, all));
 }
 
 #[test]

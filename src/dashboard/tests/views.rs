@@ -106,6 +106,7 @@ fn nothing_yet() {
 fn a_crowd_stays_readable() {
     check("crowd", crowd, "s");
     check("crowd_only_failed", crowd, "e");
+    check("crowd_one_of_each", crowd, "e o");
     check("crowd_causes", crowd, "w");
     check("crowd_device", crowd, "e j j Enter");
 }

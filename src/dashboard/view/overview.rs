@@ -100,6 +100,11 @@ fn began(model: &Model, row: &Row) -> Time {
     row.attempts.first().and_then(|id| model.enrollment(*id)).map(|e| e.started).unwrap_or_default()
 }
 
+/// `+30 the same: `
+fn alike(row: &Row) -> String {
+    if row.alike > 0 { format!("+{} the same: ", row.alike) } else { String::new() }
+}
+
 /// ` x12`, and in a storm how often it comes: ` x12 4/min`.
 fn often(count: u64, first: Time, last: Time) -> String {
     let minutes = last.since(first) / 60_000;
@@ -196,7 +201,7 @@ impl Columns {
 
     fn row(&self, model: &Model, row: &Row, theme: Theme) -> Line {
         match (&row.id, row.latest().and_then(|id| model.enrollments.get(&id))) {
-            (RowId::Refused(id), _) => self.refused(model, *id, theme),
+            (RowId::Refused(id), _) => self.refused(model, row, *id, theme),
             (_, Some(tracked)) => self.device(model, row, &tracked.enrollment, tracked.since, theme),
             _ => self.strays(model, theme),
         }
@@ -267,12 +272,14 @@ impl Columns {
             Outcome::Failed | Outcome::Stalled => outcome_role(e.outcome),
             Outcome::Enrolled | Outcome::InProgress => Role::Dim,
         };
-        let verdict = fit(&e.verdict, self.verdict, dots).into_owned();
+        let alike = alike(row);
+        line.push(Role::Strong, &alike);
+        let verdict = fit(&e.verdict, self.verdict.saturating_sub(alike.len()), dots).into_owned();
         line.push(role, &verdict);
         line
     }
 
-    fn refused(&self, model: &Model, id: u64, theme: Theme) -> Line {
+    fn refused(&self, model: &Model, row: &Row, id: u64, theme: Theme) -> Line {
         let Some(group) = model.refused.get(id) else { return Line::default() };
         let (mark, role) = theme.outcome(Outcome::Failed);
         let mut line = Line::plain(" ").and(role, mark).and(Role::Plain, " ");
@@ -294,7 +301,7 @@ impl Columns {
             "",
         );
         let host = group.sni.as_ref().map(|sni| format!(", {sni}")).unwrap_or_default();
-        line.and(Role::Error, &format!("{}{host}", group.reason))
+        line.and(Role::Strong, &alike(row)).and(Role::Error, &format!("{}{host}", group.reason))
     }
 
     fn strays(&self, model: &Model, theme: Theme) -> Line {
