@@ -391,7 +391,7 @@ pub(super) static BINDINGS: &[Binding] = &[
         contexts: SCREENS,
         label: "y",
         short: "copy",
-        help: "Copy the verdict, the exchange or the page to the clipboard",
+        help: "Copy the verdict, the exchange, the finding, the message or the page to the clipboard",
     },
     Binding {
         keys: &[key('Y')],

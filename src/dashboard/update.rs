@@ -370,6 +370,10 @@ fn copy(model: &mut Model) -> Option<Effect> {
     let text = match keys::context(model) {
         Context::Overview => model.selected_row().map(|row| page::device::sentence(model, row)),
         Context::Exchanges => model.selected_exchange().map(page::summary::sentence),
+        Context::Sheet if model.ui.tab == Tab::Findings => model
+            .selected_exchange()
+            .and_then(|seen| seen.findings.get(model.ui.finding))
+            .map(|finding| findings::page(std::slice::from_ref(finding), None, 100).text()),
         Context::Sheet => page::message_text(model).or_else(|| Some(model.sheet.page.text())),
         Context::Over => Some(model.over.page.text()),
     };

@@ -8,7 +8,7 @@ use crate::message::Within;
 use crate::rules::Finding;
 
 /// `selected` is the one that Enter goes from; none where they are only listed.
-pub(super) fn page(findings: &[Finding], selected: Option<usize>, width: usize) -> Page {
+pub(crate) fn page(findings: &[Finding], selected: Option<usize>, width: usize) -> Page {
     let mut page = Page::default();
     if findings.is_empty() {
         page.push(Line::new(Role::Good, "  No findings."));

@@ -149,7 +149,7 @@ fn attempts_of_one_device_share_a_row() {
         model.enrollments.values().find(|t| t.enrollment.user.as_deref() == Some("bert@contoso.example"));
     let mut again = bert.unwrap().enrollment.clone();
     let first = again.id;
-    again.id = crate::enrollment::EnrollmentId(99);
+    again.id = EnrollmentId(99);
     again.outcome = crate::enrollment::Outcome::Enrolled;
     let tick = event::Event::Tick(model.now);
     let mut seen = Engine::new(Profile::Field, Deadlines::default()).observe(tick);
@@ -180,6 +180,10 @@ fn effects_are_asked_for() {
     let copied = press(&mut model(recorded()), "/ b e r t Enter y");
     let [Effect::Copy(text)] = &copied[..] else { panic!("{copied:?}") };
     assert!(text.contains("bert@contoso.example") && text.contains("0x80180013"), "{text}");
+    // Of several findings the one that is selected, with all that it teaches.
+    let copied = press(&mut model(recorded()), "/ b e r t Enter Enter Enter j y");
+    let [Effect::Copy(text)] = &copied[..] else { panic!("{copied:?}") };
+    assert!(text.contains("FAULT-011") && !text.contains("CSR-006"), "{text}");
     let copied = press(&mut model(recorded()), "/ e v e Enter y");
     let [Effect::Copy(text)] = &copied[..] else { panic!("{copied:?}") };
     assert!(!text.trim_end().chars().any(char::is_control), "{text:?}");
