@@ -8,7 +8,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use enrollscope::capture::{self, Header, Redaction};
+use enrollscope::dashboard::Status;
 use enrollscope::event;
+use enrollscope::terminal;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 #[path = "../../src/dashboard/tests/fleet.rs"]
@@ -54,12 +56,17 @@ impl Screen {
     }
 
     fn run(args: &[&OsStr], width: u16, height: u16) -> Self {
+        Self::spawn(OsStr::new(env!("CARGO_BIN_EXE_enrollscope")), args, width, height)
+    }
+
+    fn spawn(program: &OsStr, args: &[&OsStr], width: u16, height: u16) -> Self {
         let size = PtySize { rows: height, cols: width, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_enrollscope"));
+        let mut command = CommandBuilder::new(program);
         command.args(args);
-        for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("LC_ALL", ""), ("TZ", "UTC")]
-        {
+        let set =
+            [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("LC_ALL", ""), ("TZ", "UTC"), (CRASHES, "1")];
+        for (name, value) in set {
             command.env(name, value);
         }
         let child = pair.slave.spawn_command(command).unwrap();
@@ -241,6 +248,33 @@ fn a_larger_terminal_is_used() {
     });
     screen.press("\x03");
     assert_eq!(screen.end(), 0);
+    assert!(screen.is_restored());
+}
+
+/// Set for programs on the emulated terminal.
+const CRASHES: &str = "ENROLLSCOPE_TEST_CRASHES";
+
+/// The dashboard's own thread panics: what it is asked for its status does. This test is its own child then.
+#[test]
+fn a_crash_leaves_the_terminal_as_it_was() {
+    if std::env::var_os(CRASHES).is_some() {
+        let (_sender, updates) = std::sync::mpsc::sync_channel(1);
+        let asked = std::cell::Cell::new(0);
+        let status = || {
+            asked.set(asked.get() + 1);
+            assert!(asked.get() < 2, "a mistake in the dashboard");
+            Status { title: "about to crash".to_owned(), ..Status::default() }
+        };
+        let _ = terminal::run(updates, status, &terminal::Options::default());
+        return;
+    }
+    let own = std::env::current_exe().unwrap();
+    let args = ["--exact", "screen::a_crash_leaves_the_terminal_as_it_was", "--nocapture"].map(OsStr::new);
+    let mut screen = Screen::spawn(own.as_os_str(), &args, 80, 24);
+    screen.shows("about to crash");
+    assert!(screen.grid.screen().alternate_screen());
+    assert_ne!(screen.end(), 0);
+    screen.shows("a mistake in the dashboard");
     assert!(screen.is_restored());
 }
 
