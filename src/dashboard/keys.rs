@@ -388,10 +388,10 @@ pub(super) static BINDINGS: &[Binding] = &[
     Binding {
         keys: &[key('y')],
         action: Action::Copy,
-        contexts: SCREENS,
+        contexts: EVERYWHERE,
         label: "y",
         short: "copy",
-        help: "Copy the verdict, the exchange, the finding, the message or the page to the clipboard",
+        help: "Copy the verdict, exchange, finding, message or page; where a search found something, that line",
     },
     Binding {
         keys: &[key('Y')],

@@ -113,6 +113,12 @@ fn show(model: &mut Model, at: usize) {
     }
 }
 
+/// The line that was gone to.
+pub(super) fn line(model: &Model) -> Option<String> {
+    let page = if is_over(model) { &model.over.page } else { &model.sheet.page };
+    page.lines.get(model.ui.found?).map(|line| line.text().trim().to_owned())
+}
+
 /// Says where among the places one is.
 pub(super) fn told(model: &mut Model) {
     let places = places(model);

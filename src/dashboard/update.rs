@@ -368,6 +368,7 @@ fn wanted_body(model: &Model) -> Option<Effect> {
 
 fn copy(model: &mut Model) -> Option<Effect> {
     let text = match keys::context(model) {
+        _ if search::is_on(model) && model.ui.found.is_some() => search::line(model),
         Context::Overview => model.selected_row().map(|row| page::device::sentence(model, row)),
         Context::Exchanges => model.selected_exchange().map(page::summary::sentence),
         Context::Sheet if model.ui.tab == Tab::Findings => model

@@ -173,8 +173,10 @@ fn filter(model: &Model) -> Vec<Line> {
     if writing {
         line.push(Role::Mark, " ");
     }
-    let hidden = plural(model.totals.hidden, "row");
-    line.push(Role::Dim, &format!("  {hidden} hidden"));
+    if model.totals.hidden > 0 || !ui.filter.value().is_empty() {
+        let hidden = plural(model.totals.hidden, "row");
+        line.push(Role::Dim, &format!("  {hidden} hidden"));
+    }
     let misread = ui
         .misread
         .as_ref()

@@ -301,6 +301,11 @@ fn what_is_searched_comes_into_view_and_is_counted() {
     assert!(model.ui.notice.clone().unwrap().starts_with("line "), "around the end");
     press(&mut model, "Esc");
     assert_eq!((model.ui.overlay, model.ui.search.value()), (Overlay::Help, ""));
+    press(&mut model, "/ u n m a r k Enter");
+    let copied = press(&mut model, "y");
+    let [Effect::Copy(text)] = &copied[..] else { panic!("{copied:?}") };
+    assert!(text.contains("again to unmark") && text.lines().count() == 1, "{text}");
+    press(&mut model, "Esc");
     press(&mut model, "/ \u{7} x y z z y Enter");
     assert!(model.ui.notice.clone().unwrap().contains("is not on this page"));
 }

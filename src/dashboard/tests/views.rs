@@ -101,6 +101,15 @@ fn nothing_yet() {
     check("nothing_yet", || Model::new(live(), jiff::tz::TimeZone::UTC), "");
 }
 
+#[test]
+fn the_widest_screen_has_every_column() {
+    let mut model = model(live());
+    resize(&mut model, 300, 80);
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../snapshots", omit_expression => true }, {
+        assert_snapshot!("overview_live-300x80", picture(&model));
+    });
+}
+
 /// Three hundred devices on a Monday morning.
 #[test]
 fn a_crowd_stays_readable() {

@@ -117,6 +117,10 @@ fn often(count: u64, first: Time, last: Time) -> String {
 struct Columns {
     who: usize,
     device: usize,
+    /// The build of Windows.
+    build: usize,
+    /// How its user proves who they are.
+    way: usize,
     /// Those of the ways that are taken here, in their order.
     stages: Vec<Stage>,
     /// Columns per stage: 1 for a mark, more for a mark and a name.
@@ -150,6 +154,8 @@ impl Columns {
             stages: Stage::ALL.iter().filter(taken).copied().collect(),
             who,
             device,
+            build: from(210, 11),
+            way: from(225, 11),
             stage: if width >= 150 { 8 } else { 1 },
             since: 6,
             took: from(130, 6),
@@ -168,7 +174,16 @@ impl Columns {
     }
 
     fn before_verdict(&self) -> usize {
-        let others = [self.device, self.took, self.exchanges, self.findings, self.code, self.owner];
+        let others = [
+            self.device,
+            self.build,
+            self.way,
+            self.took,
+            self.exchanges,
+            self.findings,
+            self.code,
+            self.owner,
+        ];
         let gaps = others.iter().filter(|width| **width > 0).count();
         3 + self.who + 1 + self.strip() + 1 + self.since + 1 + others.iter().sum::<usize>() + gaps
     }
@@ -183,6 +198,8 @@ impl Columns {
         };
         title(if self.device > 0 { "user" } else { "user or device" }, self.who);
         title("device", self.device);
+        title("build", self.build);
+        title("way", self.way);
         let stages: String = if self.stage == 1 {
             self.stages.iter().map(|stage| stage_letter(*stage)).collect()
         } else {
@@ -241,6 +258,9 @@ impl Columns {
         line.push(Role::Plain, " ");
         let device = device(e);
         put(&mut line, Role::Plain, if device == name { "" } else { &device }, self.device);
+        let build = e.os_version.as_deref().unwrap_or_default();
+        put(&mut line, Role::Dim, build.strip_prefix("10.0.").unwrap_or(build), self.build);
+        put(&mut line, Role::Dim, if e.auth.is_some() { e.flow.word() } else { "" }, self.way);
         for stage in &self.stages {
             let (mark, role) = theme.step(e.step(*stage));
             let mark = if e.flow.stages().contains(stage) { mark } else { "" };
@@ -289,6 +309,9 @@ impl Columns {
             cell(&mut line, Role::Dim, "refused", self.device, theme.dots());
             line.push(Role::Plain, " ");
         }
+        let unknown: usize =
+            [self.build, self.way].iter().filter(|room| **room > 0).map(|room| room + 1).sum();
+        line.push(Role::Plain, &" ".repeat(unknown));
         cell(&mut line, Role::Dim, "TLS", self.strip(), "");
         line.push(Role::Plain, &format!(" {:>1$} ", span(model.now.since(group.last)), self.since));
         let times = often(group.count, group.first, group.last);
