@@ -537,6 +537,23 @@ fn saved_filters_are_used_by_their_names() {
 }
 
 #[test]
+fn a_report_tells_the_policy_in_words() {
+    let golden = committed("captures/golden/full-policy.jsonl").display().to_string();
+    let page = Place::new().run(&["check", &golden, "--format", "html", "--fail-on", "never"]).out;
+    assert_eq!(page.matches("<summary>The enrollment policy</summary>").count(), 1, "{page}");
+    for told in [
+        "<dt>hash</dt><dd>SHA-256 (2.16.840.1.101.3.4.2.1, reference ",
+        "<dt>key algorithm</dt><dd>RSA (1.2.840.113549.1.1.1, reference ",
+        "<dt>key flags</dt><dd>archive the key, exportable key, client version 5 or later",
+        "<dt>validity</dt><dd>365 days (31536000 s)</dd>",
+        "Renewal.svc (anonymous, renewals)</dd>",
+        "= SHA-256 (hash: szOID_NIST_sha256)</dd>",
+    ] {
+        assert!(page.contains(told), "{told}\n{page}");
+    }
+}
+
+#[test]
 fn reports_stand_by_themselves_and_hold_no_secret() {
     let place = Place::new();
     let demo = committed("captures/demo").display().to_string();
