@@ -42,12 +42,13 @@ fn run(
     let configured = cli.config.as_deref().map(|file| Configured::open(file, words, command)).transpose()?;
     let configured = configured.map(Arc::new);
     let cli = configured.as_ref().map_or(cli, |configured| &configured.reading.cli);
+    let saved = configured.as_ref().map(|configured| configured.reading.filters.clone()).unwrap_or_default();
     match &cli.command {
-        Command::Demo(args) => commands::demo(args, out),
+        Command::Demo(args) => commands::demo(args, &saved, out),
         Command::Proxy(args) => commands::proxy(args, configured.as_ref(), out),
         Command::AlertTest(args) => commands::alert_test(args, configured.as_deref(), out),
-        Command::Open(args) => commands::open(args, out),
-        Command::Check(args) => commands::check(args, out),
+        Command::Open(args) => commands::open(args, &saved, out),
+        Command::Check(args) => commands::check(args, &saved, out),
         Command::Replay(args) => commands::replay(args, out),
         Command::Serve(args) => commands::serve(args, out),
         Command::Suite(suite) => commands::suite(suite, out),
@@ -60,7 +61,7 @@ fn run(
         Command::Enroll(args) => commands::enroll(args, out),
         Command::Certs(certs) => commands::certs(certs, out),
         Command::Repair(args) => commands::repair(args, out),
-        Command::Bundle(bundle) => commands::bundle(bundle, out),
+        Command::Bundle(bundle) => commands::bundle(bundle, &saved, out),
         Command::Redact(args) => commands::redact(args, out),
         Command::Import(args) => commands::import(args, out),
         Command::Export(args) => commands::export(args, out),

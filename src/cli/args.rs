@@ -24,7 +24,7 @@ use super::sim::{EnrollArgs, ServerArgs};
 use super::suite::SuiteCommand;
 use super::transfer::{ExportArgs, ImportArgs};
 use super::values::{duration, network, profile};
-use crate::filter::Filter;
+use crate::filter::{Filter, FilterError, Saved};
 use crate::net::{CertificateHeader, HostPattern, HostPatternError, Origin, OriginError, PASSWORD_VARIABLE};
 use crate::rules::{Profile, VERSION};
 
@@ -441,9 +441,17 @@ pub struct ExpectArgs {
 #[derive(Debug, Args)]
 pub struct FilterArgs {
     /// Only enrollments that this fits, as in the dashboard: `stage:certificate & outcome:failed`, `user:anna`,
-    /// `rule:CSR-004`, `status>=400`, `~b DeviceCapReached`, `age<10m`, or words (its help, `?`, lists all)
+    /// `rule:CSR-004`, `status>=400`, `~b DeviceCapReached`, `age<10m`, or words (its help, `?`, lists all); `@NAME` is
+    /// one that is saved in the configuration file
     #[arg(long, value_name = "FILTER")]
-    pub filter: Option<Filter>,
+    pub filter: Option<String>,
+}
+
+impl FilterArgs {
+    /// Not while the command line is parsed: what is saved is in the file that it names.
+    pub fn read(&self, saved: &Saved) -> Result<Filter, FilterError> {
+        Filter::read(self.filter.as_deref().unwrap_or_default(), saved)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -23,6 +23,7 @@ use crate::capture::{Header, Redaction, encode};
 use crate::cli::{BundleArgs, BundleCommand, BundleOther, RedactTo};
 use crate::compare::{Story, judged};
 use crate::event::{Event, Time};
+use crate::filter::Saved;
 use crate::net::{now, write_secret};
 use crate::redact::{Hidden, Level, Redactor};
 use crate::report::story;
@@ -31,18 +32,19 @@ use crate::rules::{Profile, VERSION};
 /// The version of bundles that this build writes and reads.
 pub(super) const BUNDLE_VERSION: u64 = 1;
 
-pub fn bundle(command: &BundleCommand, out: Output) -> Result<Exit> {
+pub fn bundle(command: &BundleCommand, saved: &Saved, out: Output) -> Result<Exit> {
     match &command.other {
-        None => make(&command.make, out),
+        None => make(&command.make, saved, out),
         Some(BundleOther::Translate { text }) => translate(text, out),
         Some(BundleOther::Decrypt { bundle, key, output }) => decrypt(bundle, key, output, out),
     }
 }
 
-fn make(args: &BundleArgs, out: Output) -> Result<Exit> {
+fn make(args: &BundleArgs, saved: &Saved, out: Output) -> Result<Exit> {
     if args.captures.is_empty() {
         bail!("a capture is wanted: enrollscope bundle CAPTURE --device NAME");
     }
+    let filter = args.filter.read(saved).context("--filter")?;
     unused(&args.output)?;
     let receiver = args.to.as_deref().map(receiver).transpose()?;
     let doctor = args.doctor.as_deref().map(doctor).transpose()?;
@@ -64,11 +66,8 @@ fn make(args: &BundleArgs, out: Output) -> Result<Exit> {
     };
     let wanted = |stories: Vec<Story>| {
         let since = since(args.since.as_deref(), &stories)?;
-        let filter = args.filter.filter.as_ref();
-        let wanted = |story: &Story| {
-            since.is_none_or(|since| story.enrollment.started >= since)
-                && filter.is_none_or(|filter| filter.fits(story))
-        };
+        let wanted =
+            |story: &Story| since.is_none_or(|since| story.enrollment.started >= since) && filter.fits(story);
         let left: Vec<_> = chosen.of(stories)?.into_iter().filter(wanted).collect();
         if left.is_empty() {
             bail!("no enrollment is left: --filter or --since leaves all of them out");

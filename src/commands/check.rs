@@ -18,6 +18,7 @@ use crate::diagnosis::{Arrival, arrivals};
 use crate::engine::{Engine, Observation};
 use crate::enrollment::{Deadlines, EnrollmentId};
 use crate::event::{Event, Exchange, ExchangeId};
+use crate::filter::Saved;
 use crate::redact::Redactor;
 use crate::report::story::{self, Report};
 use crate::report::{self, Input, Judged};
@@ -27,16 +28,15 @@ use crate::sink::{self, group, is_capture_name};
 /// A message file is at most so long, in bytes; nothing that an enrollment sends is longer.
 const LARGEST_MESSAGE: u64 = 64 << 20;
 
-pub fn check(args: &CheckArgs, out: Output) -> Result<Exit> {
+pub fn check(args: &CheckArgs, saved: &Saved, out: Output) -> Result<Exit> {
     let profile = args.profile;
     for id in &args.allow {
         if by_id(id).is_none() {
             bail!("--allow {id}: there is no such rule; `enrollscope rules` lists them all");
         }
     }
-    let filter = args.filter.filter.clone().unwrap_or_default();
     let mut judged = Judged::new(profile);
-    judged.filter = filter;
+    judged.filter = args.filter.read(saved).context("--filter")?;
     // Reports show messages, which nothing else keeps.
     let held = matches!(args.format, CheckFormat::Html | CheckFormat::Markdown).then(|| Held {
         conversations: Vec::new(),

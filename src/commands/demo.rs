@@ -23,6 +23,7 @@ use crate::cli::{Bodies, DemoArgs, RecordingArgs, Redact, RotationArgs};
 use crate::dashboard::Status;
 use crate::engine::Engine;
 use crate::enrollment::{Deadlines, Enrollment, EnrollmentId, Flow};
+use crate::filter::Saved;
 use crate::net::{self, Fronts, Identity, Origin, Served, now};
 use crate::proxy::{Forwarded, Limits, ListenerSettings, PlainHttp, Proxy, Settings, SiteSettings};
 use crate::rules::{Finding, Golden, Profile, Step};
@@ -48,7 +49,7 @@ const DEADLINES: Deadlines = Deadlines {
     first_sync: 60_000,
 };
 
-pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
+pub fn demo(args: &DemoArgs, saved: &Saved, out: Output) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())
         .enable_all()
@@ -119,6 +120,7 @@ pub fn demo(args: &DemoArgs, out: Output) -> Result<Exit> {
         started: Some(now()),
         redaction: "secrets".to_owned(),
         warnings: Vec::new(),
+        filters: saved.clone(),
         live: true,
     };
     let status = move || Status { recording: Some(recorder.read()), ..about.clone() };

@@ -12,10 +12,11 @@ use crate::cli::OpenArgs;
 use crate::dashboard::Status;
 use crate::engine::Engine;
 use crate::enrollment::Deadlines;
+use crate::filter::Saved;
 use crate::sink::Playing;
 use crate::terminal;
 
-pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
+pub fn open(args: &OpenArgs, saved: &Saved, out: Output) -> Result<Exit> {
     let expected = expected(&args.expect)?.unwrap_or_default();
     let inputs = Inputs::of(&args.captures)?;
     let playing = Playing::open(&inputs.captures)?;
@@ -27,6 +28,7 @@ pub fn open(args: &OpenArgs, out: Output) -> Result<Exit> {
         title: "open".to_owned(),
         subject: subject(&args.captures, playing.is_growing()),
         redaction: playing.header().redaction.level.clone(),
+        filters: saved.clone(),
         ..Status::default()
     };
     let redaction = playing.header().redaction.clone();

@@ -25,6 +25,7 @@ use crate::config::Configured;
 use crate::dashboard::Status;
 use crate::engine::{Engine, Observation};
 use crate::enrollment::Deadlines;
+use crate::filter::Saved;
 use crate::net::{Fronts, Keeper, draw_ahead, now};
 use crate::proxy::{Forwarded, Limits, ListenerSettings, PlainHttp, Proxy, Settings};
 use crate::report::{About, Overview};
@@ -59,7 +60,10 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
         let _runtime = runtime.enter();
         interrupted()
     };
-    let about = about(args, &args.recording, &sites, addresses.clone());
+    let about = Status {
+        filters: configured.map(|configured| configured.reading.filters.clone()).unwrap_or_default(),
+        ..about(args, &args.recording, &sites, addresses.clone())
+    };
     let (stop, stopped) = watch::channel(false);
     let reloader = Reloader::new(keeper, proxy.control(), configured, about);
     let (about, served) = (reloader.told(), reloader.served());
@@ -191,7 +195,7 @@ impl Wire {
     }
 }
 
-/// What the dashboard says of this run, which records as it did at its start.
+/// What the dashboard says of this run, which records as it did at its start; without the saved filters.
 pub(super) fn about(
     args: &ProxyArgs,
     recording: &RecordingArgs,
@@ -225,6 +229,7 @@ pub(super) fn about(
         }
         .to_owned(),
         warnings,
+        filters: Saved::default(),
         live: true,
     }
 }

@@ -138,7 +138,10 @@ impl Reloader {
         Handle::current().block_on(self.control.apply(settings))?;
         self.keeper = keeper;
         current.waiting = current.first.reading.differing(reading, START_ONLY);
-        self.about = about(args, &first.recording, &sites, self.about.listeners.clone());
+        self.about = Status {
+            filters: reading.filters.clone(),
+            ..about(args, &first.recording, &sites, self.about.listeners.clone())
+        };
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Reads the configuration file. A flag or an ENROLLSCOPE_* variable wins over it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 use super::hosts::{Host, HostError, SCHEMA};
+use crate::filter::{Filter, FilterError, Saved, SavedError};
 
 /// What is wrong with a configuration file.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +17,7 @@ pub enum ConfigError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("{} is not TOML: {message}", path.display())]
     Syntax { path: PathBuf, message: String },
-    #[error("{}: [{table}] is no command that takes a configuration; there are: {known}", path.display())]
+    #[error("{}: [{table}] is no command that takes a configuration; there are: {known}, and [filters]", path.display())]
     Table { path: PathBuf, table: String, known: String },
     #[error("{}: [{table}] {key} is no option; `enrollscope {table} --help` lists them", path.display())]
     Key { path: PathBuf, table: String, key: String },
@@ -27,10 +29,19 @@ pub enum ConfigError {
     Hosts { path: PathBuf },
     #[error("{}: [proxy.hosts.{name:?}]: {source}", path.display())]
     Host { path: PathBuf, name: String, source: HostError },
+    #[error("{}: [filters]: a text for each name is wanted, like monday = \"age<12h & outcome:failed\"", path.display())]
+    Filters { path: PathBuf },
+    #[error("{}: [filters] {source}", path.display())]
+    Saved { path: PathBuf, source: SavedError },
+    #[error("{}: [{table}] filter: {source}", path.display())]
+    Filter { path: PathBuf, table: String, source: FilterError },
 }
 
 /// The key under which the hosts' tables are.
 const HOSTS: &str = "hosts";
+
+/// The table of the saved filters.
+const FILTERS: &str = "filters";
 
 /// Commands whose options can stand in the file.
 const TABLES: &[&str] = &["proxy", "check", "open", "demo"];
@@ -40,6 +51,7 @@ const TABLES: &[&str] = &["proxy", "check", "open", "demo"];
 pub(super) struct Config {
     tables: Vec<Table>,
     hosts: Vec<Host>,
+    filters: Saved,
 }
 
 #[derive(Debug)]
@@ -55,8 +67,12 @@ impl Config {
             path: path.to_owned(),
             message: without_paths(&e.to_string()),
         })?;
-        let (mut tables, mut hosts) = (Vec::new(), Vec::new());
+        let (mut tables, mut hosts, mut filters) = (Vec::new(), Vec::new(), Saved::default());
         for (table, entries) in document {
+            if table == FILTERS {
+                filters = read_filters(path, entries)?;
+                continue;
+            }
             let sub = command.find_subcommand(&table).filter(|_| TABLES.contains(&table.as_str()));
             let (Some(sub), toml::Value::Table(entries)) = (sub, entries) else {
                 return Err(ConfigError::Table { path: path.to_owned(), table, known: TABLES.join(", ") });
@@ -77,12 +93,26 @@ impl Config {
             }
             tables.push(Table { command: table, options });
         }
-        Ok(Self { tables, hosts })
+        let config = Self { tables, hosts, filters };
+        config.try_filters(path)?;
+        Ok(config)
     }
 
-    /// The tables of the public names.
-    pub(super) fn into_hosts(self) -> Vec<Host> {
-        self.hosts
+    /// Those that commands have of the file: they may use saved ones, which are known only now.
+    fn try_filters(&self, path: &Path) -> Result<(), ConfigError> {
+        for Table { command, options } in &self.tables {
+            for line in options.iter().filter(|(key, _)| key == "filter").flat_map(|(_, lines)| lines) {
+                let wrong =
+                    |source| ConfigError::Filter { path: path.to_owned(), table: command.clone(), source };
+                Filter::read(line, &self.filters).map_err(wrong)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The tables of the public names, and the saved filters.
+    pub(super) fn into_parts(self) -> (Vec<Host>, Saved) {
+        (self.hosts, self.filters)
     }
 
     /// The command line with the file's options behind it, where neither flag nor variable says otherwise.
@@ -146,6 +176,12 @@ fn read_hosts(path: &Path, value: toml::Value) -> Result<Vec<Host>, ConfigError>
     tables.into_iter().map(read).collect()
 }
 
+fn read_filters(path: &Path, value: toml::Value) -> Result<Saved, ConfigError> {
+    let filters: BTreeMap<String, String> =
+        value.try_into().map_err(|_| ConfigError::Filters { path: path.to_owned() })?;
+    Saved::new(filters).map_err(|source| ConfigError::Saved { path: path.to_owned(), source })
+}
+
 fn values(value: &toml::Value) -> Option<Vec<String>> {
     match value {
         toml::Value::String(text) => Some(vec![text.clone()]),
@@ -182,8 +218,16 @@ pub fn schema(command: &Command) -> String {
             out.push_str(SCHEMA);
         }
     }
+    out.push_str(FILTERS_SCHEMA);
     out
 }
+
+const FILTERS_SCHEMA: &str = r#"
+# Filters under names, to be used wherever there is a filter: `@monday & user:anna`. They may use each other.
+[filters]
+# monday = "age<12h & outcome:failed"
+# cap = "rule:FAULT-011 | ~b DeviceCapReached"
+"#;
 
 #[cfg(test)]
 mod tests {
@@ -244,6 +288,17 @@ mod tests {
             ("[proxy.hosts.'a.b']\nupstream = 'http://s'\ntls-pfx-password-env = 'P'", "there is none"),
             ("[proxy.hosts.'a.b']\nmode = 'refuse'\nupstream = 'http://s'", "says nothing with mode"),
             ("[proxy.hosts.'a.b']\nmode = 'passthrough'\ntls-cert = 'c'", "tls-cert says nothing"),
+            ("filters = 'x'", "a text for each name"),
+            ("[filters]\nmonday = 1", "a text for each name"),
+            ("[filters]\n'a b' = 'x'", "f.toml: [filters] \"a b\" is no name"),
+            (
+                "[filters]\na = '@b'\nb = 'x & user:'",
+                "[filters] b: what is user to be?\n  x & user:\n           ^",
+            ),
+            (
+                "[check]\nfilter = '@a'\n[filters]\nb = 'x'",
+                "[check] filter: there is no @a; there are @b\n  @a\n  ^",
+            ),
         ] {
             let error = line(config, &["enrollscope", "check", "x"]).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
@@ -261,6 +316,11 @@ mod tests {
         let keys: Vec<_> =
             hosts.take_while(|l| !l.starts_with("[check")).filter_map(|l| l.split_once(" = ")).collect();
         assert_eq!(keys.len(), 15);
+        // What stands in comments is as good.
+        let at = text.find("[filters]").unwrap();
+        let filters = text[at..].replace("\n# ", "\n");
+        let read = Config::parse(Path::new("f.toml"), &filters, &Cli::command()).unwrap();
+        assert_eq!(read.into_parts().1.beginning(""), ["@cap", "@monday"]);
         for (key, _) in keys {
             let line = format!("[proxy.hosts.'a.b']\n{key} = []");
             let error = Config::parse(Path::new("f.toml"), &line, &Cli::command()).unwrap_err().to_string();

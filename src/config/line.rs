@@ -9,6 +9,7 @@ use clap::{ArgMatches, Command, FromArgMatches as _};
 use super::file::{Config, ConfigError};
 use super::hosts::Host;
 use crate::cli::Cli;
+use crate::filter::Saved;
 
 /// A configuration file as it is in force, and the command line that it adds to.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Line {
 pub struct Reading {
     pub cli: Cli,
     pub hosts: Vec<Host>,
+    /// To be used in filters.
+    pub filters: Saved,
     matches: ArgMatches,
 }
 
@@ -72,7 +75,8 @@ impl Line {
         let words = config.extend(self.words.clone(), &self.command, &given);
         let matches = self.command.clone().try_get_matches_from(words).map_err(wrong)?;
         let cli = Cli::from_arg_matches(&matches).map_err(wrong)?;
-        Ok(Reading { cli, hosts: config.into_hosts(), matches })
+        let (hosts, filters) = config.into_parts();
+        Ok(Reading { cli, hosts, filters, matches })
     }
 }
 

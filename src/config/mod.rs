@@ -1,4 +1,4 @@
-//! The configuration file: the flags' own names, in TOML, and a table for each public host.
+//! The configuration file: the flags' own names, in TOML, a table for each public host, and filters under names.
 
 mod file;
 mod hosts;

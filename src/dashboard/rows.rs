@@ -6,7 +6,7 @@ use super::model::Model;
 use super::screen::Sort;
 use crate::enrollment::{Enrollment, EnrollmentId, Outcome};
 use crate::event::Time;
-use crate::filter::{Said, Sought, Text};
+use crate::filter::{Filter, Said, Sought, Text};
 
 /// Says which row, across changes of what is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,8 +66,14 @@ impl Row {
 
 /// Rebuilds rows and totals when something changed, and keeps the selection on what it was on.
 pub(super) fn refresh(model: &mut Model) {
-    match model.ui.filter.value().parse() {
-        Ok(sought) => (model.ui.sought, model.ui.misread) = (sought, None),
+    match Filter::read(model.ui.filter.value(), &model.status.filters) {
+        Ok(sought) => {
+            // What a name stands for can change while its line does not.
+            if sought != model.ui.sought {
+                model.ui.rows_of = None;
+            }
+            (model.ui.sought, model.ui.misread) = (sought, None);
+        }
         Err(error) => model.ui.misread = Some(error),
     }
     let key = (model.revision, model.ui.view_key());

@@ -179,6 +179,8 @@ pub struct Ui {
     pub row_top: usize,
     pub expanded: BTreeSet<EnrollmentId>,
     pub filter: TextInput,
+    /// How the saved filter's name began that Tab goes on from.
+    pub(super) completed: Option<String>,
     /// What it means, as far as it was last understood.
     pub sought: Filter,
     /// What of it cannot be understood.

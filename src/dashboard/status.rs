@@ -2,6 +2,7 @@
 
 use crate::capture::Recording;
 use crate::event::Time;
+use crate::filter::Saved;
 
 /// Given anew by the caller every now and then.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// When this run began; absent for a recording.
     pub started: Option<Time>,
+    /// Filters that have names, in the configuration that is in force.
+    pub filters: Saved,
     /// Time goes on by itself, and devices may come.
     pub live: bool,
 }

@@ -1,14 +1,17 @@
 //! What people look for among enrollments, in one line: `stage:certificate & outcome:failed`, `user:anna`, `status>=400`,
-//! `rule:CSR-004`, `~b DeviceCapReached`, `age<10m`. The same in the dashboard, in `check` and in `bundle`.
+//! `rule:CSR-004`, `~b DeviceCapReached`, `age<10m`, `@monday` for a saved one. The same in the dashboard, in `check` and
+//! in `bundle`.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod field;
 mod matching;
 mod parse;
+mod saved;
 
 pub use field::FIELDS;
 pub use matching::{Said, Sought, Text};
 pub use parse::FilterError;
+pub use saved::{Saved, SavedError, is_of_name};
 
 use parse::Node;
 

@@ -5,12 +5,15 @@ use std::str::FromStr;
 
 use super::Filter;
 use super::field::{FIELDS, Field, Kind};
+use super::saved::{Saved, is_of_name};
 use crate::diagnosis::edits;
 
 /// More brackets in brackets are nobody's.
 const DEEPEST: usize = 32;
 /// A longer line is no line, in bytes.
 const LONGEST: usize = 2_000;
+/// A line alone cannot have more; with saved filters in saved filters there could be any number.
+const MOST: usize = LONGEST;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
@@ -72,21 +75,19 @@ impl std::error::Error for FilterError {}
 impl FromStr for Filter {
     type Err = FilterError;
 
+    /// A line in which no saved filter is used.
     fn from_str(line: &str) -> Result<Self, FilterError> {
-        if line.len() > LONGEST {
-            let line = line.chars().take(60).collect();
-            let words = format!("a filter has at most {LONGEST} characters");
-            return Err(FilterError { at: 0, words, line });
-        }
-        let mut parser = Parser { line, at: 0, depth: 0, within: 0 };
-        if parser.peek().is_none() {
+        Self::read(line, &Saved::default())
+    }
+}
+
+impl Filter {
+    /// A line that may use saved filters: `@name` is the one of that name, in brackets.
+    pub fn read(line: &str, saved: &Saved) -> Result<Self, FilterError> {
+        if line.trim().is_empty() {
             return Ok(Self::default());
         }
-        let node = parser.any()?;
-        match parser.peek() {
-            None => Ok(Self(Some(node))),
-            Some(_) => Err(parser.error(parser.at, "this closing bracket has no opening one")),
-        }
+        Parser::new(line, saved, Vec::new()).all_of_it().map(|node| Self(Some(node)))
     }
 }
 
@@ -115,16 +116,38 @@ impl Node {
     }
 }
 
-struct Parser<'l> {
+pub(super) struct Parser<'l> {
     line: &'l str,
+    saved: &'l Saved,
+    /// The saved filters that this line is in.
+    open: Vec<&'l str>,
     /// In bytes.
     at: usize,
     depth: usize,
-    /// Conditions on messages' text, so far.
+    /// Conditions, so far.
+    conditions: usize,
+    /// Those on messages' text.
     within: usize,
 }
 
 impl<'l> Parser<'l> {
+    pub(super) fn new(line: &'l str, saved: &'l Saved, open: Vec<&'l str>) -> Self {
+        Self { line, saved, open, at: 0, depth: 0, conditions: 0, within: 0 }
+    }
+
+    pub(super) fn all_of_it(&mut self) -> Result<Node, FilterError> {
+        if self.line.len() > LONGEST {
+            let line = self.line.chars().take(60).collect();
+            let words = format!("a filter has at most {LONGEST} characters");
+            return Err(FilterError { at: 0, words, line });
+        }
+        let node = self.any()?;
+        match self.peek() {
+            None => Ok(node),
+            Some(_) => Err(self.error(self.at, "this closing bracket has no opening one")),
+        }
+    }
+
     fn rest(&self) -> &'l str {
         self.line.get(self.at..).unwrap_or_default()
     }
@@ -176,6 +199,10 @@ impl<'l> Parser<'l> {
         if self.depth > DEEPEST {
             return Err(self.error(begin, "there are too many brackets in brackets"));
         }
+        self.conditions += 1;
+        if self.conditions > MOST {
+            return Err(self.error(begin, format!("there are more than {MOST} conditions")));
+        }
         let node = self.bare();
         self.depth -= 1;
         node
@@ -195,9 +222,33 @@ impl<'l> Parser<'l> {
                 if self.take(")") { Ok(node) } else { Err(self.error(begin, "this bracket is not closed")) }
             }
             Some('~') => self.within(begin),
+            Some('@') => self.saved(begin),
             Some('&' | '|' | ')') | None => Err(self.error(begin, "a condition is wanted here")),
             Some(_) => self.condition(begin),
         }
+    }
+
+    /// `@name`; with other signs in it it is words, as is `@contoso.com`.
+    fn saved(&mut self, begin: usize) -> Result<Node, FilterError> {
+        let word = self.word()?;
+        let name = word.strip_prefix('@').unwrap_or(&word);
+        if !name.chars().all(is_of_name) {
+            return Ok(Node::Words(word.to_lowercase()));
+        }
+        let Some((name, line)) = self.saved.get_key_value(name) else {
+            return Err(self.error(begin, self.saved.unknown(name)));
+        };
+        let mut open = self.open.clone();
+        open.push(name);
+        if let Some(first) = self.open.iter().position(|open| *open == name) {
+            let circle: Vec<_> = open.iter().skip(first).map(|name| format!("@{name}")).collect();
+            return Err(self.error(begin, format!("@{name} stands for itself: {}", circle.join(", "))));
+        }
+        let mut inner = Self { line, open, at: 0, ..*self };
+        // Whoever reads this line has no other, so that the place is that of the name in it.
+        let node = inner.all_of_it().map_err(|error| self.error(begin, error.words))?;
+        (self.conditions, self.within) = (inner.conditions, inner.within);
+        Ok(node)
     }
 
     /// `~b TEXT`
@@ -391,7 +442,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_typed_is_read_or_told(line in "[a-z:<>=!&|()~\" ä0-9-]{0,60}") {
+        fn whatever_is_typed_is_read_or_told(line in "[a-z:<>=!&|()~@\" ä0-9-]{0,60}") {
             if let Err(error) = line.parse::<Filter>() {
                 prop_assert!(error.at <= line.chars().count() && !error.words.is_empty());
             }

@@ -25,6 +25,7 @@ mod signature;
 mod signin;
 mod soap;
 mod template;
+mod told;
 
 pub use certsrv::{authority_error, is_denial};
 pub use content::{Decoded, decode_content};

@@ -503,6 +503,57 @@ fn a_filter_leaves_out_what_it_does_not_fit() {
 }
 
 #[test]
+fn saved_filters_are_used_by_their_names() {
+    let place = Place::new();
+    let demo = committed("captures/demo").display().to_string();
+    let config = "[filters]\ncap = '~b DeviceCapReached'\nothers = 'outcome:failed !@cap'\n";
+    let config = format!("{config}[check]\nfilter = '@cap'\n");
+    place.put("f.toml", config);
+    let base = ["check", demo.as_str(), "--format", "json", "--config", "f.toml"];
+    let check = |more: &[&str]| place.run(&[&base, more].concat());
+    let enrollments = |ran: &Ran| ran.json()["enrollments"].as_array().unwrap().clone();
+    let cap = enrollments(&check(&["--filter", "@cap & outcome:failed"]));
+    assert!(cap.len() == 1 && cap[0]["hresult"] == "0x80180013", "{cap:?}");
+    assert_eq!(enrollments(&check(&[])), cap, "the file's own filter may use one, too");
+    let others = enrollments(&check(&["--filter", "@others"]));
+    assert!(!others.is_empty() && !others.contains(&cap[0]), "{others:?}");
+    let wrong = check(&["--filter", "user:x @cup"]);
+    assert_eq!(wrong.code, 2);
+    let told =
+        "error: --filter: there is no @cup (@cap?); there are @cap, @others\n  user:x @cup\n         ^\n";
+    assert!(wrong.err.contains(told), "{}", wrong.err);
+    let bundle =
+        |filter| place.run(&["bundle", &demo, "-o", "b.zip", "--config", "f.toml", "--filter", filter]);
+    let nobody = bundle("@cap @others");
+    assert!(nobody.code == 2 && nobody.err.contains("no enrollment is left"), "{nobody:?}");
+    assert_eq!(bundle("@cap").code, 0);
+    let alone = place.run(&["bundle", &demo, "-o", "c.zip", "--filter", "@cap"]);
+    assert!(alone.code == 2 && alone.err.contains("no filter is saved"), "{alone:?}");
+    assert_eq!(place.run(&["config", "check", "f.toml"]).code, 0);
+    place.put("f.toml", "[filters]\nmonday = 'age<12'\n");
+    let wrong = place.run(&["config", "check", "f.toml"]);
+    let told = "f.toml: [filters] monday: a time is wanted here: 90s, 10m, 2h, 3d\n  age<12\n      ^\n";
+    assert!(wrong.code == 2 && wrong.err.contains(told), "{wrong:?}");
+}
+
+#[test]
+fn a_report_tells_the_policy_in_words() {
+    let golden = committed("captures/golden/full-policy.jsonl").display().to_string();
+    let page = Place::new().run(&["check", &golden, "--format", "html", "--fail-on", "never"]).out;
+    assert_eq!(page.matches("<summary>The enrollment policy</summary>").count(), 1, "{page}");
+    for told in [
+        "<dt>hash</dt><dd>SHA-256 (2.16.840.1.101.3.4.2.1, reference ",
+        "<dt>key algorithm</dt><dd>RSA (1.2.840.113549.1.1.1, reference ",
+        "<dt>key flags</dt><dd>archive the key, exportable key, client version 5 or later",
+        "<dt>validity</dt><dd>365 days (31536000 s)</dd>",
+        "Renewal.svc (anonymous, renewals)</dd>",
+        "= SHA-256 (hash: szOID_NIST_sha256)</dd>",
+    ] {
+        assert!(page.contains(told), "{told}\n{page}");
+    }
+}
+
+#[test]
 fn reports_stand_by_themselves_and_hold_no_secret() {
     let place = Place::new();
     let demo = committed("captures/demo").display().to_string();

@@ -3,17 +3,15 @@
 use std::borrow::Cow;
 
 use super::message::touches;
-use super::summary;
 use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::screen::{Target, Ui};
-use crate::dashboard::text::{fit, grouped, span};
+use crate::dashboard::text::{fit, grouped};
 use crate::event::{Exchange, Side};
-use crate::message::certificate::{Certificate, Csr, algorithm_name, digest_of};
-use crate::message::flags::FlagSet;
+use crate::message::certificate::{Certificate, Csr, algorithm_name};
 use crate::message::oids;
 use crate::message::{
-    AuthorityDetail, Content, Credential, Field, GetPoliciesResponse, Message, Policy, Provisioning, Soap,
-    TokenRequest, Within, authority_error, os_edition_name, read_request, read_response,
+    AuthorityDetail, Content, Credential, Field, Message, Provisioning, Soap, TokenRequest, Within,
+    authority_error, os_edition_name, read_request, read_response,
 };
 use crate::xml::Element;
 
@@ -81,7 +79,9 @@ impl Decoder<'_> {
                 self.field("language", p.preferred_language.as_ref());
                 self.field("filter", p.request_filter.as_ref());
             }
-            Content::GetPoliciesResponse(p) => self.policies(p),
+            Content::GetPoliciesResponse(p) => {
+                p.told().iter().for_each(|(label, value)| self.value(label, value));
+            }
             Content::TokenRequest(t) => self.token_request(t),
             Content::TokenResponse(t) => {
                 self.field("token type", t.token_type.as_ref());
@@ -179,68 +179,6 @@ impl Decoder<'_> {
                 }
             }
             Credential::None => {}
-        }
-    }
-
-    fn policies(&mut self, response: &GetPoliciesResponse) {
-        for policy in &response.policies {
-            self.policy(policy, response);
-        }
-        let text = |f: &Option<Field>| f.as_ref().map(|f| f.value.clone()).unwrap_or_default();
-        for issuer in &response.issuers {
-            let certificate = issuer.read.as_deref().map(summary::certificate);
-            self.value("authority", &certificate.unwrap_or_else(|| "no certificate".to_owned()));
-            for uri in &issuer.uris {
-                let how = uri.authentication_name().unwrap_or("unknown sign-in");
-                let only =
-                    if uri.renewal_only.as_ref().is_some_and(Field::is_true) { ", renewals" } else { "" };
-                self.value("", &format!("{} ({how}{only})", text(&uri.uri)));
-            }
-        }
-        for oid in &response.oids {
-            let label = format!("oid {}", text(&oid.reference));
-            let (dotted, name) = (text(&oid.value), text(&oid.name));
-            let known = oids::known(&dotted).map_or(String::new(), |known| format!(" = {}", known.name));
-            let group =
-                oid.group.as_ref().and_then(|g| oids::Group::of(&g.value)).map_or("?", oids::Group::name);
-            self.value(&label, &format!("{dotted}{known} ({group}: {name})"));
-        }
-    }
-
-    fn policy(&mut self, policy: &Policy, response: &GetPoliciesResponse) {
-        self.field("policy", policy.common_name.as_ref());
-        self.field("schema", policy.schema.as_ref());
-        self.field("key length", policy.minimal_key_length.as_ref());
-        if let Some(reference) = policy.hash_oid_reference.as_ref().filter(|f| !f.nil) {
-            let oid = response.oid(&reference.value).and_then(|o| o.value.as_ref()).map(|f| f.value.as_str());
-            let name = oid.and_then(digest_of).map(|d| d.name()).unwrap_or("not understood");
-            let oid = oid.unwrap_or("dangling");
-            self.value("hash", &format!("{name} ({oid}, reference {})", reference.value));
-        }
-        for provider in &policy.providers {
-            self.value("provider", &provider.value);
-        }
-        if let Some(oid) = policy.algorithm_oid_reference.as_ref().and_then(|r| response.dotted(r)) {
-            self.value("key algorithm", oids::name(oid));
-        }
-        if let Some(behavior) = policy.attestation_behavior() {
-            self.value("attestation", &behavior.value);
-        }
-        for (label, set, field) in [
-            ("key flags", FlagSet::PrivateKey, &policy.private_key_flags),
-            ("name flags", FlagSet::SubjectName, &policy.subject_name_flags),
-            ("enroll flags", FlagSet::Enrollment, &policy.enrollment_flags),
-            ("flags", FlagSet::General, &policy.general_flags),
-        ] {
-            if let Some(value) = field.as_ref().and_then(Field::number) {
-                self.value(label, &set.describe(value));
-            }
-        }
-        for (label, field) in [("validity", &policy.validity), ("renewal", &policy.renewal)] {
-            if let Some(field) = field {
-                let days = field.value.parse::<i64>().map(|s| span(s.saturating_mul(1_000)));
-                self.value(label, &days.map_or(field.value.clone(), |d| format!("{d} ({} s)", field.value)));
-            }
         }
     }
 
@@ -369,7 +307,7 @@ impl Decoder<'_> {
     }
 
     fn certificate(&mut self, certificate: &Certificate) {
-        self.value("certificate", &summary::certificate(certificate));
+        self.value("certificate", &certificate.describe());
         self.value("thumbprint", &certificate.thumbprint);
         self.value("serial", &certificate.serial);
         let time = |t: Option<crate::event::Time>| t.map_or("unreadable".to_owned(), |t| t.to_string());
@@ -433,7 +371,8 @@ mod tests {
         let exchange = exchanges.find(|e| policies(e)).unwrap();
         let text = page(&exchange, &Ui::default(), 160).text();
         for told in [
-            "key algorithm  RSA",
+            "key algorithm  RSA (1.2.840.113549.1.1.1, reference ",
+            "validity       365 days (31536000 s)",
             "attestation    IgnoreOnError",
             "archive the key, exportable key, client version 5 or later, server version 4 or later",
             "Renewal.svc (anonymous, renewals)",

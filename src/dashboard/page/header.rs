@@ -6,6 +6,7 @@ use crate::dashboard::model::Model;
 use crate::dashboard::screen::{Overlay, Screen};
 use crate::dashboard::status::Status;
 use crate::dashboard::text::{bytes, grouped, plural, span, width, wrap};
+use crate::dashboard::writing;
 
 use super::device;
 
@@ -176,6 +177,11 @@ fn filter(model: &Model) -> Vec<Line> {
     if model.totals.hidden > 0 || !ui.filter.value().is_empty() {
         let hidden = plural(model.totals.hidden, "row");
         line.push(Role::Dim, &format!("  {hidden} hidden"));
+    }
+    let offered = writing::offered(model);
+    if writing && !offered.is_empty() {
+        line.push(Role::Strong, "  Tab");
+        line.push(Role::Dim, &format!(" {}", offered.join(" ")));
     }
     let misread = ui
         .misread

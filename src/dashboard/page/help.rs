@@ -11,6 +11,7 @@ const SIGNS: &[(&str, &str)] = &[
     ("= : != < >", "NAME:TEXT has it, NAME=TEXT is it; numbers and times by <, <=, =, >=, >"),
     ("~b ~h ~u", "text in a body, in a head, in a request's address"),
     ("& | ! ( )", "and (a blank will do), or, not; \"quotation marks\" for blanks"),
+    ("@NAME", "a filter saved in the configuration file, under [filters]; Tab completes it"),
 ];
 
 pub(crate) fn page(model: &Model, width: usize) -> Page {
@@ -41,6 +42,12 @@ pub(crate) fn page(model: &Model, width: usize) -> Page {
     for (sign, words) in SIGNS {
         row(&mut page, sign, words, width);
     }
+    if !model.status.filters.is_empty() {
+        page.heading("Saved filters");
+        for (name, filter) in model.status.filters.iter() {
+            row(&mut page, &format!("@{name}"), filter, width);
+        }
+    }
     page.heading("Stages");
     for stage in Stage::ALL {
         row(&mut page, stage_letter(*stage), stage.title(), width);
@@ -55,7 +62,8 @@ pub(crate) fn page(model: &Model, width: usize) -> Page {
 }
 
 fn row(page: &mut Page, label: &str, words: &str, width: usize) {
-    let line = Line::new(Role::Info, &format!("  {label:<12}")).and(Role::Plain, words);
+    // A name that is too long keeps its distance.
+    let line = Line::new(Role::Info, &format!("  {label:<11} ")).and(Role::Plain, words);
     for line in line.folded(width, 14) {
         page.push(line);
     }

@@ -30,8 +30,8 @@ pub(super) fn page(model: &Model, id: u64, width: usize) -> Page {
     }
     for (index, der) in connection.chain.iter().enumerate() {
         let label = if index == 0 { "we served" } else { "" };
-        let text = Certificate::read(der)
-            .map_or_else(|| "an unreadable certificate".to_owned(), |c| super::summary::certificate(&c));
+        let text =
+            Certificate::read(der).map_or_else(|| "an unreadable certificate".to_owned(), |c| c.describe());
         field(label, &text);
     }
     let causes = refusals(connection);

@@ -133,22 +133,10 @@ fn server_side(page: &mut Page, exchange: &Exchange, width: usize) {
 
 fn chain(page: &mut Page, label: &str, chain: &[bytes::Bytes], width: usize) {
     for (index, der) in chain.iter().enumerate() {
-        let text = Certificate::read(der)
-            .map_or_else(|| "an unreadable certificate".to_owned(), |c| certificate(&c));
+        let text =
+            Certificate::read(der).map_or_else(|| "an unreadable certificate".to_owned(), |c| c.describe());
         page.field(if index == 0 { label } else { "" }, Role::Plain, &text, width);
     }
-}
-
-/// Whose it is, whose word that is, and until when.
-pub(super) fn certificate(certificate: &Certificate) -> String {
-    let until = certificate.not_after.map(|t| t.to_string()).unwrap_or_default();
-    let until = until.split('T').next().unwrap_or_default();
-    format!(
-        "{}, by {}, until {until}, {}",
-        certificate.subject,
-        certificate.issuer.common_name().unwrap_or("an unnamed authority"),
-        certificate.key.describe()
-    )
 }
 
 fn delivery(delivery: Delivery) -> &'static str {

@@ -3,6 +3,7 @@
 use crate::capture::{Health, Recording};
 use crate::dashboard::Status;
 use crate::event::Time;
+use crate::filter::Saved;
 
 pub(super) fn recorded() -> Status {
     Status {
@@ -11,6 +12,14 @@ pub(super) fn recorded() -> Status {
         redaction: "secrets".to_owned(),
         ..Status::default()
     }
+}
+
+/// With saved filters.
+pub(super) fn filtered() -> Status {
+    let filters =
+        [("anna", "user:anna"), ("cap", "rule:FAULT-011 | ~b DeviceCapReached"), ("capped", "@cap !@anna")];
+    let filters = filters.map(|(name, filter)| (name.to_owned(), filter.to_owned()));
+    Status { filters: Saved::new(filters.into()).unwrap(), ..recorded() }
 }
 
 pub(super) fn live() -> Status {

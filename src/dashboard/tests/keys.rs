@@ -261,12 +261,56 @@ fn a_released_key_does_nothing() {
     assert_eq!(update(&mut model, &Terminal::Key(key)), []);
 }
 
+#[test]
+fn tab_completes_saved_filters_and_goes_through_them() {
+    for (keys, line, rows) in [
+        ("Tab", "@anna", 1),
+        ("Tab Tab Tab Tab", "@anna", 1),
+        ("BackTab", "@capped", 1),
+        ("@ c Tab", "@cap", 1),
+        ("@ c Tab Tab Tab", "@cap", 1),
+        ("@ c Tab Tab BackTab", "@cap", 1),
+        ("x @ c Tab", "x@c @anna", 0),
+        ("! @ a n Tab", "!@anna", 6),
+        ("( b e r t | Tab )", "(bert|@anna)", 2),
+        ("@ c a p Left Tab", "@capped", 1),
+        ("z z q q Left Left Tab", "zz @anna qq", 0),
+        ("@ x Tab", "@x", 8),
+        // What was typed in between begins anew.
+        ("@ c Tab Space Tab", "@cap @anna", 0),
+        ("@ c Tab p Tab", "@capped", 1),
+    ] {
+        let mut model = model(filtered());
+        press(&mut model, &format!("/ {keys}"));
+        assert_eq!(model.ui.filter.value(), line, "{keys}");
+        assert_eq!(model.rows.len(), rows, "{keys}");
+    }
+    let mut model = model(recorded());
+    press(&mut model, "/ a Tab");
+    assert_eq!(model.ui.filter.value(), "a", "there is nothing to complete");
+}
+
+#[test]
+fn a_saved_filter_that_changes_is_shown_as_it_is_now() {
+    let mut model = model(filtered());
+    press(&mut model, "/ @ c a p Enter");
+    assert_eq!(model.rows.len(), 1);
+    model.status.filters =
+        crate::filter::Saved::new([("cap".to_owned(), "contoso".to_owned())].into()).unwrap();
+    model.refresh();
+    assert_eq!(model.rows.len(), 7);
+    model.status = recorded();
+    model.refresh();
+    let misread = model.ui.misread.as_ref().unwrap();
+    assert!(misread.words.starts_with("there is no @cap"), "{misread}");
+}
+
 /// Any keys in any order, at changing sizes: no panic, and always something to draw.
 #[test]
 fn random_keys_break_nothing() {
-    let keys = "j k g G Enter Enter Esc Tab BackTab 1 2 3 4 5 6 7 n N e t o f s r ] [ Left Right PageDown Home ? / a Down Backspace w x m c E R Y p z + -";
+    let keys = "j k g G Enter Enter Esc Tab BackTab 1 2 3 4 5 6 7 n N e t o f s r ] [ Left Right PageDown Home ? / a Down Backspace w x m c E R Y p z + - @ ! &";
     let keys: Vec<_> = keys.split(' ').collect();
-    let mut model = model(recorded());
+    let mut model = model(filtered());
     let mut state = 42_u64;
     for _ in 0..3_000 {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -8,7 +8,7 @@ mod views;
 use crossterm::event::{Event as Terminal, KeyCode, KeyEvent, KeyModifiers};
 
 use fleet::Fleet;
-use given::{live, recorded};
+use given::{filtered, live, recorded};
 
 use super::update::update;
 use super::{Effect, Model, Size, Status};

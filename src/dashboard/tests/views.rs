@@ -71,6 +71,8 @@ pictures! {
     overview_filtered_by_field: recorded(), "/ s t a g e : p o l Enter";
     overview_filter_misread: recorded(), "/ s t a g : p o l i c y";
     overview_filtered_to_nothing: recorded(), "/ z z z Enter";
+    overview_filter_completed: filtered(), "/ u s e r : b Space @ c Tab";
+    help_saved_filters: filtered(), "? G";
     overview_only_stuck: recorded(), "t";
     site: recorded(), "w";
     explained_row: recorded(), "/ b e r t Enter x";

@@ -105,6 +105,18 @@ impl Certificate {
         Some(self.not_after?.since(self.not_before?) / 86_400_000)
     }
 
+    /// Whose it is, who issued it, until when it is valid, and its key, in a line.
+    pub fn describe(&self) -> String {
+        let until = self.not_after.map(|time| time.to_string()).unwrap_or_default();
+        format!(
+            "{}, by {}, until {}, {}",
+            self.subject,
+            self.issuer.common_name().unwrap_or("an unnamed authority"),
+            until.split('T').next().unwrap_or_default(),
+            self.key.describe()
+        )
+    }
+
     /// DNS names of the subjectAltName (RFC 5280 4.2.1.6).
     pub fn dns_names(&self) -> Vec<String> {
         let names = self.extensions.iter().find(|e| e.oid == "2.5.29.17");

@@ -1,4 +1,4 @@
-//! Certificates, policy and device as the messages have them, in a table.
+//! Certificates, settings, device and policy as the messages have them, in tables.
 
 use std::fmt::Write as _;
 
@@ -55,6 +55,19 @@ pub(super) fn facts(story: &Story) -> String {
                 let shown =
                     stored.certificate.as_ref().map_or("an unreadable certificate".to_owned(), certificate);
                 row(&format!("{}/{}", stored.store, stored.location), &shown);
+            }
+        }
+    }
+    out
+}
+
+/// What the server's policies ask for, as such rows; empty where none was sent.
+pub(super) fn policy(story: &Story) -> String {
+    let mut out = String::new();
+    for response in story.exchanges.iter().filter_map(|told| told.exchange.response.as_ref()) {
+        if let Content::GetPoliciesResponse(policy) = read_response(response).content {
+            for (name, value) in policy.told() {
+                let _ = write!(out, "<dt>{}</dt><dd>{}</dd>", text(&name), text(&value));
             }
         }
     }

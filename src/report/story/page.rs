@@ -128,6 +128,10 @@ fn one(out: &mut String, number: usize, story: &Story) {
         "<details><summary>Certificates, settings, device</summary><dl>{}</dl></details>",
         decoded::facts(story)
     );
+    let policy = decoded::policy(story);
+    if !policy.is_empty() {
+        let _ = write!(out, "<details><summary>The enrollment policy</summary><dl>{policy}</dl></details>");
+    }
     let ids = correlation(story);
     if !ids.is_empty() {
         out.push_str("<details><summary>To be found in logs</summary><dl>");
