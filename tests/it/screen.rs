@@ -219,6 +219,35 @@ fn what_is_chosen_is_saved_copied_and_replayed() {
 }
 
 #[test]
+fn saved_filters_are_there_wherever_there_is_a_screen() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("f.toml");
+    std::fs::write(&config, "[filters]\nbert = 'user:bert'\n").unwrap();
+    let capture = capture(dir.path());
+    let with = |words: &[&OsStr]| {
+        let options = [OsStr::new("--config"), config.as_os_str()];
+        Screen::run(&[&options, words].concat(), 100, 30)
+    };
+    let mut screen = with(&[OsStr::new("open"), capture.as_os_str()]);
+    screen.shows("read to its end");
+    screen.press("/");
+    screen.shows("Tab @bert");
+    screen.press("@b\t");
+    screen.shows("/@bert");
+    screen.until("only bert", |screen| !screen.text().contains("anna@contoso.example"));
+    screen.press("\r");
+    screen.shows("LAPTOP-BERT");
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+    let mut screen = with(&["demo", "--devices", "1"].map(OsStr::new));
+    screen.shows("1 simulated devices");
+    screen.press("/\t");
+    screen.shows("/@bert");
+    screen.press("\x03");
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
 fn the_screen_stands_still_and_goes_on() {
     let args = ["demo", "--devices", "12", "--seed", "5"].map(OsStr::new);
     let mut screen = Screen::run(&args, 120, 40);
