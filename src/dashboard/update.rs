@@ -5,7 +5,7 @@ use crossterm::event::{Event as Terminal, KeyEvent, KeyEventKind};
 use super::exchanges::Serial;
 use super::folds;
 use super::keys::{self, Action, BINDINGS, Context};
-use super::layout::{Size, panes};
+use super::layout::{Size, over, panes};
 use super::model::Model;
 use super::mouse::moused;
 use super::page::{self, findings};
@@ -83,6 +83,8 @@ pub(super) fn act(model: &mut Model, action: Action) {
         (Action::Down, _) => step(model, 1),
         (Action::PageUp, Context::Overview | Context::Exchanges) => step(model, -page(panes.list)),
         (Action::PageDown, Context::Overview | Context::Exchanges) => step(model, page(panes.list)),
+        (Action::PageUp, Context::Over) => step(model, -page(over(model))),
+        (Action::PageDown, Context::Over) => step(model, page(over(model))),
         (Action::PageUp, _) => step(model, -page(panes.sheet)),
         (Action::PageDown, _) => step(model, page(panes.sheet)),
         (Action::Top, _) => step(model, isize::MIN / 2),

@@ -355,6 +355,14 @@ fn what_is_searched_comes_into_view_and_is_counted() {
 }
 
 #[test]
+fn a_page_over_the_screen_is_turned_by_its_own_height() {
+    let mut model = model(recorded());
+    press(&mut model, "? PageDown");
+    // 24 lines without footer and title, and one that stays in view.
+    assert_eq!(model.ui.over_scroll, 21);
+}
+
+#[test]
 fn something_can_be_done_with_what_is_chosen() {
     use crate::dashboard::Wish;
     let all = |effects: &[Effect]| match effects {
