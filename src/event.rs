@@ -214,6 +214,8 @@ pub fn header<'a>(headers: &'a [Header], name: &str) -> Option<&'a Header> {
 /// shows text spells such characters out.
 pub fn steers(c: char) -> bool {
     c.is_control()
+        // No characters at all: XML does not take some of them, and terminals disagree about their width.
+        || matches!(c, '\u{FDD0}'..='\u{FDEF}') || u32::from(c) & 0xFFFE == 0xFFFE
         || matches!(c,
             '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}'
             | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'

@@ -11,7 +11,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossterm::clipboard::CopyToClipboard;
-use crossterm::event::{DisableMouseCapture, EnableMouseCapture, poll, read};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, poll, read,
+};
 use crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
@@ -371,14 +373,22 @@ impl Session<'_> {
         let (segments, cancelled) = (self.options.capture.clone(), Arc::clone(&self.cancelled));
         let work = move || grant(wish, events(sources, segments.as_ref())?, &cancelled);
         match std::thread::Builder::new().name("wish".to_owned()).spawn(work) {
-            Ok(working) => self.working = Some(working),
+            Ok(working) => {
+                self.working = Some(working);
+                self.model.working = true;
+            }
             Err(error) => self.model.notify(format!("could not start a thread: {error}")),
         }
     }
 
     /// Shows what came of it, once it is there.
     fn finish(&mut self) -> io::Result<()> {
+        // Not while somebody writes: what is typed would go to another place.
+        if self.model.ui.overlay.is_written() {
+            return Ok(());
+        }
         let Some(working) = self.working.take_if(|working| working.is_finished()) else { return Ok(()) };
+        self.model.working = false;
         self.dirty = true;
         match working.join() {
             Ok(Ok(Granted::Copy(text))) => {
@@ -471,12 +481,15 @@ impl Drop for Screen {
 
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
+    // Consoles that cannot do without it.
+    let _ = execute!(io::stdout(), EnableBracketedPaste);
     execute!(io::stdout(), EnterAlternateScreen, Clear(ClearType::All), EnableMouseCapture, cursor::Hide)
 }
 
 /// Every step is tried, whatever became of the one before.
 fn leave() {
     let mut out = io::stdout();
+    let _ = execute!(out, DisableBracketedPaste);
     let _ = execute!(out, DisableMouseCapture);
     let _ = execute!(out, LeaveAlternateScreen);
     let _ = execute!(out, cursor::Show);

@@ -204,3 +204,26 @@ fn long_texts_are_cut() {
     let sent = Shape::Slack.of(&alert, Some(&long)).to_string();
     assert!(sent.len() < 10_000, "{}", sent.len());
 }
+
+#[test]
+fn no_name_is_too_long_for_slack_once_it_is_escaped() {
+    let about = About { user: Some("<".repeat(5_000)), ..About::default() };
+    let text = "<&>".repeat(2_000);
+    let alert =
+        Alert::new((Kind::NewCause, ""), State::Once, Level::Error, Time(0), (&text, &text)).about(about);
+    let sent = Shape::Slack.of(&alert, None);
+    let blocks = sent["blocks"].as_array().unwrap();
+    for block in blocks {
+        let texts = block["fields"].as_array().cloned().unwrap_or_else(|| vec![block["text"].clone()]);
+        for text in texts {
+            let text = text["text"].as_str().unwrap();
+            assert!(text.chars().count() < 2_000, "{}", text.len());
+            // No escape is torn.
+            assert!(
+                text.split('&')
+                    .skip(1)
+                    .all(|rest| ["amp;", "lt;", "gt;"].iter().any(|e| rest.starts_with(e)))
+            );
+        }
+    }
+}

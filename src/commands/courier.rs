@@ -1,6 +1,7 @@
 //! Brings alerts to one receiver, one at a time: a webhook, with some patience, or a program.
 
 use std::path::Path;
+use std::pin::pin;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ use crate::report::clean;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between the tries.
 const PAUSES: &[Duration] = &[Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(30)];
+/// What a program said is waited for so long after its end.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// What a program says of its failure, in bytes; the rest is read and forgotten.
 const MOST_SAID: u64 = 2_000;
 
@@ -230,6 +233,12 @@ fn exists(program: &str) -> bool {
 async fn run(words: &[String], alert: &Alert, capture: Option<&str>) -> Result<(), String> {
     let Some((program, arguments)) = words.split_first() else { return Ok(()) };
     let mut command = Command::new(program);
+    // Our own options may be secrets.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ENROLLSCOPE_") {
+            command.env_remove(name);
+        }
+    }
     command
         .args(arguments)
         .env("ENROLLSCOPE_ALERT_KIND", alert.kind.word())
@@ -255,8 +264,21 @@ async fn run(words: &[String], alert: &Alert, capture: Option<&str>) -> Result<(
                 let _ = stdin.write_all(json.as_bytes()).await;
             }
         };
-        let ((), said, ended) = tokio::join!(feeding, said(stderr), child.wait());
-        (said, ended)
+        let (mut feeding, mut saying) = (pin!(feeding), pin!(said(stderr)));
+        let (mut fed, mut words) = (false, None);
+        let ended = loop {
+            tokio::select! {
+                ended = child.wait() => break ended,
+                () = &mut feeding, if !fed => fed = true,
+                said = &mut saying, if words.is_none() => words = Some(said),
+            }
+        };
+        // Its own children may keep what it wrote to open for as long as they like.
+        let words = match words {
+            Some(words) => words,
+            None => timeout(LAST_WORDS, saying).await.unwrap_or_default(),
+        };
+        (words, ended)
     };
     let outcome = timeout(PATIENCE, working).await;
     match outcome {

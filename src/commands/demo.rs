@@ -127,7 +127,7 @@ pub fn demo(args: &DemoArgs, saved: &Saved, out: Output) -> Result<Exit> {
     let options = terminal::Options {
         expected: Vec::new(),
         theme: theme(args.look, out),
-        grant: granting(redaction),
+        grant: granting(redaction, Profile::Field),
         capture: path.clone().map(Segments::Growing),
         stop: asked,
     };

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -16,22 +16,32 @@ use crate::capture::{Header, Redaction};
 use crate::dashboard::Wish;
 use crate::event::Event;
 use crate::net::{now, write_secret};
+use crate::redact::Level;
 use crate::replay::renumbered;
 use crate::report::clean;
+use crate::rules::Profile;
 use crate::terminal::{Cancelled, Grant, Granted};
 
 /// Between two looks at whether a command has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// `redaction` says what is hidden in the exchanges.
-pub(super) fn granting(redaction: Redaction) -> Grant {
+pub(super) fn granting(redaction: Redaction, profile: Profile) -> Grant {
     Grant::new(move |wish, events, cancelled| {
-        grant(wish, events, &redaction, cancelled).map_err(|error| format!("{error:#}"))
+        grant(wish, events, &redaction, profile, cancelled).map_err(|error| format!("{error:#}"))
     })
 }
 
-fn grant(wish: Wish, events: Vec<Event>, redaction: &Redaction, cancelled: &Cancelled) -> Result<Granted> {
-    let work = Work { dir: tempfile::tempdir().context("could not make a temporary directory")?, cancelled };
+fn grant(
+    wish: Wish,
+    events: Vec<Event>,
+    redaction: &Redaction,
+    profile: Profile,
+    cancelled: &Cancelled,
+) -> Result<Granted> {
+    let dir = tempfile::tempdir().context("could not make a temporary directory")?;
+    // Judged as on the screen.
+    let work = Work { dir, profile: format!("--profile={}", profile.word()).into(), cancelled };
     let capture = work.dir.path().join("capture.jsonl");
     let started = events.iter().map(Event::at).min().unwrap_or_else(now);
     let header = Header {
@@ -44,23 +54,28 @@ fn grant(wish: Wish, events: Vec<Event>, redaction: &Redaction, cancelled: &Canc
     slice::write(&capture, &header, &renumbered(events))?;
     match wish {
         Wish::Ticket => {
-            let (_, text, _) = work.run(&["check".into(), "--format=markdown".into(), capture])?;
-            Ok(Granted::Copy(text))
+            let args = ["check".into(), "--format=markdown".into(), work.profile.clone(), capture];
+            Ok(Granted::Copy(work.run(&args)?.printed))
         }
-        Wish::Save(name) => save(&work, &capture, &at_home(&name)),
+        Wish::Save(name) => {
+            let saved = save(&work, &capture, &at_home(&name))?;
+            let open = redaction.level == Level::None.word();
+            let warning = if open { ": nothing is redacted, it holds passwords and keys" } else { "" };
+            Ok(Granted::Done(format!("{saved}{warning}")))
+        }
         Wish::Replay(words) => replay(&work, &capture, &words),
     }
 }
 
 /// What the name's ending asks for.
-fn save(work: &Work<'_>, capture: &Path, path: &Path) -> Result<Granted> {
+fn save(work: &Work<'_>, capture: &Path, path: &Path) -> Result<String> {
     unused(path).map_err(|_| anyhow!("{} is there already; choose another name", path.display()))?;
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
     let written = || format!("could not write {}", path.display());
     let report = |format: &str| {
-        let (_, text, _) =
-            work.run(&["check".into(), format!("--format={format}").into(), capture.into()])?;
-        write_secret(path, text.as_bytes()).with_context(written)
+        let format = format!("--format={format}").into();
+        let report = work.run(&["check".into(), format, work.profile.clone(), capture.into()])?;
+        write_secret(path, report.printed.as_bytes()).with_context(written)
     };
     let output = PathBuf::from(format!("--output={}", path.display()));
     match ending.as_str() {
@@ -70,18 +85,28 @@ fn save(work: &Work<'_>, capture: &Path, path: &Path) -> Result<Granted> {
         "jsonl" => write_secret(path, &fs::read(capture).with_context(written)?).with_context(written)?,
         "har" => drop(work.run(&["export".into(), output, capture.into()])?),
         "zip" => drop(work.run(&["bundle".into(), output, capture.into()])?),
-        _ => bail!("{}: the name says what is saved: .html, .md, .zip, .jsonl, .har", path.display()),
+        _ => bail!("{}: the name says what is saved: .html, .md, .xml, .zip, .jsonl, .har", path.display()),
     }
-    Ok(Granted::Done(format!("saved {}", path.display())))
+    Ok(format!("saved {}", path.display()))
 }
 
 fn replay(work: &Work<'_>, capture: &Path, words: &str) -> Result<Granted> {
     let words = shlex::split(words).context("a quotation mark has no second one")?;
     let mut args: Vec<PathBuf> = vec!["replay".into(), capture.into()];
+    if !words.iter().any(|word| word.starts_with("--profile")) {
+        args.push(work.profile.clone());
+    }
     args.extend(words.iter().map(PathBuf::from));
-    let (status, text, said) = work.run(&args)?;
-    let title = if status.success() { "Replayed: nothing got worse" } else { "Replayed: it got worse" };
-    Ok(Granted::Page(title.to_owned(), format!("{text}\n{said}")))
+    let Ran { code, printed, said } = work.ran(&args)?;
+    let title = match (code, printed.is_empty()) {
+        (Some(0), _) => "Replayed: nothing got worse",
+        (Some(1), _) => "Replayed: not everything went as recorded",
+        (_, false) => "Replayed: some of it could not be",
+        (_, true) => "Nothing was replayed",
+    };
+    // Why is what one wants to see first, where it failed.
+    let text = if code == Some(0) { format!("{printed}\n{said}") } else { format!("{said}\n{printed}") };
+    Ok(Granted::Page(title.to_owned(), text))
 }
 
 /// `~/` as shells have it.
@@ -96,19 +121,47 @@ fn at_home(name: &str) -> PathBuf {
 struct Work<'c> {
     /// Goes with it.
     dir: tempfile::TempDir,
+    profile: PathBuf,
     cancelled: &'c Cancelled,
 }
 
+/// How a command ended, and what it printed and said.
+struct Ran {
+    code: Option<i32>,
+    printed: String,
+    said: String,
+}
+
 impl Work<'_> {
-    /// Runs this program with these arguments: how it ended, and what it printed and said.
+    /// Runs this program with these arguments.
     ///
     /// # Errors
     /// It could not do its job, or nobody waits for it any more.
-    fn run(&self, args: &[PathBuf]) -> Result<(ExitStatus, String, String)> {
+    fn run(&self, args: &[PathBuf]) -> Result<Ran> {
+        let ran = self.ran(args)?;
+        if !matches!(ran.code, Some(0 | 1)) {
+            let lines: Vec<_> =
+                ran.said.lines().filter(|line| !line.starts_with("warning:")).map(clean).collect();
+            bail!("{}", lines.join("\n").trim_start_matches("error: "));
+        }
+        Ok(ran)
+    }
+
+    /// The same, whatever came of it.
+    fn ran(&self, args: &[PathBuf]) -> Result<Ran> {
         let program = std::env::current_exe().context("could not find this program's own file")?;
         let (printed, said) = (self.dir.path().join("printed"), self.dir.path().join("said"));
         let file = |path: &Path| File::create(path).context("could not make a temporary file");
-        let mut child = Command::new(&program)
+        let mut command = Command::new(&program);
+        // Options in the dashboard's environment are not meant for them, but for what a replay names itself.
+        let named = |name: &str| args.iter().any(|arg| arg.to_string_lossy().contains(name));
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if name.starts_with("ENROLLSCOPE_") && !named(&name) {
+                command.env_remove(name);
+            }
+        }
+        let mut child = command
             .args(args)
             .args(["--color", "never"])
             .stdin(Stdio::null())
@@ -130,11 +183,6 @@ impl Work<'_> {
         let read = |path: &Path| -> io::Result<String> {
             Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
         };
-        let (printed, said) = (read(&printed)?, read(&said)?);
-        if !matches!(status.code(), Some(0 | 1)) {
-            let lines: Vec<_> = said.lines().map(clean).collect();
-            bail!("{}", lines.join("\n").trim_start_matches("error: "));
-        }
-        Ok((status, printed, said))
+        Ok(Ran { code: status.code(), printed: read(&printed)?, said: read(&said)? })
     }
 }

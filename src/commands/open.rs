@@ -37,7 +37,7 @@ pub fn open(args: &OpenArgs, saved: &Saved, out: Output) -> Result<Exit> {
     let (updates, _reading) = terminal::play(playing, engine).context("could not start reading")?;
     let options = terminal::Options {
         theme: theme(args.look, out),
-        grant: granting(redaction),
+        grant: granting(redaction, args.profile),
         capture: Some(segments),
         expected,
         stop: terminal::stop_on_signals().context("could not listen for signals")?,

@@ -148,7 +148,7 @@ pub fn proxy(args: &ProxyArgs, configured: Option<&Arc<Configured>>, out: Output
         let options = terminal::Options {
             expected,
             theme: theme(args.look, out),
-            grant: granting(redaction),
+            grant: granting(redaction, args.profile),
             capture: path.clone().map(Segments::Growing),
             stop: asked,
         };

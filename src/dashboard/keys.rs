@@ -103,7 +103,7 @@ pub(super) static BINDINGS: &[Binding] = &[
         contexts: EVERYWHERE,
         label: "Esc",
         short: "back",
-        help: "Go back; in the overview: clear the filter",
+        help: "Go back; in the overview: clear the filter, then the marks",
     },
     Binding {
         keys: &[key('?'), code(KeyCode::F(1))],
@@ -423,7 +423,7 @@ pub(super) static BINDINGS: &[Binding] = &[
         contexts: SCREENS,
         label: "E",
         short: "save",
-        help: "Save it to a file: a report (.html, .md), a bundle (.zip), a capture (.jsonl) or HAR (.har)",
+        help: "Save it to a file: a report (.html, .md, .xml), a bundle (.zip), a capture (.jsonl) or HAR (.har)",
     },
     Binding {
         keys: &[key('R')],

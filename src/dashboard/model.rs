@@ -60,6 +60,8 @@ pub struct Model {
     pub damaged: u64,
     /// Exchanges that a capture says were answered before they were on file.
     pub recorded_late: u64,
+    /// Something that was asked for is being done.
+    pub working: bool,
     /// What waits while the screen stands still.
     pub waiting: usize,
     /// The source has ended: nothing more will come.

@@ -6,10 +6,13 @@ use super::folds;
 use super::keys::{self, Context};
 use super::layout::panes;
 use super::model::Model;
-use super::screen::{Focus, Screen, Tab};
+use super::screen::{Focus, Overlay, Screen, Tab};
 use super::update::{open, select, show_tab, step, turn};
 
 pub(super) fn moused(model: &mut Model, mouse: MouseEvent) {
+    if model.ui.overlay.is_written() && model.ui.overlay != Overlay::Filter {
+        return;
+    }
     let panes = panes(model);
     let (x, y) = (mouse.column, mouse.row);
     let over_list = panes.list.contains(x, y);

@@ -155,6 +155,7 @@ fn build(model: &Model) -> (Vec<Row>, Totals) {
     }
     if model.ui.one_of_each {
         rows = one_of_each(model, rows);
+        totals.hidden += rows.iter().map(|row| row.alike).sum::<u64>();
     }
     let mut shown = Vec::with_capacity(rows.len());
     for row in rows {

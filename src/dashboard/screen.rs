@@ -216,6 +216,8 @@ pub struct Ui {
     pub under: Overlay,
     /// The file to write to, or where to replay to.
     pub entry: TextInput,
+    /// What the file or the replay is of: so many rows, and their exchanges.
+    pub asked: (usize, Vec<Serial>),
     /// What was written last time.
     pub replayed_to: String,
     /// Rows that belong together: to be compared, or saved as one.

@@ -64,6 +64,9 @@ pub(super) fn begin(model: &mut Model, context: Context) {
     if context == Context::Exchanges {
         model.ui.focus = Focus::Sheet;
     }
+    // What is folded away would not be found.
+    model.ui.folded.clear();
+    model.ui.search.reset();
     model.ui.under = model.ui.overlay;
     model.ui.overlay = Overlay::Search;
 }

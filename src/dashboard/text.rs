@@ -173,6 +173,7 @@ mod tests {
             ("\u{9b}31m", "\\u{9b}31m"),
             ("a\u{202e}b\u{2066}", "a\\u{202e}b\\u{2066}"),
             ("a\0b\r\n\tc\u{7f}", "a\\u{0}b\\r\\n\\tc\\u{7f}"),
+            ("no\u{ffff}character\u{fdd0}", "no\\u{ffff}character\\u{fdd0}"),
             ("zero\u{200b}width\u{feff}", "zero\\u{200b}width\\u{feff}"),
             ("Grüße 株式会社 🙂", "Grüße 株式会社 🙂"),
         ];

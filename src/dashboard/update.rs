@@ -41,6 +41,8 @@ pub fn update(model: &mut Model, input: &Terminal) -> Vec<Effect> {
             model.ui.notice = None;
             pressed(model, *key, &mut effects);
         }
+        // Pasted text is no keys: outside of a line that is written it means nothing.
+        Terminal::Paste(text) if model.ui.overlay.is_written() => writing::paste(model, text),
         Terminal::Mouse(mouse) => moused(model, *mouse),
         Terminal::Resize(width, height) => model.size = Size { width: *width, height: *height },
         _ => {}
@@ -120,7 +122,11 @@ pub(super) fn act(model: &mut Model, action: Action) {
             (model.ui.only_stuck, model.ui.only_failed) = (!model.ui.only_stuck, false);
         }
         (Action::OneOfEach, _) => model.ui.one_of_each = !model.ui.one_of_each,
-        (Action::Follow, _) => model.ui.follow = !model.ui.follow,
+        (Action::Follow, _) => {
+            model.ui.follow = !model.ui.follow;
+            let word = if model.ui.follow { "following the newest device" } else { "staying on this device" };
+            model.ui.notice = Some(word.to_owned());
+        }
         (Action::Sort, _) => {
             model.ui.sort = model.ui.sort.next();
             model.ui.notice = Some(model.ui.sort.title().to_owned());
@@ -140,6 +146,7 @@ pub(super) fn act(model: &mut Model, action: Action) {
 fn turn_to(model: &mut Model, overlay: Overlay) {
     model.ui.overlay = if model.ui.overlay == overlay { Overlay::None } else { overlay };
     model.ui.over_scroll = 0;
+    model.ui.search.reset();
 }
 
 /// What the finding or the row is about.
@@ -274,7 +281,11 @@ fn back(model: &mut Model, context: Context) {
         Context::Overview if model.ui.only_failed || model.ui.only_stuck || model.ui.one_of_each => {
             (model.ui.only_failed, model.ui.only_stuck, model.ui.one_of_each) = (false, false, false);
         }
-        Context::Overview => model.ui.marked.clear(),
+        Context::Overview if !model.ui.marked.is_empty() => {
+            model.ui.marked.clear();
+            model.ui.notice = Some("nothing is marked any more".to_owned());
+        }
+        Context::Overview => {}
         // From a finding's place back to the findings.
         Context::Sheet if model.ui.target.is_some() => {
             model.ui.target = None;
@@ -282,6 +293,7 @@ fn back(model: &mut Model, context: Context) {
         }
         Context::Sheet if !model.listing.is_empty() => model.ui.focus = Focus::List,
         Context::Sheet | Context::Exchanges => {
+            model.ui.search.reset();
             model.ui.screen = Screen::Overview;
             model.ui.focus = Focus::List;
             model.ui.opened = None;

@@ -38,28 +38,27 @@ fn serials(model: &Model) -> Vec<Serial> {
 }
 
 pub(super) fn ticket(model: &mut Model) -> Option<Effect> {
-    wished(model, Wish::Ticket)
+    let serials = serials(model);
+    wished(model, Wish::Ticket, serials)
 }
 
-fn wished(model: &mut Model, wish: Wish) -> Option<Effect> {
-    let serials = serials(model);
+fn wished(model: &mut Model, wish: Wish, serials: Vec<Serial>) -> Option<Effect> {
     if serials.is_empty() {
         model.ui.notice = Some("there are no exchanges here to do that with".to_owned());
         return None;
     }
-    model.ui.notice = match &wish {
-        Wish::Replay(_) => Some("replaying …".to_owned()),
-        Wish::Ticket | Wish::Save(_) => None,
-    };
     Some(Effect::Do(wish, serials))
 }
 
 /// Begins the line that is asked for.
 pub(super) fn ask(model: &mut Model, overlay: Overlay) {
-    if serials(model).is_empty() {
+    let serials = serials(model);
+    if serials.is_empty() {
         model.ui.notice = Some("there are no exchanges here to do that with".to_owned());
         return;
     }
+    // Rows come and go while the line is written.
+    model.ui.asked = (chosen(model).len(), serials);
     model.ui.entry = match overlay {
         Overlay::Save => name(model).into(),
         _ => model.ui.replayed_to.clone().into(),
@@ -86,7 +85,8 @@ fn name(model: &Model) -> String {
 
 pub(super) fn save(model: &mut Model) -> Option<Effect> {
     let path = model.ui.entry.value().trim().to_owned();
-    if path.is_empty() { None } else { wished(model, Wish::Save(path)) }
+    let (_, serials) = std::mem::take(&mut model.ui.asked);
+    if path.is_empty() { None } else { wished(model, Wish::Save(path), serials) }
 }
 
 pub(super) fn replay(model: &mut Model) -> Option<Effect> {
@@ -95,7 +95,8 @@ pub(super) fn replay(model: &mut Model) -> Option<Effect> {
         return None;
     }
     model.ui.replayed_to.clone_from(&words);
-    wished(model, Wish::Replay(words))
+    let (_, serials) = std::mem::take(&mut model.ui.asked);
+    wished(model, Wish::Replay(words), serials)
 }
 
 /// With what the line of a replay begins.
@@ -143,14 +144,14 @@ pub(super) fn compare(model: &mut Model) {
 
 /// What is written, and before it what for.
 pub(super) fn asked(model: &Model, size: Size) -> Option<(String, &'static str)> {
-    let many = chosen(model).len() as u64;
+    let many = model.ui.asked.0 as u64;
     let what = if many > 1 { format!(" {}", plural(many, "device")) } else { String::new() };
     let wide = size.width >= 120;
     match model.ui.overlay {
         Overlay::Save if wide => {
-            Some((format!(" save{what} to "), "  .html .md reports, .zip bundle, .jsonl capture, .har"))
+            Some((format!(" save{what} to "), "  .html .md .xml reports, .zip bundle, .jsonl capture, .har"))
         }
-        Overlay::Save => Some((format!(" save{what} to "), "  .html .md .zip .jsonl .har")),
+        Overlay::Save => Some((format!(" save{what} to "), "  .html .md .xml .zip .jsonl .har")),
         Overlay::Replay => Some((format!(" replay{what} "), "")),
         Overlay::Search => Some((" /".to_owned(), "")),
         _ => None,

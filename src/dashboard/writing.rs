@@ -25,12 +25,17 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Option<Effect> {
             left(model);
             return None;
         }
-        KeyCode::Char('c') if control => return Some(Effect::Quit),
+        KeyCode::Char('c') if control => {
+            left(model);
+            return None;
+        }
         KeyCode::Char('u') if control => InputRequest::DeleteLine,
         KeyCode::Char('w') if control => InputRequest::DeletePrevWord,
         KeyCode::Char('a') if control => InputRequest::GoToStart,
         KeyCode::Char('e') if control => InputRequest::GoToEnd,
-        KeyCode::Char(c) if !control => InputRequest::InsertChar(c),
+        KeyCode::Char(c) if !control && !key.modifiers.contains(KeyModifiers::ALT) => {
+            InputRequest::InsertChar(c)
+        }
         KeyCode::Backspace => InputRequest::DeletePrevChar,
         KeyCode::Delete => InputRequest::DeleteNextChar,
         KeyCode::Left => InputRequest::GoToPrevChar,
@@ -48,11 +53,26 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Option<Effect> {
         _ => return None,
     };
     line(&mut model.ui).handle(request);
+    written(model);
+    None
+}
+
+/// Pasted text as one line, as much of it as makes sense.
+pub(super) fn paste(model: &mut Model, text: &str) {
+    const LONGEST: usize = 2_000;
+    let text = text.trim().chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c });
+    for c in text {
+        line(&mut model.ui).handle(InputRequest::InsertChar(c));
+    }
+    model.ui.completed = None;
+    written(model);
+}
+
+fn written(model: &mut Model) {
     if model.ui.overlay == Overlay::Search {
         model.refresh();
         search::show_first(model);
     }
-    None
 }
 
 /// What is written.

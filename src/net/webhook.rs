@@ -36,6 +36,8 @@ pub enum WebhookError {
     Host,
     #[error("it has a user or password before the host, which is not sent; take it out")]
     User,
+    #[error("there are several addresses in it: give each by itself (--notify twice, or a list in the file)")]
+    Several,
     #[error("the path for {0} has a character that cannot be in a URL; is it all there, and nothing else?")]
     Path(String),
 }
@@ -81,6 +83,10 @@ impl FromStr for Webhook {
 
     fn from_str(text: &str) -> Result<Self, WebhookError> {
         let (scheme, rest) = text.trim().split_once("://").ok_or(WebhookError::Scheme)?;
+        // Two of them, as lists are written elsewhere: the second would be sent to the first.
+        if rest.contains("://") && rest.contains([',', ';', ' ']) {
+            return Err(WebhookError::Several);
+        }
         let secure = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
             "http" => false,
@@ -205,6 +211,7 @@ mod tests {
         for (text, expected) in [
             ("hooks.slack.com/secret", WebhookError::Scheme),
             ("ftp://a.example/secret", WebhookError::Scheme),
+            ("https://a.example/secret,https://b.example/secret", WebhookError::Several),
             ("https:///secret", WebhookError::Host),
             ("https://a.example:0/secret", WebhookError::Host),
             ("https://me:secret@a.example/", WebhookError::User),

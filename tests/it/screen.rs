@@ -243,6 +243,9 @@ fn saved_filters_are_there_wherever_there_is_a_screen() {
     screen.shows("1 simulated devices");
     screen.press("/\t");
     screen.shows("/@bert");
+    // In a line it leaves the line; what is under it goes on.
+    screen.press("\x03");
+    screen.until("the line gone", |screen| !screen.text().contains("/@bert"));
     screen.press("\x03");
     assert_eq!(screen.end(), 0);
 }

@@ -56,15 +56,25 @@ pub(crate) fn stage_name(stage: Stage) -> &'static str {
 /// What to call the one who enrolls.
 pub(crate) fn who(enrollment: &Enrollment) -> String {
     let e = enrollment;
-    e.user.clone().or_else(|| e.device_name.clone()).or_else(|| e.device_id.clone()).unwrap_or_else(|| {
+    let name = e.user.as_deref().or(e.device_name.as_deref()).or(e.device_id.as_deref());
+    name.map(short).unwrap_or_else(|| {
         if e.address.is_empty() { "somebody".to_owned() } else { format!("somebody at {}", e.address) }
     })
+}
+
+/// Nobody has a longer name; a device may say anything, and the verdict is to stay in view.
+fn short(name: &str) -> String {
+    const LONGEST: usize = 200;
+    match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
 }
 
 /// Its name, else its id.
 pub(crate) fn device(enrollment: &Enrollment) -> String {
     let e = enrollment;
-    let name = e.device_name.clone().or_else(|| e.device_id.clone()).unwrap_or_default();
+    let name = e.device_name.as_deref().or(e.device_id.as_deref()).map(short).unwrap_or_default();
     if e.threads > 1 { format!("{name} {} devices?", e.threads).trim_start().to_owned() } else { name }
 }
 

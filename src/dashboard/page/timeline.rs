@@ -66,7 +66,7 @@ fn attempt(page: &mut Page, model: &Model, e: &Enrollment, width: usize) {
             parts(page, &seen.timing, kind + 7, width);
         }
     }
-    sum(page, model, e, &spans);
+    sum(page, model, e, &spans, width);
 }
 
 /// How long it was on its way, in milliseconds: to the last byte of the answer where that is known.
@@ -120,7 +120,7 @@ fn parts(page: &mut Page, timing: &Timing, indent: usize, width: usize) {
     }
 }
 
-fn sum(page: &mut Page, model: &Model, e: &Enrollment, spans: &[(i64, i64)]) {
+fn sum(page: &mut Page, model: &Model, e: &Enrollment, spans: &[(i64, i64)], width: usize) {
     let (Some(first), Some(last)) =
         (spans.iter().map(|span| span.0).min(), spans.iter().map(|span| span.1).max())
     else {
@@ -136,7 +136,7 @@ fn sum(page: &mut Page, model: &Model, e: &Enrollment, spans: &[(i64, i64)]) {
         .and(Role::Plain, &exact(busy))
         .and(Role::Dim, ", the device and its user ")
         .and(Role::Plain, &exact(last - first - busy));
-    page.push(line);
+    line.folded(width, 4).into_iter().for_each(|part| page.push(part));
 }
 
 /// The stretches in which something was on its way, joined, in their order.

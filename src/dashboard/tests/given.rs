@@ -1,9 +1,13 @@
-//! What the tool says about itself in the tests.
+//! What the tool says about itself in the tests, and a crowd.
 
+use super::model;
 use crate::capture::{Health, Recording};
-use crate::dashboard::Status;
-use crate::event::Time;
+use crate::dashboard::{Model, Status};
+use crate::engine::Engine;
+use crate::enrollment::{Deadlines, EnrollmentId};
+use crate::event::{Event, Time};
 use crate::filter::Saved;
+use crate::rules::Profile;
 
 pub(super) fn recorded() -> Status {
     Status {
@@ -60,4 +64,31 @@ pub(super) fn alarmed() -> Status {
         ..Recording::default()
     });
     status
+}
+
+/// The fleet's devices again and again, under other names: one in ten fails, some of them are stuck.
+pub(super) fn crowd() -> Model {
+    let mut model = model(live());
+    let templates: Vec<_> = model.enrollments.values().map(|tracked| tracked.enrollment.clone()).collect();
+    let of = |user: &str| templates.iter().find(|e| e.user.as_deref() == Some(user)).unwrap();
+    let tick = Event::Tick(model.now);
+    let mut seen = Engine::new(Profile::Field, Deadlines::default()).observe(tick);
+    for number in 100..394_u64 {
+        let user = match number % 10 {
+            0 => "bert",
+            1 if number % 3 == 0 => "dora",
+            _ => "anna",
+        };
+        let mut e = of(&format!("{user}@contoso.example")).clone();
+        e.id = EnrollmentId(number);
+        e.user = Some(format!("user{number}@contoso.example"));
+        e.device_id = e.device_id.map(|_| format!("{number:032X}"));
+        e.device_name = e.device_name.map(|_| format!("LAPTOP-{number}"));
+        let before = -i64::try_from(number * 1_700).unwrap();
+        (e.started, e.latest) = (e.started.plus_millis(before), e.latest.plus_millis(before));
+        seen.changed.push(e);
+    }
+    model.apply(seen, None);
+    model.refresh();
+    model
 }

@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 
+use super::given::crowd;
 use super::*;
 use crate::capture::Place;
 use crate::dashboard::layout::panes;
@@ -170,7 +171,7 @@ fn attempts_of_one_device_share_a_row() {
 #[test]
 fn effects_are_asked_for() {
     let quit = vec![Effect::Quit];
-    for keys in ["q", "C-c", "? q", "/ C-c", "Enter q"] {
+    for keys in ["q", "C-c", "? q", "/ C-c q", "Enter q"] {
         assert_eq!(press(&mut model(recorded()), keys), quit, "{keys}");
     }
     assert_eq!(press(&mut model(recorded()), "C-z"), [Effect::Suspend]);
@@ -465,4 +466,36 @@ fn parts_of_a_document_are_folded() {
     assert!(model.ui.folded.contains(&node));
     press(&mut model, "1 -");
     assert!(model.ui.notice.as_deref().unwrap().contains("nothing to fold"));
+}
+
+#[test]
+fn what_was_asked_for_stays_meant_while_rows_come_and_go() {
+    let mut model = model(recorded());
+    press(&mut model, "/ b e r t Enter E");
+    // The selection goes elsewhere; a click means nothing while a name is written.
+    model.ui.filter = "anna".into();
+    model.refresh();
+    let list = panes(&model).list;
+    let click = MouseEvent {
+        kind: MouseEventKind::Down(MouseButton::Left),
+        column: 10,
+        row: list.y + 1,
+        modifiers: KeyModifiers::NONE,
+    };
+    update(&mut model, &Terminal::Mouse(click));
+    let effects = press(&mut model, "Enter");
+    let [Effect::Do(_, serials)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(serials.len(), 8, "bert's, as the name says");
+}
+
+#[test]
+fn pasted_text_is_one_line_and_no_keys() {
+    let mut model = model(recorded());
+    let paste = |model: &mut Model, text: &str| update(model, &Terminal::Paste(text.to_owned()));
+    assert_eq!(paste(&mut model, "q\rq"), []);
+    press(&mut model, "/");
+    assert_eq!(paste(&mut model, "bert\nq\r\n"), []);
+    assert_eq!((model.ui.filter.value(), model.ui.overlay), ("bert q", Overlay::Filter));
+    paste(&mut model, &"x".repeat(1 << 20));
+    assert!(model.ui.filter.value().len() < 3_000);
 }

@@ -31,33 +31,6 @@ fn model(status: Status) -> Model {
     model
 }
 
-/// The fleet's devices again and again, under other names: one in ten fails, some of them are stuck.
-fn crowd() -> Model {
-    let mut model = model(live());
-    let templates: Vec<_> = model.enrollments.values().map(|tracked| tracked.enrollment.clone()).collect();
-    let of = |user: &str| templates.iter().find(|e| e.user.as_deref() == Some(user)).unwrap();
-    let tick = event::Event::Tick(model.now);
-    let mut seen = Engine::new(Profile::Field, Deadlines::default()).observe(tick);
-    for number in 100..394_u64 {
-        let user = match number % 10 {
-            0 => "bert",
-            1 if number % 3 == 0 => "dora",
-            _ => "anna",
-        };
-        let mut e = of(&format!("{user}@contoso.example")).clone();
-        e.id = EnrollmentId(number);
-        e.user = Some(format!("user{number}@contoso.example"));
-        e.device_id = e.device_id.map(|_| format!("{number:032X}"));
-        e.device_name = e.device_name.map(|_| format!("LAPTOP-{number}"));
-        let before = -i64::try_from(number * 1_700).unwrap();
-        (e.started, e.latest) = (e.started.plus_millis(before), e.latest.plus_millis(before));
-        seen.changed.push(e);
-    }
-    model.apply(seen, None);
-    model.refresh();
-    model
-}
-
 /// Keys by name, or characters one by one: `j j Enter / a n n`.
 fn press(model: &mut Model, keys: &str) -> Vec<Effect> {
     let mut effects = Vec::new();

@@ -6,7 +6,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::Color;
 
-use super::given::alarmed;
+use super::given::{alarmed, crowd};
 use super::*;
 use crate::dashboard::{Colours, Theme, draw};
 

@@ -45,7 +45,8 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) {
         return;
     }
     let mut line = Line::plain(" ");
-    let notice = model.ui.notice.as_deref().unwrap_or_default();
+    let working = if model.working { "working …" } else { "" };
+    let notice = model.ui.notice.as_deref().unwrap_or(working);
     let room = usize::from(area.width).saturating_sub(super::text::width(notice) + 3);
     for (label, short) in footer(model) {
         let next = Line::new(Role::Strong, label).and(Role::Dim, &format!(" {short}  "));
