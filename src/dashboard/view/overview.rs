@@ -142,7 +142,9 @@ impl Columns {
             sizes.max().unwrap_or(0)
         };
         let from = |at: usize, columns: usize| if width >= at { columns } else { 0 };
-        let who = longest(who).clamp(10, if width >= 120 { 36 } else { 22 });
+        // Room for ` x2` behind a name.
+        let again = if model.rows.iter().any(|row| row.attempts.len() > 1) { 3 } else { 0 };
+        let who = (longest(who) + again).clamp(10, if width >= 120 { 36 } else { 22 });
         let device =
             if width >= 100 { longest(device).clamp(6, if width >= 150 { 34 } else { 16 }) } else { 0 };
         let mut flows: Vec<_> = enrollments().rev().take(200).map(|e| e.flow).collect();
