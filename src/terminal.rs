@@ -395,7 +395,10 @@ impl Session<'_> {
                 self.model.notify(format!("copied {} characters", text.chars().count()));
                 execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))?;
             }
-            Ok(Ok(Granted::Done(words))) => self.model.notify(words),
+            Ok(Ok(Granted::Done(words))) => {
+                self.model.ui.unsaved = None;
+                self.model.notify(words);
+            }
             Ok(Ok(Granted::Page(title, text))) => self.model.tell(&title, text),
             // A sentence fits into the last line; what is longer is read on a page.
             Ok(Err(why)) if why.len() > 60 || why.contains('\n') => self.model.tell("That did not work", why),

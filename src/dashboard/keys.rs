@@ -308,10 +308,18 @@ pub(super) static BINDINGS: &[Binding] = &[
     Binding {
         keys: &[key('n')],
         action: Action::NextFinding,
-        contexts: EVERYWHERE,
+        contexts: SCREENS,
         label: "n",
         short: "next finding",
         help: "The next finding, or the next device with one; on a page that is searched, the next place",
+    },
+    Binding {
+        keys: &[key('n')],
+        action: Action::NextFinding,
+        contexts: &[Over],
+        label: "n",
+        short: "",
+        help: "The next place of what is searched",
     },
     Binding {
         keys: &[key('N')],

@@ -33,7 +33,8 @@ impl Rate {
     /// Time went on to `now`; it never goes back.
     pub(super) fn advance(&mut self, now: Time) {
         let stretch = now.0.div_euclid(STRETCH);
-        let on = usize::try_from(stretch - self.latest).unwrap_or(0);
+        let known = if self.latest == 0 { stretch - 1 } else { self.latest };
+        let on = usize::try_from(stretch - known).unwrap_or(0);
         if on > 0 {
             self.counts.extend(std::iter::repeat_n(0, on.min(STRETCHES)));
             self.counts.drain(..self.counts.len().saturating_sub(STRETCHES));
@@ -76,13 +77,14 @@ mod tests {
     #[test]
     fn the_line_is_high_where_it_was_busy() {
         check(&[], 0, "");
-        check(&[1], 0, "▁▁▁▁█");
-        check(&[1, 2, 3, 4, 11, 12], 11, "▁▁▁█▅");
+        // Nothing is told of the time before.
+        check(&[1], 0, "█");
+        check(&[1, 2, 3, 4, 11, 12], 11, "█▅");
         check(&[1, 2, 3, 4, 11, 12], 45, "█▅▁▁▁");
         // It has left the line, and then the memory.
         check(&[1], 60, "");
         check(&[1], 1_000_000, "");
         // What comes late is counted where it belongs; what is from before everything is not.
-        check(&[20, 1, 2, -900], 20, "▁▁█▁▅");
+        check(&[20, 1, 2, -900], 20, "█▁▅");
     }
 }

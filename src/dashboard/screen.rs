@@ -218,6 +218,8 @@ pub struct Ui {
     pub entry: TextInput,
     /// What the file or the replay is of: so many rows, and their exchanges.
     pub asked: (usize, Vec<Serial>),
+    /// The exchanges that were to be saved, and the name, until that is done.
+    pub unsaved: Option<(Vec<Serial>, String)>,
     /// What was written last time.
     pub replayed_to: String,
     /// Rows that belong together: to be compared, or saved as one.

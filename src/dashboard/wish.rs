@@ -57,10 +57,12 @@ pub(super) fn ask(model: &mut Model, overlay: Overlay) {
         model.ui.notice = Some("there are no exchanges here to do that with".to_owned());
         return;
     }
+    // A name that did not do for them is there to be mended.
+    let before = model.ui.unsaved.take().filter(|(of, _)| *of == serials).map(|(_, name)| name);
     // Rows come and go while the line is written.
     model.ui.asked = (chosen(model).len(), serials);
     model.ui.entry = match overlay {
-        Overlay::Save => name(model).into(),
+        Overlay::Save => before.unwrap_or_else(|| name(model)).into(),
         _ => model.ui.replayed_to.clone().into(),
     };
     model.ui.overlay = overlay;
@@ -86,7 +88,11 @@ fn name(model: &Model) -> String {
 pub(super) fn save(model: &mut Model) -> Option<Effect> {
     let path = model.ui.entry.value().trim().to_owned();
     let (_, serials) = std::mem::take(&mut model.ui.asked);
-    if path.is_empty() { None } else { wished(model, Wish::Save(path), serials) }
+    if path.is_empty() {
+        return None;
+    }
+    model.ui.unsaved = Some((serials.clone(), path.clone()));
+    wished(model, Wish::Save(path), serials)
 }
 
 pub(super) fn replay(model: &mut Model) -> Option<Effect> {
