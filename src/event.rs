@@ -307,6 +307,20 @@ pub struct Timing {
     pub receive: Option<u64>,
 }
 
+impl Timing {
+    /// The steps in their order, as people call them.
+    pub fn steps(&self) -> [(&'static str, Option<u64>); 6] {
+        [
+            ("name", self.dns),
+            ("connect", self.connect),
+            ("TLS", self.tls),
+            ("send", self.send),
+            ("wait", self.wait),
+            ("receive", self.receive),
+        ]
+    }
+}
+
 /// Something that passed through us otherwise than it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {

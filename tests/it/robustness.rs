@@ -6,11 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use enrollscope::capture::{Item, Reader};
+use enrollscope::compare::judged;
 use enrollscope::engine::Engine;
 use enrollscope::enrollment::Deadlines;
-use enrollscope::event::{Event, Exchange, Header};
+use enrollscope::event::{Event, Exchange, Header, Timing};
 use enrollscope::message::decode_base64;
 use enrollscope::redact::{Key, Level, Redactor};
+use enrollscope::report::story::{Report, markdown, page};
 use enrollscope::rules::{Golden, MAX_EVIDENCE, Profile};
 use enrollscope::sim::golden;
 
@@ -163,4 +165,26 @@ fn a_damaged_capture_is_read_as_far_as_it_can_be() {
             }
         }
     }
+}
+
+/// A capture and a recording of another tool may claim any time.
+#[test]
+fn absurd_times_break_no_report() {
+    let most = Some(u64::MAX);
+    let absurd = Timing { dns: most, connect: most, tls: most, send: most, wait: most, receive: most };
+    let events: Vec<_> = golden::of(Golden::OnPremise)
+        .into_iter()
+        .map(|event| match event {
+            Event::Exchange(exchange) => {
+                let mut exchange = Arc::unwrap_or_clone(exchange);
+                exchange.timing = absurd.clone();
+                Event::Exchange(exchange.into())
+            }
+            other => other,
+        })
+        .collect();
+    let stories = judged(&events, Profile::Field);
+    let report = Report { stories: &stories, loose: &[], refused: &[], level: "", inputs: &[] };
+    assert!(page(&report).contains("class=\"bar"));
+    assert!(!markdown(&report).is_empty());
 }

@@ -201,10 +201,9 @@ impl Entry {
             body,
             sent: None,
         };
-        let arrived = timing.dns.unwrap_or(0)
-            + timing.connect.unwrap_or(0)
-            + timing.send.unwrap_or(0)
-            + timing.wait.unwrap_or(0);
+        // TLS is in the time of connecting there.
+        let before = [timing.dns, timing.connect, timing.send, timing.wait];
+        let arrived = before.into_iter().flatten().fold(0, u64::saturating_add);
         let arrived = at.plus_millis(i64::try_from(arrived / 1000).unwrap_or(0));
         let response = self.response.response(arrived, imported);
         let upstream = response.as_ref().map(|_| Upstream { origin, verified: true, ..Upstream::default() });

@@ -145,3 +145,12 @@ fn what_has_no_place_in_a_har_file_is_counted() {
         assert!(lost.contains(&word), "{word}: {lost:?}");
     }
 }
+
+#[test]
+fn absurd_times_are_read_all_the_same() {
+    let one = entry("https://mdm.example/", r#""headers":[],"bodySize":0"#, r#""headers":[],"content":{}"#);
+    let absurd =
+        one.replace(r#""connect":10"#, r#""connect":1e300"#).replace(r#""wait":5"#, r#""wait":1e300"#);
+    let (exchanges, _) = imported(&file(&[absurd]));
+    assert_eq!((exchanges[0].timing.connect, exchanges[0].timing.wait), (Some(u64::MAX), Some(u64::MAX)));
+}

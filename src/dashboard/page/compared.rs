@@ -84,12 +84,8 @@ impl<'m> Side<'m> {
         self.e.flow.stages().contains(&stage) || self.of_stage(stage).next().is_some()
     }
 
-    /// Faults belong to what was asked.
     fn of_stage(&self, stage: Stage) -> impl Iterator<Item = &'m Seen> {
-        self.seen
-            .iter()
-            .copied()
-            .filter(move |seen| stage_of(seen.request).or(stage_of(seen.response)) == Some(stage))
+        self.seen.iter().copied().filter(move |seen| is_of(seen, stage))
     }
 
     fn stands(&self, stage: Stage) -> String {
@@ -116,10 +112,8 @@ impl<'m> Side<'m> {
 
     /// What of more than a remark was found, once each.
     fn rules(&self, stage: Option<Stage>) -> Vec<String> {
-        let seen = |seen: &&&Seen| {
-            stage.is_none_or(|stage| stage_of(seen.request).or(stage_of(seen.response)) == Some(stage))
-        };
-        let findings = self.seen.iter().filter(seen).flat_map(|seen| &seen.findings);
+        let seen = self.seen.iter().filter(|seen| stage.is_none_or(|stage| is_of(seen, stage)));
+        let findings = seen.flat_map(|seen| &seen.findings);
         let mut rules: Vec<_> =
             findings.filter(|f| f.level > Level::Info).map(|f| f.rule.id.to_owned()).collect();
         rules.sort();
@@ -137,6 +131,11 @@ impl<'m> Side<'m> {
         let upstream = self.seen.iter().find_map(|seen| seen.whole.as_ref()?.upstream.as_ref()?.tls.as_ref());
         upstream.map(|tls| format!("{} {}", tls.version, tls.cipher)).unwrap_or_default()
     }
+}
+
+/// Faults belong to what was asked.
+fn is_of(seen: &Seen, stage: Stage) -> bool {
+    stage_of(seen.request).or(stage_of(seen.response)) == Some(stage)
 }
 
 struct Table {

@@ -4,7 +4,7 @@ use crate::dashboard::exchanges::Seen;
 use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::model::Model;
 use crate::dashboard::text::{bytes, clock, exact, grouped, micros};
-use crate::event::{Body, Delivery, Exchange, Framing, From, Version};
+use crate::event::{Body, Delivery, Exchange, Framing, From, Timing, Version};
 use crate::message::certificate::Certificate;
 
 use super::device;
@@ -65,20 +65,16 @@ pub(super) fn page(model: &Model, seen: &Seen, whole: Option<&Exchange>, width: 
 }
 
 fn timing(page: &mut Page, exchange: &Exchange, width: usize) {
-    let t = &exchange.timing;
-    let steps = [
-        ("name", t.dns),
-        ("connect", t.connect),
-        ("TLS", t.tls),
-        ("send", t.send),
-        ("wait", t.wait),
-        ("receive", t.receive),
-    ];
-    let parts: Vec<_> =
-        steps.iter().filter_map(|(name, time)| time.map(|time| format!("{name} {}", micros(time)))).collect();
+    let parts = steps(&exchange.timing);
     if !parts.is_empty() {
-        page.field("steps", Role::Plain, &parts.join(", "), width);
+        page.field("steps", Role::Plain, &parts, width);
     }
+}
+
+/// `connect 1.2 ms, TLS 5.3 ms`; empty where nothing was measured.
+pub(super) fn steps(timing: &Timing) -> String {
+    let parts = timing.steps().map(|(name, time)| time.map(|time| format!("{name} {}", micros(time))));
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn device_side(page: &mut Page, seen: &Seen, width: usize) {

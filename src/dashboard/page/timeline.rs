@@ -1,11 +1,12 @@
 //! An enrollment's exchanges as bars on a common axis of time, each with what it waited for.
 
 use super::device::{outcome_role, status};
+use super::summary;
 use crate::dashboard::exchanges::Seen;
 use crate::dashboard::line::{Line, Page, Role};
 use crate::dashboard::model::Model;
 use crate::dashboard::rows::Row;
-use crate::dashboard::text::{clock, exact, fit, micros};
+use crate::dashboard::text::{clock, exact, fit};
 use crate::enrollment::Enrollment;
 use crate::event::{Time, Timing};
 
@@ -14,14 +15,15 @@ const PAUSE: i64 = 4;
 /// The narrowest axis, in columns.
 const NARROWEST: usize = 12;
 
-/// A part of an exchange's time: its mark, and its name.
-const PARTS: [(&str, &str); 6] =
-    [("░", "name"), ("▒", "connect"), ("▓", "TLS"), ("▖", "send"), ("█", "wait"), ("▄", "receive")];
+/// For the steps of an exchange's time, in their order.
+const MARKS: [&str; 6] = ["░", "▒", "▓", "▖", "█", "▄"];
+/// Which of them is the wait for the server.
+const WAIT: usize = 4;
 
 pub(super) fn page(model: &Model, row: &Row, width: usize) -> Page {
     let mut page = Page::default();
     let mut legend = Line::default();
-    for (mark, name) in PARTS {
+    for (mark, (name, _)) in MARKS.iter().zip(Timing::default().steps()) {
         legend.push(Role::Info, &format!("  {mark}"));
         legend.push(Role::Dim, &format!(" {name}"));
     }
@@ -63,7 +65,12 @@ fn attempt(page: &mut Page, model: &Model, e: &Enrollment, width: usize) {
         line.push(Role::Dim, &format!(" {:>9}", exact(took(seen))));
         page.push(line);
         if here {
-            parts(page, &seen.timing, kind + 7, width);
+            let steps = summary::steps(&seen.timing);
+            let line = Line::plain(&" ".repeat(kind + 7)).and(Role::Dim, &steps);
+            line.folded(width, kind + 7)
+                .into_iter()
+                .filter(|_| !steps.is_empty())
+                .for_each(|part| page.push(part));
         }
     }
     sum(page, model, e, &spans, width);
@@ -71,18 +78,15 @@ fn attempt(page: &mut Page, model: &Model, e: &Enrollment, width: usize) {
 
 /// How long it was on its way, in milliseconds: to the last byte of the answer where that is known.
 fn took(seen: &Seen) -> i64 {
-    let [.., receive] = steps(&seen.timing);
-    let receive = i64::try_from(receive.unwrap_or(0) / 1_000).unwrap_or(LONGEST);
+    let receive = i64::try_from(bounded(seen.timing.receive) / 1_000).unwrap_or(LONGEST);
     seen.millis.unwrap_or(0).clamp(0, LONGEST) + receive
 }
 
-/// More than any exchange lasts, in milliseconds: a capture may say anything.
+/// More than anything lasts, in milliseconds and in microseconds: a capture may say anything.
 const LONGEST: i64 = 1 << 40;
 
-/// In microseconds.
-fn steps(timing: &Timing) -> [Option<u64>; 6] {
-    [timing.dns, timing.connect, timing.tls, timing.send, timing.wait, timing.receive]
-        .map(|step| step.map(|micros| micros.min(LONGEST.cast_unsigned())))
+fn bounded(micros: Option<u64>) -> u64 {
+    micros.unwrap_or(0).min(LONGEST.cast_unsigned())
 }
 
 fn bar(line: &mut Line, seen: &Seen, axis: &Axis, start: i64, end: i64) {
@@ -90,7 +94,7 @@ fn bar(line: &mut Line, seen: &Seen, axis: &Axis, start: i64, end: i64) {
     let to = to.max(from + 1).min(axis.columns);
     let from = from.min(to.saturating_sub(1));
     line.push(Role::Plain, &" ".repeat(from));
-    let steps = steps(&seen.timing).map(|step| step.unwrap_or(0));
+    let steps = seen.timing.steps().map(|(_, time)| bounded(time));
     let all: u64 = steps.iter().sum::<u64>().max(1);
     let wait = if seen.trouble() > 1 { Role::Error } else { Role::Good };
     let cells = (to - from) as u64;
@@ -102,22 +106,12 @@ fn bar(line: &mut Line, seen: &Seen, axis: &Axis, start: i64, end: i64) {
             upto += step;
             at < upto
         });
-        let part = part.unwrap_or(4);
-        let (mark, _) = PARTS.get(part).copied().unwrap_or(("█", ""));
-        line.push(if part == 4 { wait } else { Role::Info }, mark);
+        // Where nothing was measured, all of it was waited for.
+        let part = part.unwrap_or(WAIT);
+        let mark = MARKS.get(part).copied().unwrap_or_default();
+        line.push(if part == WAIT { wait } else { Role::Info }, mark);
     }
     line.push(Role::Plain, &" ".repeat(axis.columns.saturating_sub(to)));
-}
-
-/// The selected exchange's time, step by step.
-fn parts(page: &mut Page, timing: &Timing, indent: usize, width: usize) {
-    let told = PARTS.iter().zip(steps(timing));
-    let told: Vec<_> =
-        told.filter_map(|((_, name), time)| time.map(|time| format!("{name} {}", micros(time)))).collect();
-    if !told.is_empty() {
-        let line = Line::plain(&" ".repeat(indent)).and(Role::Dim, &told.join(", "));
-        line.folded(width, indent).into_iter().for_each(|part| page.push(part));
-    }
 }
 
 fn sum(page: &mut Page, model: &Model, e: &Enrollment, spans: &[(i64, i64)], width: usize) {

@@ -102,9 +102,8 @@ fn offset(told: &Told, began: Time) -> i64 {
 
 /// Milliseconds: as measured, else from request to answer.
 fn lasted(told: &Told) -> i64 {
-    let timing = &told.exchange.timing;
-    let parts = [timing.dns, timing.connect, timing.tls, timing.send, timing.wait, timing.receive];
-    let measured: u64 = parts.into_iter().flatten().sum();
+    let steps = told.exchange.timing.steps();
+    let measured = steps.iter().filter_map(|(_, time)| *time).fold(0, u64::saturating_add);
     if measured > 0 {
         return i64::try_from(measured.div_ceil(1000)).unwrap_or(i64::MAX / 4).min(i64::MAX / 4_000);
     }
