@@ -13,6 +13,7 @@ use tokio::process::{ChildStderr, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use super::line::{options, words};
 use crate::alert::{Alert, Shape};
 use crate::net::{Trust, Webhook};
 use crate::report::clean;
@@ -198,27 +199,6 @@ impl Courier {
     }
 }
 
-/// Blanks part words, quotes of both kinds keep them together.
-fn words(line: &str) -> Result<Vec<String>> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for c in line.chars() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (_, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    if quote.is_some() {
-        bail!("a quotation mark is not closed");
-    }
-    words.extend(word);
-    Ok(words)
-}
-
 /// At the path that it has, or where programs are looked for.
 fn exists(program: &str) -> bool {
     let given = Path::new(program);
@@ -234,10 +214,8 @@ async fn run(words: &[String], alert: &Alert, capture: Option<&str>) -> Result<(
     let Some((program, arguments)) = words.split_first() else { return Ok(()) };
     let mut command = Command::new(program);
     // Our own options may be secrets.
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("ENROLLSCOPE_") {
-            command.env_remove(name);
-        }
+    for name in options() {
+        command.env_remove(name);
     }
     command
         .args(arguments)
@@ -306,26 +284,4 @@ async fn said(stderr: Option<ChildStderr>) -> String {
     let _ = first.read_to_end(&mut said).await;
     let _ = tokio::io::copy(&mut first.into_inner(), &mut tokio::io::sink()).await;
     String::from_utf8_lossy(&said).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_parted_at_blanks_and_nothing_else_means_anything() {
-        for (line, expected) in [
-            ("tell", &["tell"][..]),
-            ("  tell  on-call  ", &["tell", "on-call"]),
-            (
-                r#""C:\Program Files\tell.exe" 'a "b"' c""d $HOME; *"#,
-                &[r"C:\Program Files\tell.exe", "a \"b\"", "cd", "$HOME;", "*"],
-            ),
-            ("tell ''", &["tell", ""]),
-            ("", &[]),
-        ] {
-            assert_eq!(words(line).unwrap(), expected, "{line}");
-        }
-        assert!(words("tell 'me").is_err());
-    }
 }

@@ -1,6 +1,7 @@
 //! What the dashboard is asked to do with exchanges: the commands that do the same from a shell, on a capture that holds
 //! these exchanges and no others.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use super::line::{options, words};
 use super::output::unused;
 use super::slice;
 use crate::capture::{Header, Redaction};
@@ -92,8 +94,8 @@ fn save(work: &Work<'_>, capture: &Path, path: &Path) -> Result<String> {
     Ok(format!("saved {}", path.display()))
 }
 
-fn replay(work: &Work<'_>, capture: &Path, words: &str) -> Result<Granted> {
-    let words = shlex::split(words).context("a quotation mark has no second one")?;
+fn replay(work: &Work<'_>, capture: &Path, line: &str) -> Result<Granted> {
+    let words = words(line)?;
     let mut args: Vec<PathBuf> = vec!["replay".into(), capture.into()];
     if !words.iter().any(|word| word.starts_with("--profile")) {
         args.push(work.profile.clone());
@@ -156,12 +158,12 @@ impl Work<'_> {
         let file = |path: &Path| File::create(path).context("could not make a temporary file");
         let mut command = Command::new(&program);
         // Options in the dashboard's environment are not meant for them, but for what a replay names itself.
-        let named = |name: &str| args.iter().any(|arg| arg.to_string_lossy().contains(name));
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy().into_owned();
-            if name.starts_with("ENROLLSCOPE_") && !named(&name) {
-                command.env_remove(name);
-            }
+        let named = |name: &OsString| {
+            let name = name.to_string_lossy();
+            args.iter().any(|arg| arg.to_string_lossy().contains(&*name))
+        };
+        for name in options().into_iter().filter(|name| !named(name)) {
+            command.env_remove(name);
         }
         let mut child = command
             .args(args)

@@ -18,6 +18,7 @@ mod foreign;
 mod granting;
 mod inputs;
 mod kit;
+mod line;
 mod live;
 mod logging;
 mod look;
