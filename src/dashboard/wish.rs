@@ -1,7 +1,6 @@
 //! What can be done with devices: save them, tell of them, have them enroll again, compare two.
 
 use super::exchanges::Serial;
-use super::layout::Size;
 use super::model::Model;
 use super::page::device::who;
 use super::rows::{self, Row, RowId};
@@ -149,10 +148,10 @@ pub(super) fn compare(model: &mut Model) {
 }
 
 /// What is written, and before it what for.
-pub(super) fn asked(model: &Model, size: Size) -> Option<(String, &'static str)> {
+pub(super) fn asked(model: &Model) -> Option<(String, &'static str)> {
     let many = model.ui.asked.0 as u64;
     let what = if many > 1 { format!(" {}", plural(many, "device")) } else { String::new() };
-    let wide = size.width >= 120;
+    let wide = model.size.width >= 120;
     match model.ui.overlay {
         Overlay::Save if wide => {
             Some((format!(" save{what} to "), "  .html .md .xml reports, .zip bundle, .jsonl capture, .har"))

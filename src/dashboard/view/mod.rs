@@ -36,7 +36,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) {
         Screen::Device => device::draw(&mut painter, model, panes),
     }
     over::draw(&mut painter, model);
-    if let Some((label, hint)) = wish::asked(model, model.size) {
+    if let Some((label, hint)) = wish::asked(model) {
         let room = usize::from(area.width).saturating_sub(super::text::width(&label) + 1);
         let line =
             Line::new(Role::Strong, &label).and(Role::Plain, written(model, room)).and(Role::Mark, " ");
