@@ -107,7 +107,7 @@ pub(super) fn replay(model: &mut Model) -> Option<Effect> {
 /// With what the line of a replay begins.
 pub(super) const TO: &str = "--to https://";
 
-/// Marks the selected row, or unmarks it, and goes on to the next.
+/// Marks the selected row, or unmarks it.
 pub(super) fn mark(model: &mut Model) {
     let Some(row) = model.selected_row().cloned() else { return };
     let (RowId::Device(_) | RowId::Attempt(_)) = row.id else {

@@ -141,8 +141,9 @@ fn totals(model: &Model) -> Line {
     count(totals.enrolled, Role::Good, "enrolled");
     count(model.exchanges.total(), Role::Plain, "exchanges");
     count(model.passed, Role::Plain, "passed through untouched");
-    count(model.trusted, Role::Plain, "times the certificate was trusted");
-    count(model.distrusted, Role::Warning, "times not");
+    let times = |n: u64| if n == 1 { "time" } else { "times" };
+    count(model.trusted, Role::Plain, &format!("{} the certificate was trusted", times(model.trusted)));
+    count(model.distrusted, Role::Warning, &format!("{} not", times(model.distrusted)));
     line
 }
 
