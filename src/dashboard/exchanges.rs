@@ -242,7 +242,8 @@ impl Exchanges {
     }
 }
 
-fn weight(exchange: &Exchange) -> usize {
+/// What an exchange takes in memory, about, in bytes.
+pub fn weight(exchange: &Exchange) -> usize {
     let sent = |sent: &Option<Box<crate::event::Sent>>| {
         sent.as_ref().and_then(|s| s.body.as_ref()).map_or(0, |body| body.len())
     };

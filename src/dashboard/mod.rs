@@ -25,7 +25,7 @@ mod view;
 mod wish;
 mod writing;
 
-pub use exchanges::Serial;
+pub use exchanges::{Serial, weight};
 pub use layout::Size;
 pub use model::Model;
 pub use status::Status;

@@ -1,7 +1,5 @@
-//! Owns the screen: reads keys, takes in observations, draws at most thirty times a second, and leaves the terminal as
-//! it was, whatever happens.
+//! The loop around the dashboard, and the threads that feed it.
 
-use std::collections::{HashSet, VecDeque};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
@@ -21,11 +19,13 @@ use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
+use super::waiting::Waiting;
+use super::wish::{Cancelled, Grant, Granted, Source, events};
 use crate::capture::{Closed, Damage, Place, Played, Record};
 use crate::dashboard::{self, Colours, Effect, Model, Serial, Size, Status, Theme, Wish};
 use crate::diagnosis::Expected;
 use crate::engine::{Engine, Observation};
-use crate::event::{Connection, End, Event, Exchange, Time};
+use crate::event::{Exchange, Time};
 use crate::sink::{self, Feed, Next, Segments};
 
 /// Updates that wait for the screen. When it is full the engine waits, its own queue grows into the file, and nothing
@@ -41,8 +41,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const STATUS: Duration = Duration::from_millis(500);
 /// How long the screen may take to be left in order once the process is asked to end.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Events that wait while the screen stands still; with more it goes on by itself.
-const MAX_WAITING: usize = 4_096;
 /// Taking in updates is interrupted after so long, so that keys are answered.
 const BATCH: Duration = Duration::from_millis(25);
 
@@ -56,40 +54,6 @@ pub enum Update {
     Closed(Closed),
     /// Nothing more will come; why, if that is a trouble.
     Ended(Option<String>),
-}
-
-/// What came of a wish.
-#[derive(Debug)]
-pub enum Granted {
-    /// For the clipboard.
-    Copy(String),
-    /// In a line.
-    Done(String),
-    /// A title, and text to be read.
-    Page(String, String),
-}
-
-/// Set when nobody waits for what was wished for any more.
-pub type Cancelled = AtomicBool;
-
-type Granting = dyn Fn(Wish, Vec<Event>, &Cancelled) -> Result<Granted, String> + Send + Sync;
-
-/// How wishes about exchanges are granted, on a thread of its own.
-#[derive(Clone, Default)]
-pub struct Grant(Option<Arc<Granting>>);
-
-impl Grant {
-    pub fn new(
-        grant: impl Fn(Wish, Vec<Event>, &Cancelled) -> Result<Granted, String> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Some(Arc::new(grant)))
-    }
-}
-
-impl std::fmt::Debug for Grant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Grant").field(&self.0.is_some()).finish()
-    }
 }
 
 /// How it is drawn, and from where bodies are read again.
@@ -187,7 +151,7 @@ pub fn run(updates: Receiver<Update>, status: impl Fn() -> Status, options: &Opt
         options,
         dirty: true,
         open: true,
-        waiting: VecDeque::new(),
+        waiting: Waiting::default(),
         working: None,
         cancelled: Arc::default(),
     };
@@ -208,7 +172,7 @@ struct Session<'o> {
     /// Updates can still come.
     open: bool,
     /// What came while the screen stands still.
-    waiting: VecDeque<Update>,
+    waiting: Waiting,
     /// A wish is being granted.
     working: Option<JoinHandle<Result<Granted, String>>>,
     cancelled: Arc<Cancelled>,
@@ -282,16 +246,16 @@ impl Session<'_> {
         self.open
     }
 
-    /// While the screen stands still, what comes waits, up to a bound.
+    /// While the screen stands still, what comes waits, as far as there is room.
     fn receive(&mut self, update: Update) {
-        if self.model.ui.paused && self.waiting.len() < MAX_WAITING {
-            self.waiting.push_back(update);
+        if self.model.ui.paused && self.waiting.has_room() {
+            self.waiting.push(update);
             self.model.waiting = self.waiting.len();
             self.dirty = true;
             return;
         }
         if std::mem::take(&mut self.model.ui.paused) {
-            self.model.notify(format!("it goes on by itself: {MAX_WAITING} events were waiting"));
+            self.model.notify("it goes on by itself: no more events can wait".to_owned());
             self.resume();
         }
         self.take(update);
@@ -299,8 +263,8 @@ impl Session<'_> {
 
     /// Goes on where the screen stood still. Before anything newer is taken in.
     fn resume(&mut self) {
-        if !self.model.ui.paused && !self.waiting.is_empty() {
-            std::mem::take(&mut self.waiting).into_iter().for_each(|update| self.take(update));
+        if !self.model.ui.paused && self.waiting.len() > 0 {
+            self.waiting.take().into_iter().for_each(|update| self.take(update));
             self.model.waiting = 0;
             self.model.tick(wall_clock());
         }
@@ -351,9 +315,7 @@ impl Session<'_> {
         }
         Ok(())
     }
-}
 
-impl Session<'_> {
     /// Begins to grant a wish about these exchanges: one at a time.
     fn begin(&mut self, wish: Wish, serials: &[Serial]) {
         let Some(grant) = self.options.grant.0.clone() else { return };
@@ -409,32 +371,7 @@ impl Session<'_> {
     }
 }
 
-/// An exchange, and from where it can be had.
-struct Source {
-    connection: Option<Arc<Connection>>,
-    whole: Option<Arc<Exchange>>,
-    place: Option<Place>,
-    end: Option<End>,
-}
-
-/// What happened, as it would be in a capture of these exchanges only.
-fn events(sources: Vec<Source>, segments: Option<&Segments>) -> Result<Vec<Event>, String> {
-    let (mut events, mut opened) = (Vec::new(), HashSet::new());
-    for source in sources {
-        let exchange = match (source.whole, source.place, segments) {
-            (Some(exchange), ..) => exchange,
-            (None, Some(place), Some(segments)) => read_back(segments, place)?,
-            (None, ..) => return Err("its bodies are not in memory any more, and on no file".to_owned()),
-        };
-        let connection = source.connection.filter(|connection| opened.insert(connection.id.clone()));
-        events.extend(connection.map(Event::Connection));
-        events.push(Event::Exchange(exchange));
-        events.extend(source.end.map(Event::End));
-    }
-    Ok(events)
-}
-
-fn read_back(segments: &Segments, place: Place) -> Result<Arc<Exchange>, String> {
+pub(super) fn read_back(segments: &Segments, place: Place) -> Result<Arc<Exchange>, String> {
     match sink::read_at(segments, place) {
         Ok(Record::Exchange(exchange)) => Ok(Arc::new(*exchange)),
         Ok(_) => Err("another record is in its place".to_owned()),
